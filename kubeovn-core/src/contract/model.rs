@@ -1,0 +1,31 @@
+//! How facts become rows: what the spine asks of a fabric.
+
+use std::sync::Arc;
+
+use super::ipam::Grant;
+use crate::{
+    index::World,
+    rows::{OwnerKey, Render, Replica},
+};
+
+/// Turns facts into rows. Pure: the same world gives the same rows.
+pub trait Model: Send {
+    /// What the owner should have in the database.
+    fn render(&self, world: &World, owner: &OwnerKey) -> Render;
+
+    /// What the rows themselves tell about addresses given before a restart.
+    fn recover(&self, replica: &dyn Replica) -> Vec<Recovered>;
+}
+
+/// A grant read back from durable state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recovered {
+    /// Who held it.
+    pub owner: OwnerKey,
+    /// The owner's uid at that time.
+    pub uid: Arc<str>,
+    /// Its address space.
+    pub space: Arc<str>,
+    /// What was held.
+    pub grant: Grant,
+}

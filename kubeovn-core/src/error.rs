@@ -1,0 +1,27 @@
+//! Problems that people read: a stable code, what happened with numbers, and what to do next.
+
+use std::fmt;
+
+/// Something that a user must know of. The same text goes to events, conditions, the CNI result and the log.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Problem {
+    /// Stable code, like `IPAM-POOL-EXHAUSTED`: for programs, alerts and the manual.
+    pub code: &'static str,
+    /// One or two sentences: what, with numbers and the object's name, and the next step. Without the code.
+    pub message: String,
+}
+
+impl Problem {
+    /// A problem by code and text.
+    pub fn new(code: &'static str, message: impl Into<String>) -> Self {
+        Problem { code, message: message.into() }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.code, self.message)
+    }
+}
+
+impl std::error::Error for Problem {}

@@ -1,0 +1,124 @@
+//! Slim records of the cluster objects that we read: only the fields that decide something.
+//!
+//! With feature `serde` they deserialise straight from the Kubernetes JSON; what we don't read is skipped while
+//! parsing. A new kind is one line in `objects!` and one arm where the compiler then complains.
+
+mod meta;
+mod node;
+mod pod;
+mod selector;
+mod subnet;
+mod vpc;
+
+pub use meta::{Meta, Name};
+pub use node::{Namespace, Node};
+pub use pod::{Ip, IpSpec, Pod};
+pub use selector::{Expression, Operator, Selector};
+pub use subnet::{Condition, Subnet, SubnetSpec, SubnetStatus};
+pub use vpc::{PolicyAction, PolicyRoute, StaticRoute, Vpc, VpcSpec, VpcStatus};
+
+macro_rules! objects {
+    ($($(#[$doc:meta])* $kind:ident { namespaced: $namespaced:literal, group: $group:literal, plural: $plural:literal },)*) => {
+        /// The kinds that we read.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Kind { $($(#[$doc])* $kind,)* }
+
+        impl Kind {
+            /// Every kind, in the order in which they are best read at start: what others refer to first.
+            pub const ALL: &[Kind] = &[$(Kind::$kind,)*];
+
+            /// Its name in manifests.
+            pub fn name(self) -> &'static str {
+                match self { $(Kind::$kind => stringify!($kind),)* }
+            }
+
+            /// Plural name in URLs of the API.
+            pub fn plural(self) -> &'static str {
+                match self { $(Kind::$kind => $plural,)* }
+            }
+
+            /// API group, empty for the core group; the version is `v1` for all.
+            pub fn group(self) -> &'static str {
+                match self { $(Kind::$kind => $group,)* }
+            }
+
+            /// Lives in a namespace.
+            pub fn namespaced(self) -> bool {
+                match self { $(Kind::$kind => $namespaced,)* }
+            }
+        }
+
+        /// An object of any kind.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub enum Object { $($(#[$doc])* $kind($kind),)* }
+
+        impl Object {
+            /// Its kind.
+            pub fn kind(&self) -> Kind {
+                match self { $(Object::$kind(_) => Kind::$kind,)* }
+            }
+
+            /// Its metadata.
+            pub fn meta(&self) -> &Meta {
+                match self { $(Object::$kind(o) => &o.meta,)* }
+            }
+
+            /// Its metadata, to change.
+            pub fn meta_mut(&mut self) -> &mut Meta {
+                match self { $(Object::$kind(o) => &mut o.meta,)* }
+            }
+        }
+    };
+}
+
+objects! {
+    /// A namespace.
+    Namespace { namespaced: false, group: "", plural: "namespaces" },
+    /// A node.
+    Node { namespaced: false, group: "", plural: "nodes" },
+    /// A VPC.
+    Vpc { namespaced: false, group: "kubeovn.io", plural: "vpcs" },
+    /// A subnet.
+    Subnet { namespaced: false, group: "kubeovn.io", plural: "subnets" },
+    /// An address record.
+    Ip { namespaced: false, group: "kubeovn.io", plural: "ips" },
+    /// A pod.
+    Pod { namespaced: true, group: "", plural: "pods" },
+}
+
+/// Which object: kind, namespace (empty for cluster-scoped ones) and name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ObjectKey {
+    /// Kind.
+    pub kind: Kind,
+    /// Namespace, or empty.
+    pub namespace: Name,
+    /// Name.
+    pub name: Name,
+}
+
+impl ObjectKey {
+    /// A cluster-scoped object.
+    pub fn cluster(kind: Kind, name: impl Into<Name>) -> Self {
+        ObjectKey { kind, namespace: "".into(), name: name.into() }
+    }
+}
+
+impl Object {
+    /// Its key.
+    pub fn key(&self) -> ObjectKey {
+        let meta = self.meta();
+        ObjectKey { kind: self.kind(), namespace: meta.namespace.clone(), name: meta.name.clone() }
+    }
+}
+
+impl std::fmt::Display for ObjectKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.namespace.is_empty() {
+            write!(f, "{} {}", self.kind.name(), self.name)
+        } else {
+            write!(f, "{} {}/{}", self.kind.name(), self.namespace, self.name)
+        }
+    }
+}
+

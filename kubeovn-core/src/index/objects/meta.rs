@@ -1,0 +1,137 @@
+//! Metadata that all objects have.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+/// A shared string.
+pub type Name = Arc<str>;
+
+/// What we read of `metadata`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize), serde(from = "raw::Raw"))]
+pub struct Meta {
+    /// Name.
+    pub name: Name,
+    /// Namespace; empty for cluster-scoped objects.
+    pub namespace: Name,
+    /// Identity: a successor of the same name has another.
+    pub uid: Name,
+    /// Creation time in milliseconds since the epoch. Of two that contradict each other the older stays.
+    pub created: u64,
+    /// Version of the object in the cluster's store; opaque.
+    pub revision: Name,
+    /// Rises with every change of the spec.
+    pub generation: i64,
+    /// Deletion was asked for; the object goes when its finalizers do.
+    pub deleting: bool,
+    /// Finalizers.
+    pub finalizers: Vec<Name>,
+    /// Labels.
+    pub labels: BTreeMap<Name, Name>,
+    /// Annotations.
+    pub annotations: BTreeMap<Name, Name>,
+}
+
+impl Default for Meta {
+    fn default() -> Self {
+        let empty: Name = "".into();
+        Meta {
+            name: empty.clone(),
+            namespace: empty.clone(),
+            uid: empty.clone(),
+            created: 0,
+            revision: empty,
+            generation: 0,
+            deleting: false,
+            finalizers: Vec::new(),
+            labels: BTreeMap::new(),
+            annotations: BTreeMap::new(),
+        }
+    }
+}
+
+impl Meta {
+    /// Metadata of a cluster-scoped object with just a name.
+    pub fn named(name: &str) -> Self {
+        Meta { name: name.into(), ..Meta::default() }
+    }
+
+    /// The value of an annotation; an empty one counts as absent, as in Kube-OVN.
+    pub fn annotation(&self, key: &str) -> Option<&str> {
+        self.annotations.get(key).map(|v| v.trim()).filter(|v| !v.is_empty())
+    }
+
+    /// Seniority: of two claims on one thing the smaller wins.
+    pub fn seniority(&self) -> (u64, &Name, &Name) {
+        (self.created, &self.namespace, &self.name)
+    }
+}
+
+#[cfg(feature = "serde")]
+mod raw {
+    //! The wire form, and RFC 3339 times without a time library.
+
+    use super::{BTreeMap, Meta, Name};
+
+    #[derive(serde::Deserialize, Default)]
+    #[serde(rename_all = "camelCase", default)]
+    pub(super) struct Raw {
+        name: Option<Name>,
+        namespace: Option<Name>,
+        uid: Option<Name>,
+        creation_timestamp: Option<String>,
+        resource_version: Option<Name>,
+        generation: Option<i64>,
+        deletion_timestamp: Option<String>,
+        finalizers: Option<Vec<Name>>,
+        labels: Option<BTreeMap<Name, Name>>,
+        annotations: Option<BTreeMap<Name, Name>>,
+    }
+
+    impl From<Raw> for Meta {
+        fn from(raw: Raw) -> Self {
+            Meta {
+                name: raw.name.unwrap_or_default(),
+                namespace: raw.namespace.unwrap_or_default(),
+                uid: raw.uid.unwrap_or_default(),
+                created: raw.creation_timestamp.as_deref().and_then(millis).unwrap_or(0),
+                revision: raw.resource_version.unwrap_or_default(),
+                generation: raw.generation.unwrap_or(0),
+                deleting: raw.deletion_timestamp.is_some(),
+                finalizers: raw.finalizers.unwrap_or_default(),
+                labels: raw.labels.unwrap_or_default(),
+                annotations: raw.annotations.unwrap_or_default(),
+            }
+        }
+    }
+
+    /// `2026-03-01T12:00:00Z` (fractions allowed, always UTC: so the API server writes it) as milliseconds.
+    pub(super) fn millis(text: &str) -> Option<u64> {
+        let (date, time) = text.strip_suffix('Z')?.split_once('T')?;
+        let mut date = date.splitn(3, '-').map(|p| p.parse::<i64>().ok());
+        let (y, m, d) = (date.next()??, date.next()??, date.next()??);
+        let (clock, fraction) = time.split_once('.').unwrap_or((time, ""));
+        let mut clock = clock.splitn(3, ':').map(|p| p.parse::<i64>().ok());
+        let (h, min, s) = (clock.next()??, clock.next()??, clock.next()??);
+        let thousandths: i64 =
+            fraction.bytes().take(3).chain(std::iter::repeat(b'0')).take(3).try_fold(0, |n, c| {
+                c.is_ascii_digit().then(|| n * 10 + i64::from(c - b'0'))
+            })?;
+        // Days from civil date, counting years from March so that the leap day is the last of the year.
+        let (year, month) = if m <= 2 { (y - 1, m + 9) } else { (y, m - 3) };
+        let days = 365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + d - 1 - 719_468;
+        u64::try_from(((days * 24 + h) * 60 + min) * 60_000 + s * 1000 + thousandths).ok()
+    }
+}
+
+#[cfg(all(test, feature = "serde"))]
+mod tests {
+    use super::raw::millis;
+
+    #[test]
+    fn times_are_read_to_the_millisecond() {
+        assert_eq!(millis("1970-01-01T00:00:00Z"), Some(0));
+        assert_eq!(millis("2000-02-29T23:59:59.5Z"), Some(951_868_799_500));
+        assert_eq!(millis("2026-11-23T05:02:00.123456Z"), Some(1_795_410_120_123));
+        assert_eq!(millis("yesterday"), None);
+    }
+}

@@ -1,0 +1,173 @@
+//! Subnets.
+
+use super::{Meta, Name, Selector};
+
+/// A subnet.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize))]
+pub struct Subnet {
+    /// Metadata.
+    #[cfg_attr(feature = "serde", serde(rename = "metadata"))]
+    pub meta: Meta,
+    /// What is asked for.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub spec: SubnetSpec,
+    /// What we last wrote.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub status: SubnetStatus,
+}
+
+/// The fields of a subnet's spec that decide something. Texts are kept as given: whether they can be read is a
+/// decision, not a parse error of the object.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize), serde(rename_all = "camelCase", default))]
+pub struct SubnetSpec {
+    /// VPC; empty means the default one.
+    pub vpc: String,
+    /// `v4`, `v6` or `v4,v6` prefixes.
+    pub cidr_block: String,
+    /// Gateways in the same form; left out: the first usable address.
+    pub gateway: String,
+    /// Addresses `a` or ranges `a..b` that are not given by themselves.
+    pub exclude_ips: Vec<String>,
+    /// Namespaces whose pods live here.
+    pub namespaces: Vec<Name>,
+    /// More of them, by label.
+    pub namespace_selectors: Vec<Selector>,
+    /// Provider; `ovn` or empty is the default network.
+    pub provider: String,
+    /// Vlan object: makes it an underlay.
+    pub vlan: String,
+    /// Nothing from elsewhere may come in.
+    pub private: bool,
+    /// Prefixes that may nevertheless.
+    pub allow_subnets: Vec<String>,
+    /// MTU of the pods' interfaces, 0 = by itself.
+    pub mtu: u32,
+    /// Route table in which the router looks for this subnet's traffic; empty = main.
+    pub route_table: String,
+    /// Names of fields that are set, but that nothing acts on yet.
+    #[cfg_attr(feature = "serde", serde(flatten, deserialize_with = "inert::deserialize"))]
+    pub inert: Vec<Name>,
+}
+
+/// The fields of a subnet's status that we write.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize), serde(default))]
+#[allow(non_snake_case, reason = "the names are Kube-OVN's, with their own casing")]
+pub struct SubnetStatus {
+    /// Conditions.
+    pub conditions: Vec<Condition>,
+    /// IPv4 addresses that can be given.
+    pub v4availableIPs: u128,
+    /// Same as `a-b,c`.
+    pub v4availableIPrange: String,
+    /// IPv4 addresses given.
+    pub v4usingIPs: u128,
+    /// Same as `a-b,c`.
+    pub v4usingIPrange: String,
+    /// IPv6 addresses that can be given.
+    pub v6availableIPs: u128,
+    /// Same as `a-b,c`.
+    pub v6availableIPrange: String,
+    /// IPv6 addresses given.
+    pub v6usingIPs: u128,
+    /// Same as `a-b,c`.
+    pub v6usingIPrange: String,
+}
+
+/// A condition of any object's status, without its times: a write is due only when one of these differs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize), serde(rename_all = "camelCase"))]
+pub struct Condition {
+    /// `Ready`, `Validated`, `Error`.
+    pub r#type: Name,
+    /// `True`, `False`, `Unknown`.
+    pub status: Name,
+    /// One word: a code of ours, or Kube-OVN's reason.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub reason: Name,
+    /// The whole sentence.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub message: Name,
+    /// Generation of the object that this speaks of.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub observed_generation: i64,
+}
+
+#[cfg(feature = "serde")]
+pub(super) mod inert {
+    //! Collects the names of fields that are set and that the record has no place for, so that no wish of a user
+    //! is passed over in silence.
+
+    use std::{collections::BTreeMap, fmt};
+
+    use serde::{
+        Deserialize, Deserializer,
+        de::{IgnoredAny, MapAccess, SeqAccess, Visitor},
+    };
+
+    use super::Name;
+
+    /// Is there more than a default in it?
+    struct Set(bool);
+
+    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Name>, D::Error> {
+        let fields = BTreeMap::<String, Set>::deserialize(from)?;
+        Ok(fields.into_iter().filter(|(_, set)| set.0).map(|(name, _)| name.into()).collect())
+    }
+
+    impl<'de> Deserialize<'de> for Set {
+        fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+            from.deserialize_any(SetVisitor)
+        }
+    }
+
+    struct SetVisitor;
+
+    impl<'de> Visitor<'de> for SetVisitor {
+        type Value = Set;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("any value")
+        }
+        fn visit_bool<E>(self, v: bool) -> Result<Set, E> {
+            Ok(Set(v))
+        }
+        fn visit_i64<E>(self, v: i64) -> Result<Set, E> {
+            Ok(Set(v != 0))
+        }
+        fn visit_u64<E>(self, v: u64) -> Result<Set, E> {
+            Ok(Set(v != 0))
+        }
+        fn visit_f64<E>(self, v: f64) -> Result<Set, E> {
+            Ok(Set(v != 0.0))
+        }
+        fn visit_str<E>(self, v: &str) -> Result<Set, E> {
+            Ok(Set(!v.is_empty()))
+        }
+        fn visit_unit<E>(self) -> Result<Set, E> {
+            Ok(Set(false))
+        }
+        fn visit_none<E>(self) -> Result<Set, E> {
+            Ok(Set(false))
+        }
+        fn visit_some<D: Deserializer<'de>>(self, from: D) -> Result<Set, D::Error> {
+            from.deserialize_any(SetVisitor)
+        }
+        fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Set, A::Error> {
+            let mut any = false;
+            while seq.next_element::<IgnoredAny>()?.is_some() {
+                any = true;
+            }
+            Ok(Set(any))
+        }
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Set, A::Error> {
+            let mut any = false;
+            while let Some((_, Set(set))) = map.next_entry::<IgnoredAny, Set>()? {
+                any |= set;
+            }
+            Ok(Set(any))
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! placeholder
+/// The facts.
+#[derive(Debug, Default)]
+pub struct World {}
