@@ -1,6 +1,5 @@
 //! Contracts between crates, each with at least two backends that pass one conformance suite.
 
-#[cfg(feature = "cluster")]
 pub mod cluster;
 #[cfg(feature = "cluster")]
 pub mod database;

@@ -1,6 +1,11 @@
 //! Facts: what the cluster holds, found fast in every direction that a decision asks for.
 
 pub mod objects;
+mod dirty;
+mod settings;
 mod world;
 
-pub use world::World;
+pub use dirty::Dirty;
+pub use settings::Settings;
+pub use world::{Decision, World, ip_name};
+pub(crate) use world::{ip_owner, object_key};

@@ -26,6 +26,9 @@ pub mod api;
 #[cfg(feature = "cluster")]
 pub mod cluster;
 pub mod contract;
+pub mod decide;
+pub mod engine;
 pub mod error;
 pub mod index;
 pub mod rows;
+pub mod spine;

@@ -83,6 +83,8 @@ pub struct Rendered {
     pub rows: BTreeMap<RowKey, RowSpec>,
     /// Elements it gives.
     pub gives: Vec<Give>,
+    /// Names that must be nobody else's, though they are no rows: OVN wants port names unique over tables.
+    pub names: BTreeSet<Arc<str>>,
     /// What could not be rendered, while the rest goes on.
     pub reports: Vec<Problem>,
     /// Who wins a row that two owners claim: the lower number (creation time; infrastructure has 0), then the
@@ -91,6 +93,11 @@ pub struct Rendered {
 }
 
 impl Rendered {
+    /// Claims a port name. All owners share one register of them, see [`RowKey::name`].
+    pub fn name(&mut self, name: impl Into<Arc<str>>) {
+        self.names.insert(name.into());
+    }
+
     /// The row with this key, added if it is not there: several features may write columns of one row.
     pub fn row(&mut self, key: RowKey) -> &mut RowSpec {
         self.rows.entry(key).or_default()
@@ -222,6 +229,8 @@ pub trait Replica {
     fn holds(&self, row: &RowKey, column: &str, elem: &Elem) -> bool;
     /// Calls `f` for each element of an element column that can be named.
     fn elements(&self, row: &RowKey, column: &str, f: &mut dyn FnMut(Elem));
+    /// Calls `f` for each row and column that refers to this row strongly, ours or not (if it can be named).
+    fn parents(&self, row: &RowKey, f: &mut dyn FnMut(RowKey, &'static str));
     /// Calls `f` for each row that carries our mark, with its owner if that is readable. In the order of the keys.
     fn ours(&self, f: &mut dyn FnMut(&RowKey, Option<&OwnerKey>));
 }

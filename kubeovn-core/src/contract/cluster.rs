@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
+#[cfg(feature = "cluster")]
 use async_trait::async_trait;
+#[cfg(feature = "cluster")]
 use futures_util::stream::BoxStream;
 use thiserror::Error;
 
@@ -151,6 +153,7 @@ impl Write {
 ///
 /// # Guarantees
 /// One ordered stream per watcher: what was written is seen later, deletions included, none twice in a row.
+#[cfg(feature = "cluster")]
 #[async_trait]
 pub trait Cluster: Send + Sync {
     /// Objects of these kinds from now on, beginning with those that exist.

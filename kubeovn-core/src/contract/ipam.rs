@@ -68,16 +68,22 @@ pub struct Settled {
     pub freed: Vec<Arc<str>>,
 }
 
-/// Exact numbers of a subnet; `total = used + available + reserved` per family, always.
+/// Exact numbers of a subnet. Per family, always: `total = (used - outside) + available + reserved`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
+    /// Addresses that hosts may have: those of the prefix without network and broadcast address.
+    pub total: DualStack<u128>,
     /// Addresses granted.
     pub used: DualStack<u128>,
-    /// Addresses that can be granted without being asked for by number.
+    /// How many of these lie outside of what the subnet offers now (its prefix was changed, or it is not defined).
+    pub outside: DualStack<u128>,
+    /// Addresses that can be granted without being asked for by number, resting ones included.
     pub available: DualStack<u128>,
-    /// `a-b,c` in rising order, as Subnet.status writes it.
+    /// The others, not granted: excluded, the gateway, or held in the same space from another subnet.
+    pub reserved: DualStack<u128>,
+    /// The used ones as `a-b,c` in rising order, as Subnet.status writes it; those outside too.
     pub used_ranges: DualStack<String>,
-    /// Same form.
+    /// The available ones in the same form.
     pub available_ranges: DualStack<String>,
     /// Owners that hold something here.
     pub owners: usize,

@@ -92,6 +92,11 @@ impl RowKey {
         RowKey { table, id: id.into() }
     }
 
+    /// A name in the register of port names: no row of any database, but claimed like one.
+    pub fn name(name: impl Into<Arc<str>>) -> Self {
+        RowKey { table: "port name", id: name.into() }
+    }
+
     /// A row that is not ours, by its natural name (the `name` column of its table): `@br-int`.
     pub fn named(table: &'static str, name: &str) -> Self {
         RowKey { table, id: format!("@{name}").into() }

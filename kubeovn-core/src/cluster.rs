@@ -1,0 +1,3 @@
+//! Clusters that need no server.
+
+pub mod memory;

@@ -1,0 +1,18 @@
+//! Decisions: pure functions of the facts.
+//!
+//! What a subnet is with all defaults filled in, which subnets a namespace offers, what a pod should be given, what
+//! is told back. The controller, a webhook and a command line call the same functions.
+
+mod namespace;
+pub mod publish;
+mod subnet;
+mod vpc;
+mod wants;
+
+pub use namespace::subnets_for;
+pub use subnet::{SubnetPlan, decide_subnets};
+pub use vpc::{Policy, Route, VpcPlan, decide_vpc};
+pub use wants::{Wanting, wants};
+
+#[cfg(test)]
+mod tests;

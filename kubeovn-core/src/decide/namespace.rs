@@ -1,0 +1,41 @@
+//! Which subnets a namespace offers to its pods.
+
+use std::sync::Arc;
+
+use crate::index::{
+    World,
+    objects::{Name, Vpc},
+};
+
+/// Names of the subnets for a namespace's pods, in order of preference. Subnets that name the namespace come first,
+/// the older before the younger (Kube-OVN's order is not defined); a custom VPC's default subnet before them; without
+/// any, the default subnet of the VPC that lists the namespace, else of the cluster.
+pub fn subnets_for(world: &World, namespace: &str) -> Vec<Name> {
+    let labels = world.namespace(namespace).map(|n| &n.meta.labels);
+    let mut bound: Vec<_> = world
+        .subnets()
+        .filter(|s| !s.meta.deleting)
+        .filter(|s| {
+            let by_label = || labels.is_some_and(|l| s.spec.namespace_selectors.iter().any(|sel| sel.matches(l)));
+            s.spec.namespaces.iter().any(|n| **n == *namespace) || by_label()
+        })
+        .collect();
+    bound.sort_by(|a, b| a.meta.seniority().cmp(&b.meta.seniority()));
+    let mut names: Vec<Name> = bound.iter().map(|s| s.meta.name.clone()).collect();
+    let lists = |v: &&Arc<Vpc>| {
+        v.meta.name != world.settings().vpc && v.spec.namespaces.iter().any(|n| **n == *namespace)
+    };
+    let mut vpcs: Vec<_> = world.vpcs().filter(lists).collect();
+    vpcs.sort_by(|a, b| a.meta.seniority().cmp(&b.meta.seniority()));
+    if namespace != "kube-system" {
+        let defaults = vpcs.iter().rev().map(|v| v.spec.default_subnet.as_str());
+        for default in defaults.filter(|d| world.subnet(d).is_some_and(|s| !s.meta.deleting)) {
+            names.retain(|n| **n != *default);
+            names.insert(0, default.into());
+        }
+    }
+    if names.is_empty() {
+        names.push(world.settings().subnet.clone());
+    }
+    names
+}

@@ -1,0 +1,28 @@
+//! Namespaces: the subnets that they offer.
+
+use super::{Telling, differing};
+use crate::{
+    annotations::{self, namespace},
+    contract::cluster::{Patch, Write},
+    decide::subnets_for,
+    index::{World, objects::ObjectKey},
+};
+
+pub(super) fn tell(world: &World, key: &ObjectKey) -> Telling {
+    let Some(object) = world.namespace(&key.name) else { return Telling::default() };
+    let names = subnets_for(world, &key.name);
+    let plans = || names.iter().filter_map(|name| world.plan(name));
+    let excludes = plans().map(|plan| {
+        let gateways = plan.gateways.iter().map(ToString::to_string);
+        annotations::joined(gateways.chain(plan.excludes.iter().map(ToString::to_string)))
+    });
+    let given = [
+        (namespace::LOGICAL_SWITCH, Some(annotations::joined(names.iter()))),
+        (namespace::CIDR, Some(annotations::joined_per_subnet(plans().map(|p| p.cidrs)))),
+        (namespace::EXCLUDE_IPS, Some(annotations::joined_per_subnet(excludes))),
+    ];
+    let mut patch = Patch::new(key.clone(), object.meta.uid.clone());
+    patch.annotations = differing(&object.meta.annotations, given);
+    let writes = if patch.is_empty() { Vec::new() } else { vec![Write::Patch(patch)] };
+    Telling { writes, ..Telling::default() }
+}

@@ -1,0 +1,68 @@
+//! Pods: what they were given, or why not.
+
+use super::{Seat, Telling, differing, ip};
+use crate::{
+    annotations::{self, nic},
+    contract::{
+        cluster::{Patch, Write},
+        ipam::Grant,
+    },
+    index::{
+        World,
+        objects::{ObjectKey, Pod},
+    },
+    rows::OwnerKey,
+};
+
+/// Record first, then, once the port is in the database, one patch with all annotations: whatever crashes in
+/// between, a pod that says `allocated` has a record and a port.
+pub(super) fn tell(world: &World, key: &ObjectKey, seat: &dyn Fn(&OwnerKey) -> Seat) -> Telling {
+    let owner = OwnerKey::pod(&key.namespace, &key.name);
+    let Some(pod) = world.pod(&key.namespace, &key.name).filter(|p| p.needs_network()) else {
+        return Telling::default();
+    };
+    let seat = seat(&owner);
+    let mut problems: Vec<_> = world.refusal(&owner).cloned().into_iter().collect();
+    problems.extend(seat.problems);
+    let mut writes = Vec::new();
+    let mut patch = Patch::new(key.clone(), pod.meta.uid.clone());
+    let grants = world.grants(&owner);
+    let node = pod.node.clone().unwrap_or_default();
+    for grant in grants {
+        writes.extend(ip::record(world, &owner, &node, grant));
+    }
+    if writes.is_empty() && seat.ready {
+        for grant in grants {
+            patch.annotations.extend(differing(&pod.meta.annotations, given(world, pod, grant)));
+        }
+    }
+    let error = problems.first().map(ToString::to_string);
+    patch.annotations.extend(differing(&pod.meta.annotations, [(nic::ERROR.ovn(), error)]));
+    if !patch.is_empty() {
+        writes.push(Write::Patch(patch));
+    }
+    Telling { writes, problems }
+}
+
+/// What a pod is told of a grant. Prefix and gateway are only told when the subnet is in effect.
+fn given(world: &World, pod: &Pod, grant: &Grant) -> Vec<(&'static str, Option<String>)> {
+    let yes = || Some(annotations::TRUE.to_owned());
+    let mut given = vec![
+        (nic::ALLOCATED.ovn(), yes()),
+        (nic::IP_ADDRESS.ovn(), Some(grant.ips.to_string())),
+        (nic::MAC_ADDRESS.ovn(), Some(grant.mac.to_string())),
+        (nic::LOGICAL_SWITCH.ovn(), Some(grant.subnet.to_string())),
+    ];
+    if let Some(plan) = world.plan(&grant.subnet) {
+        given.push((nic::CIDR.ovn(), Some(plan.cidrs.to_string())));
+        given.push((nic::GATEWAY.ovn(), Some(plan.gateways.to_string())));
+        given.push((nic::LOGICAL_ROUTER.ovn(), Some(plan.vpc.to_string())));
+    }
+    if pod.meta.annotation(nic::POD_NIC_TYPE.ovn()).is_none() {
+        given.push((nic::POD_NIC_TYPE.ovn(), Some("veth-pair".to_owned())));
+    }
+    if pod.node.is_some() {
+        given.push((nic::ROUTED.ovn(), yes()));
+    }
+    given
+}

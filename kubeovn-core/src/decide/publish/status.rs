@@ -1,0 +1,105 @@
+//! Status and finalizers of subnets and VPCs.
+
+use super::{Seat, Telling};
+use crate::{
+    addr::{DualStack, Family},
+    contract::{
+        cluster::{FINALIZER, Patch, Status, Write},
+        ipam::Usage,
+    },
+    decide::decide_vpc,
+    error::Problem,
+    index::{
+        World,
+        objects::{Condition, Meta, Name, ObjectKey, SubnetStatus, VpcStatus},
+    },
+    rows::{OwnerKey, OwnerKind},
+};
+
+pub(super) fn tell_subnet(world: &World, key: &ObjectKey, seat: &dyn Fn(&OwnerKey) -> Seat) -> Telling {
+    let Some(subnet) = world.subnet(&key.name) else { return Telling::default() };
+    let Some(decision) = world.decision(&key.name) else { return Telling::default() };
+    let seat = seat(&OwnerKey::new(OwnerKind::Subnet, key.name.clone()));
+    let mut problems = decision.problems.clone();
+    // The renderer of a subnet that is refused repeats why: say it once.
+    problems.extend(seat.problems.into_iter().filter(|p| !decision.problems.contains(p)));
+    let usage = world.usage(&key.name).cloned().unwrap_or_default();
+    let number = |of: &DualStack<u128>, family| of.get(family).copied().unwrap_or(0);
+    let text = |of: &DualStack<String>, family| of.get(family).cloned().unwrap_or_default();
+    let want = SubnetStatus {
+        conditions: conditions(&subnet.meta, decision.plan.is_some(), seat.ready, &problems),
+        v4availableIPs: number(&usage.available, Family::V4),
+        v4availableIPrange: text(&usage.available_ranges, Family::V4),
+        v4usingIPs: number(&usage.used, Family::V4),
+        v4usingIPrange: text(&usage.used_ranges, Family::V4),
+        v6availableIPs: number(&usage.available, Family::V6),
+        v6availableIPrange: text(&usage.available_ranges, Family::V6),
+        v6usingIPs: number(&usage.used, Family::V6),
+        v6usingIPrange: text(&usage.used_ranges, Family::V6),
+    };
+    let mut writes: Vec<Write> =
+        finalizer(key, &subnet.meta, decision.plan.is_some(), holds_nothing(world.usage(&key.name))).into_iter().collect();
+    if want != subnet.status {
+        let uid = subnet.meta.uid.clone();
+        writes.push(Write::Status { key: key.clone(), uid, status: Status::Subnet(want) });
+    }
+    Telling { writes, problems }
+}
+
+pub(super) fn tell_vpc(world: &World, key: &ObjectKey, seat: &dyn Fn(&OwnerKey) -> Seat) -> Telling {
+    let Some(vpc) = world.vpc(&key.name) else { return Telling::default() };
+    let seat = seat(&OwnerKey::new(OwnerKind::Vpc, key.name.clone()));
+    let mut problems = decide_vpc(vpc).problems;
+    problems.extend(seat.problems.into_iter().filter(|p| !problems.contains(p)).collect::<Vec<_>>());
+    let default = key.name == world.settings().vpc;
+    let default_subnet =
+        if default { world.settings().subnet.to_string() } else { vpc.spec.default_subnet.clone() };
+    let want = VpcStatus {
+        standby: seat.ready,
+        default,
+        default_logical_switch: default_subnet,
+        router: key.name.to_string(),
+        subnets: world.plans_of(&key.name).map(|plan| plan.name.clone()).collect(),
+        conditions: conditions(&vpc.meta, true, seat.ready, &problems),
+    };
+    let unused = world.subnets_of(&key.name).next().is_none();
+    let mut writes: Vec<Write> = finalizer(key, &vpc.meta, true, unused).into_iter().collect();
+    if want != vpc.status {
+        let uid = vpc.meta.uid.clone();
+        writes.push(Write::Status { key: key.clone(), uid, status: Status::Vpc(want) });
+    }
+    Telling { writes, problems }
+}
+
+fn holds_nothing(usage: Option<&Usage>) -> bool {
+    usage.is_none_or(|usage| usage.owners == 0)
+}
+
+/// Our finalizer keeps an object that is in use until it isn't.
+fn finalizer(key: &ObjectKey, meta: &Meta, accepted: bool, unused: bool) -> Option<Write> {
+    let has = meta.finalizers.iter().any(|f| **f == *FINALIZER);
+    let wants = if meta.deleting { has && !unused } else { has || accepted };
+    (has != wants).then(|| {
+        let mut patch = Patch::new(key.clone(), meta.uid.clone());
+        patch.finalizer = Some(wants);
+        Write::Patch(patch)
+    })
+}
+
+/// `Validated`, `Ready` and `Error`, as Kube-OVN's tools read them; the reason is the code of the first problem.
+fn conditions(meta: &Meta, valid: bool, ready: bool, problems: &[Problem]) -> Vec<Condition> {
+    let truth = |yes| Name::from(if yes { "True" } else { "False" });
+    let problem = problems.first();
+    let condition = |kind: &str, yes: bool, reason: &str| Condition {
+        r#type: kind.into(),
+        status: truth(yes),
+        reason: problem.map_or(reason, |p| p.code).into(),
+        message: problem.map_or_else(Name::default, |p| p.to_string().into()),
+        observed_generation: meta.generation,
+    };
+    let mut all = vec![condition("Validated", valid, "Accepted"), condition("Ready", valid && ready, "Programmed")];
+    if !valid {
+        all.push(condition("Error", true, ""));
+    }
+    all
+}

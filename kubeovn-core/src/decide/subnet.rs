@@ -1,0 +1,252 @@
+//! What a subnet is: defaults, validation, and who stays when two contradict each other.
+
+use std::net::IpAddr;
+
+use crate::{
+    addr::{Cidr, DualStack, Family, IpRange},
+    annotations,
+    contract::ipam::PoolSpec,
+    error::Problem,
+    index::{
+        Decision, Settings, World,
+        objects::{Name, Subnet},
+    },
+};
+
+/// A subnet as it is in effect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SubnetPlan {
+    /// Name.
+    pub name: Name,
+    /// Its VPC.
+    pub vpc: Name,
+    /// Prefixes.
+    pub cidrs: DualStack<Cidr>,
+    /// Gateways: the router's addresses in it.
+    pub gateways: DualStack<IpAddr>,
+    /// Addresses not given by themselves, without the gateways.
+    pub excludes: Vec<IpRange>,
+    /// Nothing from elsewhere may come in.
+    pub private: bool,
+    /// Prefixes that may nevertheless.
+    pub allow: Vec<Cidr>,
+    /// MTU of pods' interfaces, if it is set.
+    pub mtu: Option<u32>,
+    /// Route table, empty = main.
+    pub table: Name,
+    /// Creation time, by which the older of two wins.
+    pub created: u64,
+    /// Being deleted: nothing new is granted, and it stays until nothing is.
+    pub closing: bool,
+}
+
+impl SubnetPlan {
+    /// What it offers to the ledger.
+    pub fn pool(&self, settings: &Settings) -> PoolSpec {
+        let big = self.cidrs.iter().any(|c| c.usable().count() >= Settings::REST_FROM);
+        PoolSpec {
+            subnet: self.name.clone(),
+            space: self.vpc.clone(),
+            cidrs: self.cidrs,
+            gateways: self.gateways,
+            excludes: self.excludes.clone(),
+            rest: if big { settings.rest } else { 0 },
+        }
+    }
+
+    /// Name of the switch's port to the router; Kube-OVN's scheme.
+    pub fn switch_port(&self) -> String {
+        format!("{}-{}", self.name, self.vpc)
+    }
+
+    /// Name of the router's port to the switch; Kube-OVN's scheme.
+    pub fn router_port(&self) -> String {
+        format!("{}-{}", self.vpc, self.name)
+    }
+}
+
+/// Decides all subnets that name this VPC, the oldest first: a later one that contradicts an earlier one is refused,
+/// and comes up by itself when that one goes.
+pub fn decide_subnets(world: &World, vpc: &str) -> Vec<(Name, Decision)> {
+    let mut subnets: Vec<_> = world.subnets_of(vpc).collect();
+    subnets.sort_by(|a, b| a.meta.seniority().cmp(&b.meta.seniority()));
+    let mut accepted: Vec<SubnetPlan> = Vec::new();
+    let mut decisions = Vec::with_capacity(subnets.len());
+    for subnet in subnets {
+        let plan = read(world, subnet).and_then(|plan| fits(world, plan, &accepted));
+        let mut problems = inert("Subnet", &subnet.meta.name, &subnet.spec.inert);
+        let plan = match plan {
+            Ok(plan) => {
+                accepted.push(plan.clone());
+                Some(plan.into())
+            }
+            Err(problem) => {
+                problems = vec![problem];
+                None
+            }
+        };
+        decisions.push((subnet.meta.name.clone(), Decision { plan, problems }));
+    }
+    decisions
+}
+
+/// Fields that are set though nothing acts on them: said, so that nobody waits for their effect.
+pub(super) fn inert(kind: &str, name: &str, fields: &[Name]) -> Vec<Problem> {
+    if fields.is_empty() {
+        return Vec::new();
+    }
+    let text = format!(
+        "{kind} {name}: {} set, but this version does not act on it; the rest is in effect. \
+         docs/compatibility.md lists what is supported",
+        fields.join(", ")
+    );
+    vec![Problem::new("FIELD-NOT-SUPPORTED", text)]
+}
+
+/// Prefixes that no subnet may touch: not routable, or with a meaning of their own.
+const RESERVED: [&str; 9] = [
+    "255.255.255.255/32",
+    "224.0.0.0/4",
+    "127.0.0.0/8",
+    "0.0.0.0/32",
+    "169.254.0.0/16",
+    "::/128",
+    "::1/128",
+    "ff00::/8",
+    "fe80::/10",
+];
+
+/// The smallest MTU that IPv6 works with (RFC 8200, section 5).
+const IPV6_MTU: u32 = 1280;
+
+/// Reads the texts of one subnet and fills in what is left out.
+fn read(world: &World, subnet: &Subnet) -> Result<SubnetPlan, Problem> {
+    let (name, spec) = (&subnet.meta.name, &subnet.spec);
+    let bad = |code, text: String| Problem::new(code, format!("subnet {name}: {text}"));
+    if !spec.vlan.is_empty() {
+        let text = format!("vlan {} makes it an underlay, which this version does not support. Remove vlan", spec.vlan);
+        return Err(bad("SUBNET-UNDERLAY", text));
+    }
+    if !["", annotations::OVN].contains(&spec.provider.as_str()) {
+        let text = format!("provider {} is not supported by this version, only the default network {:?} is", spec.provider, annotations::OVN);
+        return Err(bad("SUBNET-PROVIDER", text));
+    }
+    let cidrs: DualStack<Cidr> =
+        spec.cidr_block.parse().map_err(|e| bad("SUBNET-CIDR-INVALID", format!("cidrBlock: {e}")))?;
+    if cidrs.is_empty() {
+        return Err(bad("SUBNET-CIDR-INVALID", "cidrBlock is empty. Give a prefix like 10.16.0.0/16".into()));
+    }
+    for cidr in cidrs.iter() {
+        check_prefix(*cidr).map_err(|text| bad("SUBNET-CIDR-INVALID", text))?;
+    }
+    let gateways = gateways(&spec.gateway, &cidrs).map_err(|text| bad("SUBNET-GATEWAY-INVALID", text))?;
+    let mut excludes = Vec::new();
+    for text in spec.exclude_ips.iter().filter(|t| !t.trim().is_empty()) {
+        let range: IpRange =
+            text.parse().map_err(|e| bad("SUBNET-EXCLUDE-INVALID", format!("excludeIps: {e}")))?;
+        if !gateways.iter().any(|gw| IpRange::from(*gw) == range) {
+            excludes.push(range);
+        }
+    }
+    excludes.sort_unstable();
+    excludes.dedup();
+    let mut allow = Vec::new();
+    for text in spec.allow_subnets.iter().filter(|t| !t.trim().is_empty()) {
+        allow.push(text.parse().map_err(|e| bad("SUBNET-ALLOW-INVALID", format!("allowSubnets: {e}")))?);
+    }
+    allow.sort_unstable();
+    allow.dedup();
+    if spec.mtu != 0 && spec.mtu < IPV6_MTU && cidrs.v6.is_some() {
+        let text = format!("mtu {} is below {IPV6_MTU}, which IPv6 needs at least. Raise it, or leave it out", spec.mtu);
+        return Err(bad("SUBNET-MTU-INVALID", text));
+    }
+    Ok(SubnetPlan {
+        name: name.clone(),
+        vpc: world.vpc_name(subnet),
+        cidrs,
+        gateways,
+        excludes,
+        private: spec.private,
+        allow,
+        mtu: (spec.mtu != 0).then_some(spec.mtu),
+        table: spec.route_table.as_str().into(),
+        created: subnet.meta.created,
+        closing: subnet.meta.deleting,
+    })
+}
+
+fn check_prefix(cidr: Cidr) -> Result<(), String> {
+    let bits = cidr.family().bits();
+    if cidr.prefix_len() == bits {
+        return Err(format!("cidrBlock {cidr} is a single address. Use a prefix of /{} or shorter", bits - 1));
+    }
+    for reserved in RESERVED {
+        if reserved.parse().is_ok_and(|r: Cidr| r.overlaps(cidr)) {
+            return Err(format!("cidrBlock {cidr} overlaps {reserved}, which is reserved. Choose another prefix"));
+        }
+    }
+    Ok(())
+}
+
+/// The gateways given, and the first usable address of a family that has none.
+fn gateways(text: &str, cidrs: &DualStack<Cidr>) -> Result<DualStack<IpAddr>, String> {
+    let mut gateways: DualStack<IpAddr> = text.parse().map_err(|e| format!("gateway: {e}"))?;
+    for family in Family::BOTH {
+        let slot = gateways.slot(family);
+        match (cidrs.get(family), *slot) {
+            (None, Some(ip)) => {
+                return Err(format!("gateway {ip} is {family}, but cidrBlock {cidrs} has no {family} prefix"));
+            }
+            (Some(cidr), Some(ip)) if !cidr.usable().contains(ip) => {
+                let usable = cidr.usable();
+                return Err(format!("gateway {ip} is not among the usable addresses {usable} of {cidr}. Choose one of them"));
+            }
+            (Some(cidr), None) => *slot = Some(cidr.usable().first()),
+            _ => {}
+        }
+    }
+    Ok(gateways)
+}
+
+/// Does it fit what is there already?
+fn fits(world: &World, plan: SubnetPlan, accepted: &[SubnetPlan]) -> Result<SubnetPlan, Problem> {
+    let name = &plan.name;
+    let bad = |code, text: String| Problem::new(code, format!("subnet {name}: {text}"));
+    if *plan.vpc == **name {
+        return Err(bad("SUBNET-NAME-IS-VPC", format!("it has the name of its VPC {}. Rename one of the two", plan.vpc)));
+    }
+    let Some(vpc) = world.vpc(&plan.vpc) else {
+        return Err(bad("SUBNET-VPC-UNKNOWN", format!("there is no VPC {}. Create it, or correct spec.vpc", plan.vpc)));
+    };
+    let subnet = world.subnet(name);
+    for namespace in subnet.into_iter().flat_map(|s| &s.spec.namespaces) {
+        let listed = &vpc.spec.namespaces;
+        if plan.vpc != world.settings().vpc && !listed.is_empty() && !listed.contains(namespace) {
+            let text = format!("namespace {namespace} is not in spec.namespaces of VPC {}. Add it there, or remove it here", plan.vpc);
+            return Err(bad("SUBNET-NAMESPACE-FOREIGN", text));
+        }
+    }
+    for older in accepted {
+        for (a, b) in plan.cidrs.iter().flat_map(|a| older.cidrs.iter().map(move |b| (a, b))) {
+            if a.overlaps(*b) {
+                let text = format!(
+                    "cidrBlock {a} overlaps {b} of subnet {}, which is older, in VPC {}. Choose another prefix, or another VPC",
+                    older.name, plan.vpc
+                );
+                return Err(bad("SUBNET-CIDR-OVERLAP", text));
+            }
+        }
+    }
+    if plan.vpc == world.settings().vpc {
+        for node in world.nodes() {
+            if let Some(ip) = node.internal.iter().find(|ip| plan.cidrs.iter().any(|c| c.contains(**ip))) {
+                let text = format!(
+                    "cidrBlock {} contains {ip} of node {}, which would be cut off. Choose another prefix",
+                    plan.cidrs, node.meta.name
+                );
+                return Err(bad("SUBNET-CIDR-NODE", text));
+            }
+        }
+    }
+    Ok(plan)
+}

@@ -1,0 +1,360 @@
+//! Planning: from marked owners to one transaction.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use super::{Flight, Holding, RowEngine, Slot, Standing, Undo};
+use crate::{
+    error::Problem,
+    rows::{
+        Act, Atom, ColumnKind, Delta, EXTERNAL_IDS, Elem, KEY_OWNER, KEY_ROW, KEY_VENDOR, Millis, Op, OwnerKey,
+        Render, Rendered, Replica, RowKey, RowSpec, Txn, VENDOR,
+    },
+};
+
+/// One batch while it is planned.
+#[derive(Default)]
+struct Batch {
+    fresh: BTreeMap<OwnerKey, Rendered>,
+    undo: Undo,
+    rows: BTreeSet<RowKey>,
+    slots: BTreeSet<Slot>,
+    /// How many were rendered, with whatever answer.
+    owners: usize,
+}
+
+impl Batch {
+    fn is_empty(&self) -> bool {
+        // Who was gone or held without a trace leaves nothing to compare, but others may still be waiting in line.
+        self.rows.is_empty() && self.slots.is_empty() && self.fresh.is_empty() && self.owners == 0
+    }
+}
+
+impl RowEngine {
+    /// The next transaction, or `None` when there is nothing to do now: one is on its way, the database must be read
+    /// again first, or all is as wanted. Call it until it answers `None`.
+    pub fn plan(
+        &mut self,
+        now: Millis,
+        render: &mut dyn FnMut(&OwnerKey) -> Render,
+        have: &dyn Replica,
+    ) -> Option<Txn> {
+        if self.flight.is_some() || self.unsure {
+            return None;
+        }
+        self.dirty.extend(self.retries.take_due(now));
+        loop {
+            let owners = self.take_batch();
+            // Repairs go alone: should the database refuse them, no owner is to blame.
+            let mut batch = if owners.is_empty() { self.mend() } else { self.claim(owners, render) };
+            if batch.is_empty() {
+                return None;
+            }
+            self.settle_claims(&mut batch, have);
+            let ops = self.compare(&batch, have);
+            let reports = batch.fresh.into_iter().map(|(owner, want)| (owner, want.reports)).collect();
+            if ops.is_empty() {
+                self.approve(reports);
+                continue;
+            }
+            self.last_id += 1;
+            let txn = Txn { id: self.last_id, ops };
+            self.flight = Some(Flight { txn: txn.clone(), undo: batch.undo, reports });
+            return Some(txn);
+        }
+    }
+
+    /// These are as they want to be.
+    pub(super) fn approve(&mut self, reports: Vec<(OwnerKey, Vec<Problem>)>) {
+        for (owner, problems) in reports {
+            self.retries.forget(&owner);
+            self.judge(&owner, Standing::Applied, problems);
+            self.landed.insert(owner);
+        }
+    }
+
+    fn mend(&mut self) -> Batch {
+        Batch {
+            rows: std::mem::take(&mut self.suspects),
+            slots: std::mem::take(&mut self.repairs),
+            ..Batch::default()
+        }
+    }
+
+    fn take_batch(&mut self) -> BTreeSet<OwnerKey> {
+        if let Some(group) = self.groups.pop() {
+            self.dirty.retain(|owner| !group.contains(owner));
+            return group;
+        }
+        if self.dirty.len() <= self.batch {
+            return std::mem::take(&mut self.dirty);
+        }
+        match self.dirty.iter().nth(self.batch).cloned() {
+            Some(first_left) => {
+                let left = self.dirty.split_off(&first_left);
+                std::mem::replace(&mut self.dirty, left)
+            }
+            None => std::mem::take(&mut self.dirty),
+        }
+    }
+
+    /// Renders the owners and enters what they want into the holdings, before anything is compared: claims on one
+    /// row are resolved over the whole batch (deleting and inserting a row in one transaction is refused).
+    fn claim(&mut self, owners: BTreeSet<OwnerKey>, render: &mut dyn FnMut(&OwnerKey) -> Render) -> Batch {
+        let mut batch = Batch::default();
+        for owner in owners {
+            batch.owners += 1;
+            self.unblock(&owner);
+            match render(&owner) {
+                Render::Hold(problems) => {
+                    self.undecided.insert(owner.clone());
+                    self.judge(&owner, Standing::Held, problems);
+                }
+                Render::Gone => {
+                    self.undecided.remove(&owner);
+                    self.retries.forget(&owner);
+                    self.swap(&owner, None, &mut batch);
+                    self.judge(&owner, Standing::Applied, Vec::new());
+                }
+                Render::Want(want) => {
+                    self.undecided.remove(&owner);
+                    let holding = Holding {
+                        rows: claimed(&want).collect(),
+                        gives: want.gives.iter().cloned().collect(),
+                        rank: want.rank,
+                        beaten: false,
+                    };
+                    self.swap(&owner, Some(Arc::new(holding)), &mut batch);
+                    batch.fresh.insert(owner, want);
+                }
+            }
+        }
+        batch
+    }
+
+    /// Changes a holding, remembers the old one, and notes what must be compared.
+    fn swap(&mut self, owner: &OwnerKey, new: Option<Arc<Holding>>, batch: &mut Batch) {
+        let before = self.winners(owner, new.as_ref());
+        let old = self.holdings.replace(owner, new.clone());
+        for holding in old.iter().chain(&new) {
+            batch.rows.extend(holding.rows.iter().cloned());
+            batch.slots.extend(holding.gives.iter().map(|g| (g.row.clone(), g.column, g.elem.clone())));
+        }
+        // Whoever wins or loses a row by this must be looked at again.
+        for (row, winner) in before {
+            if self.holdings.winner(&row) != winner.as_ref() {
+                let others = self.holdings.claimants(&row).filter(|o| *o != owner).cloned();
+                self.dirty.extend(others);
+            }
+        }
+        batch.undo.entry(owner.clone()).or_insert(old);
+    }
+
+    fn winners(&self, owner: &OwnerKey, new: Option<&Arc<Holding>>) -> Vec<(RowKey, Option<OwnerKey>)> {
+        let rows: BTreeSet<&RowKey> =
+            self.holdings.get(owner).into_iter().chain(new).flat_map(|h| &h.rows).collect();
+        rows.into_iter().map(|row| (row.clone(), self.holdings.winner(row).cloned())).collect()
+    }
+
+    /// Takes out of the batch who lost a row to an older owner, and who lacks the row that it lives by. Who leaves
+    /// may have been a parent himself, so this goes on until nobody does.
+    fn settle_claims(&mut self, batch: &mut Batch, have: &dyn Replica) {
+        loop {
+            let leavers: Vec<(OwnerKey, Obstacle)> = batch
+                .fresh
+                .iter()
+                .filter_map(|(owner, want)| Some((owner.clone(), self.obstacle(owner, want, batch, have)?)))
+                .collect();
+            if leavers.is_empty() {
+                return;
+            }
+            for (owner, why) in leavers {
+                batch.fresh.remove(&owner);
+                self.turn_away(&owner, why, batch);
+            }
+        }
+    }
+
+    fn turn_away(&mut self, owner: &OwnerKey, why: Obstacle, batch: &mut Batch) {
+        match why {
+            Obstacle::Beaten(row, winner) => {
+                let beaten = self.holdings.get(owner).map(|h| Arc::new(Holding { beaten: true, ..(**h).clone() }));
+                self.swap(owner, beaten, batch);
+                let text = format!(
+                    "the name {} is taken by {winner}, which is older or part of the infrastructure. Rename one of the two",
+                    row.id
+                );
+                self.judge(owner, Standing::Beaten, vec![Problem::new("NAME-TAKEN", text)]);
+            }
+            Obstacle::NoParent(parent) => {
+                let old = batch.undo.get(owner).cloned().flatten();
+                self.swap(owner, old, batch);
+                let text = format!("waits for {parent}, which is not there yet");
+                self.blocked.entry(parent).or_default().insert(owner.clone());
+                self.judge(owner, Standing::Waiting, vec![Problem::new("ROW-WAITS", text)]);
+            }
+        }
+    }
+
+    fn obstacle(&self, owner: &OwnerKey, want: &Rendered, batch: &Batch, have: &dyn Replica) -> Option<Obstacle> {
+        for row in claimed(want) {
+            if let Some(winner) = self.holdings.winner(&row).filter(|w| *w != owner).cloned() {
+                return Some(Obstacle::Beaten(row, winner));
+            }
+        }
+        want.gives
+            .iter()
+            .filter(|give| give.parent)
+            .find(|give| !self.will_exist(&give.row, batch, have))
+            .map(|give| Obstacle::NoParent(give.row.clone()))
+    }
+
+    /// Will the row be there after this batch?
+    fn will_exist(&self, row: &RowKey, batch: &Batch, have: &dyn Replica) -> bool {
+        if have.has(row) {
+            return !batch.rows.contains(row) || self.holdings.wanted(row);
+        }
+        let winner = self.holdings.winner(row);
+        winner.and_then(|w| batch.fresh.get(w)).is_some_and(|want| want.rows.contains_key(row))
+    }
+
+    /// The difference between what is wanted and what is there, for all that the batch touches.
+    fn compare(&self, batch: &Batch, have: &dyn Replica) -> Vec<Op> {
+        let mut acts: BTreeMap<RowKey, Act> = BTreeMap::new();
+        for row in &batch.rows {
+            let winner = self.holdings.winner(row);
+            match winner.and_then(|w| Some((w, batch.fresh.get(w)?.rows.get(row)?))) {
+                Some((owner, spec)) => {
+                    let spec = self.stamp(row, owner, spec);
+                    if have.has(row) {
+                        let delta = self.difference(row, &spec, have);
+                        if !delta.is_empty() {
+                            acts.insert(row.clone(), Act::Change(delta));
+                        }
+                    } else {
+                        acts.insert(row.clone(), Act::Insert(spec, BTreeMap::new()));
+                    }
+                }
+                None if !self.holdings.wanted(row) && have.has(row) => {
+                    acts.insert(row.clone(), Act::Delete);
+                }
+                None => {}
+            }
+        }
+        self.fill_born(&mut acts, batch, have);
+        self.compare_slots(&mut acts, batch, have);
+        detach(&mut acts, have);
+        acts.into_iter().map(|(row, act)| Op { row, act }).collect()
+    }
+
+    /// A row is born with the union of what all give to it: givers that did not change are not planned again.
+    fn fill_born(&self, acts: &mut BTreeMap<RowKey, Act>, batch: &Batch, have: &dyn Replica) {
+        for (row, act) in acts.iter_mut() {
+            let Act::Insert(_, born) = act else { continue };
+            for (column, elems) in self.holdings.given(row) {
+                let there: BTreeSet<Elem> =
+                    elems.keys().filter(|e| self.can_refer(e, batch, have)).cloned().collect();
+                if !there.is_empty() {
+                    born.insert(column, there);
+                }
+            }
+        }
+    }
+
+    fn compare_slots(&self, acts: &mut BTreeMap<RowKey, Act>, batch: &Batch, have: &dyn Replica) {
+        for (row, column, elem) in &batch.slots {
+            // Absent rows are born complete when they come; deleted ones take their elements along.
+            if !have.has(row) || matches!(acts.get(row), Some(Act::Insert(..) | Act::Delete)) {
+                continue;
+            }
+            let want = self.holdings.gives(row, column, elem);
+            if want == have.holds(row, column, elem) || (want && !self.can_refer(elem, batch, have)) {
+                continue;
+            }
+            if !want && self.clears_itself(row.table, column, elem, acts) {
+                continue;
+            }
+            let Act::Change(delta) = acts.entry(row.clone()).or_insert_with(|| Act::Change(Delta::default())) else {
+                continue;
+            };
+            let side = if want { &mut delta.add } else { &mut delta.remove };
+            side.entry(column).or_default().insert(elem.clone());
+        }
+    }
+
+    /// A reference can only be written to a row that is there.
+    fn can_refer(&self, elem: &Elem, batch: &Batch, have: &dyn Replica) -> bool {
+        match elem {
+            Elem::Item(Atom::Row(target)) => self.will_exist(target, batch, have),
+            _ => true,
+        }
+    }
+
+    /// A weak reference to a row that is deleted goes by itself.
+    fn clears_itself(&self, table: &str, column: &str, elem: &Elem, acts: &BTreeMap<RowKey, Act>) -> bool {
+        let Elem::Item(Atom::Row(target)) = elem else { return false };
+        let kind = self.schema.table(table).and_then(|t| t.column(column)).map(|c| c.kind);
+        matches!(kind, Some(ColumnKind::Refs { strong: false, .. })) && acts.get(target) == Some(&Act::Delete)
+    }
+
+    /// Adds our mark: whose row it is, and its readable id.
+    fn stamp(&self, row: &RowKey, owner: &OwnerKey, spec: &RowSpec) -> RowSpec {
+        let mut spec = spec.clone();
+        if self.schema.table(row.table).is_some_and(|t| t.column(EXTERNAL_IDS).is_some()) {
+            let ids = spec.pairs.entry(EXTERNAL_IDS).or_default();
+            ids.insert(KEY_VENDOR.into(), VENDOR.into());
+            ids.insert(KEY_OWNER.into(), owner.to_string().into());
+            ids.insert(KEY_ROW.into(), row.id.clone());
+        }
+        spec
+    }
+
+    /// Plain columns and declared keys of a row that is there.
+    fn difference(&self, row: &RowKey, spec: &RowSpec, have: &dyn Replica) -> Delta {
+        let mut delta = Delta::default();
+        for (column, value) in &spec.values {
+            if have.value(row, column) != Some(value) {
+                delta.values.insert(column, value.clone());
+            }
+        }
+        let columns = self.schema.table(row.table).map_or(&[][..], |t| t.columns);
+        for (column, keys) in columns.iter().filter_map(|c| match c.kind {
+            ColumnKind::Keys(keys) => Some((c.name, keys)),
+            _ => None,
+        }) {
+            let wanted = spec.pairs.get(column);
+            for key in keys {
+                let want = wanted.and_then(|pairs| pairs.get(*key));
+                if want != have.pair(row, column, key) {
+                    delta.pairs.entry(column).or_default().insert((*key).into(), want.cloned());
+                }
+            }
+        }
+        delta
+    }
+}
+
+/// Rows and names that must be the owner's alone.
+fn claimed(want: &Rendered) -> impl Iterator<Item = RowKey> {
+    want.rows.keys().cloned().chain(want.names.iter().map(|name| RowKey::name(name.clone())))
+}
+
+enum Obstacle {
+    Beaten(RowKey, OwnerKey),
+    NoParent(RowKey),
+}
+
+/// A row that goes must leave all that refer to it strongly, also rows of others and ones that a user made.
+fn detach(acts: &mut BTreeMap<RowKey, Act>, have: &dyn Replica) {
+    let gone: Vec<RowKey> =
+        acts.iter().filter(|(_, act)| **act == Act::Delete).map(|(row, _)| row.clone()).collect();
+    for row in gone {
+        have.parents(&row, &mut |parent, column| {
+            if let Act::Change(delta) = acts.entry(parent).or_insert_with(|| Act::Change(Delta::default())) {
+                delta.remove.entry(column).or_default().insert(Elem::Item(Atom::Row(row.clone())));
+            }
+        });
+    }
+}

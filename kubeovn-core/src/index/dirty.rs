@@ -1,0 +1,20 @@
+//! What must be looked at again. Facts only mark; nobody decides, renders or publishes where a fact comes in.
+
+use std::collections::BTreeSet;
+
+use super::objects::{Name, ObjectKey};
+use crate::rows::OwnerKey;
+
+/// Marks, by what they ask for. Apart, so that the echo of an annotation that we wrote ourselves does not render
+/// its pod again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Dirty {
+    /// VPCs whose subnets are to be decided again.
+    pub vpcs: BTreeSet<Name>,
+    /// Owners whose addresses are to be settled again.
+    pub addresses: BTreeSet<OwnerKey>,
+    /// Owners whose rows are to be rendered again.
+    pub rows: BTreeSet<OwnerKey>,
+    /// Objects to which something may have to be told.
+    pub status: BTreeSet<ObjectKey>,
+}

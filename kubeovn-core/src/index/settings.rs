@@ -1,0 +1,50 @@
+//! What an installation chooses once. The defaults are Kube-OVN's.
+
+use super::objects::{Meta, Name, Subnet, SubnetSpec, Vpc};
+use crate::rows::Millis;
+
+/// Names and prefixes of the built-in network, as Kube-OVN's flags give them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// The default VPC (`--cluster-router`).
+    pub vpc: Name,
+    /// The default subnet (`--default-ls`).
+    pub subnet: Name,
+    /// Its prefixes (`--default-cidr`).
+    pub cidr: String,
+    /// The subnet that connects nodes (`--node-switch`).
+    pub join: Name,
+    /// Its prefixes (`--node-switch-cidr`).
+    pub join_cidr: String,
+    /// How long a freed address rests in pools of at least [`Settings::REST_FROM`] addresses.
+    pub rest: Millis,
+}
+
+impl Settings {
+    /// Smaller pools give a freed address again at once.
+    pub const REST_FROM: u128 = 64;
+
+    /// The objects that exist without being in any manifest: the default VPC, the default and the join subnet.
+    pub fn built_in(&self) -> (Vpc, [Subnet; 2]) {
+        let subnet = |name: &Name, cidr: &str| Subnet {
+            meta: Meta::named(name),
+            spec: SubnetSpec { vpc: self.vpc.to_string(), cidr_block: cidr.to_owned(), ..SubnetSpec::default() },
+            ..Subnet::default()
+        };
+        let vpc = Vpc { meta: Meta::named(&self.vpc), ..Vpc::default() };
+        (vpc, [subnet(&self.subnet, &self.cidr), subnet(&self.join, &self.join_cidr)])
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            vpc: "ovn-cluster".into(),
+            subnet: "ovn-default".into(),
+            cidr: "10.16.0.0/16".into(),
+            join: "join".into(),
+            join_cidr: "100.64.0.0/16".into(),
+            rest: 5_000,
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! The way through: facts in, effects out.
+//!
+//! ```text
+//! feed(Object | Rows | Committed | Resynced …)      marks, nothing else
+//! run(now) ─> decide subnets ─> settle addresses ─> render and plan ─> one transaction ─> tell the cluster
+//! ```
+//!
+//! A driver feeds whatever has come in, runs, and carries the effects out; it decides nothing. The spine reads no clock
+//! and does no I/O, so the same inputs give the same effects: a bad day can be replayed.
+//!
+//! # Gates
+//! Nothing is settled, planned, released or swept before every kind has been listed and the replica is complete: what
+//! is merely not known yet must not look as if it were gone.
+
+mod recover;
+mod settle;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    contract::{
+        cluster::{Event, Note, Write},
+        ipam::Ipam,
+        model::Model,
+    },
+    decide::publish::{self, Seat},
+    engine::{RowEngine, Standing, Verdict},
+    error::Problem,
+    index::{
+        Dirty, Settings, World, object_key,
+        objects::{Kind, Name, Object, ObjectKey},
+    },
+    rows::{Millis, Outcome, OwnerKey, Replica, RowChange, Schema, Txn},
+};
+
+/// How often everything is compared although nothing seems to have changed.
+pub const AUDIT_EVERY: Millis = 300_000;
+/// Pause before a write that the cluster did not take is tried again.
+const REWRITE_AFTER: Millis = 1_000;
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// The cluster tells of an object.
+    Object(Event),
+    /// Rows of the database changed; the replica holds the changes already.
+    Rows(Vec<RowChange>),
+    /// What became of a transaction.
+    Committed {
+        /// [`Txn::id`].
+        id: u64,
+        /// The outcome.
+        outcome: Outcome,
+    },
+    /// The replica is complete and new.
+    Resynced,
+    /// A write to this object did not happen.
+    WriteFailed(ObjectKey),
+}
+
+/// Something to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Send this to the database.
+    Commit(Txn),
+    /// Ask this of the cluster. Those of one object in this order.
+    Write(Write),
+}
+
+/// See the [module](self).
+pub struct Spine {
+    world: World,
+    ipam: Box<dyn Ipam>,
+    model: Box<dyn Model>,
+    engine: RowEngine,
+    listed: BTreeSet<Kind>,
+    replica_complete: bool,
+    open: bool,
+    defined: BTreeSet<Name>,
+    closing: BTreeSet<Name>,
+    /// Owners that wait for somebody else's release, in the order in which they came.
+    parked: Vec<OwnerKey>,
+    /// What was last asked of the cluster and has not been seen yet, by object.
+    sent: BTreeMap<ObjectKey, Vec<Write>>,
+    rewrite: BTreeMap<ObjectKey, Millis>,
+    noted: BTreeMap<ObjectKey, Vec<Problem>>,
+    sweep_due: bool,
+    next_audit: Millis,
+}
+
+impl Spine {
+    /// A spine that knows nothing yet.
+    pub fn new(settings: Settings, ipam: Box<dyn Ipam>, model: Box<dyn Model>, schema: &'static Schema) -> Self {
+        Spine {
+            world: World::new(settings),
+            ipam,
+            model,
+            engine: RowEngine::new(schema),
+            listed: BTreeSet::new(),
+            replica_complete: false,
+            open: false,
+            defined: BTreeSet::new(),
+            closing: BTreeSet::new(),
+            parked: Vec::new(),
+            sent: BTreeMap::new(),
+            rewrite: BTreeMap::new(),
+            noted: BTreeMap::new(),
+            sweep_due: false,
+            next_audit: 0,
+        }
+    }
+
+    /// Owners in one transaction, at most.
+    #[must_use]
+    pub fn with_batch(mut self, owners: usize) -> Self {
+        self.engine = self.engine.with_batch(owners);
+        self
+    }
+
+    /// The facts.
+    pub fn world(&self) -> &World {
+        &self.world
+    }
+
+    /// Where an owner's rows stand; `None` when all is well.
+    pub fn verdict(&self, owner: &OwnerKey) -> Option<&Verdict> {
+        self.engine.verdict(owner)
+    }
+
+    /// Problems that hold now, by object.
+    pub fn problems(&self) -> &BTreeMap<ObjectKey, Vec<Problem>> {
+        &self.noted
+    }
+
+    /// All is as it should be, as far as it can be: nothing to plan, nothing on its way.
+    pub fn idle(&self) -> bool {
+        self.open && self.engine.idle() && !self.sweep_due && self.world.dirty == Dirty::default() && self.sent.is_empty()
+    }
+
+    /// Takes something in. Only marks: call [`run`](Self::run) when all that has come in is fed.
+    pub fn feed(&mut self, now: Millis, input: Input, have: &dyn Replica) {
+        match input {
+            Input::Object(Event::Applied(object)) => self.world.apply(object),
+            Input::Object(Event::Deleted { key, uid }) => self.world.remove(&key, &uid),
+            Input::Object(Event::Listed(kind)) => {
+                self.listed.insert(kind);
+            }
+            Input::Rows(changes) => {
+                for change in &changes {
+                    self.engine.changed(change, have);
+                    self.world.dirty.status.extend(change.owner.as_ref().and_then(object_key));
+                }
+            }
+            Input::Committed { id, outcome } => {
+                self.engine.committed(now, id, outcome, have);
+            }
+            Input::Resynced => {
+                self.replica_complete = true;
+                self.engine.resynced();
+                self.sweep_due = true;
+            }
+            Input::WriteFailed(key) => {
+                self.rewrite.insert(key, now + REWRITE_AFTER);
+            }
+        }
+    }
+
+    /// Does all that can be done now.
+    pub fn run(&mut self, now: Millis, have: &dyn Replica, out: &mut Vec<Effect>) {
+        if !self.open {
+            if !self.replica_complete || !Kind::ALL.iter().all(|k| self.listed.contains(k)) {
+                return;
+            }
+            self.open = true;
+            self.open_gates(now, have);
+        }
+        if now >= self.next_audit {
+            self.sweep_due |= self.next_audit != 0;
+            self.next_audit = now + AUDIT_EVERY;
+        }
+        self.ensure_built_in(out);
+        self.settle_all(now);
+        for owner in std::mem::take(&mut self.world.dirty.rows) {
+            self.engine.mark(owner);
+        }
+        let (world, model) = (&self.world, &self.model);
+        let mut render = |owner: &OwnerKey| model.render(world, owner);
+        let mut txn = self.engine.plan(now, &mut render, have);
+        if txn.is_none() && self.sweep_due && self.engine.idle() {
+            self.sweep_due = false;
+            self.engine.sweep(have);
+            txn = self.engine.plan(now, &mut render, have);
+        }
+        out.extend(txn.map(Effect::Commit));
+        let news = [self.engine.take_told(), self.engine.take_landed()];
+        self.world.dirty.status.extend(news.iter().flatten().filter_map(object_key));
+        self.tell(now, out);
+    }
+
+    /// When [`run`](Self::run) should be called though nothing happens.
+    pub fn next_wake(&self) -> Option<Millis> {
+        let audit = self.open.then_some(self.next_audit);
+        [audit, self.engine.next_wake(), self.rewrite.values().min().copied()].into_iter().flatten().min()
+    }
+
+    /// The default VPC, the default subnet and the join subnet exist by themselves.
+    fn ensure_built_in(&mut self, out: &mut Vec<Effect>) {
+        let (vpc, [subnet, join]) = self.world.settings().built_in();
+        for object in [Object::Vpc(vpc), Object::Subnet(subnet), Object::Subnet(join)] {
+            let key = object.key();
+            let create = vec![Write::Create(object)];
+            if self.world.uid_of(&key).is_none() && self.sent.get(&key) != Some(&create) {
+                out.extend(create.iter().cloned().map(Effect::Write));
+                self.sent.insert(key, create);
+            }
+        }
+    }
+
+    /// Compares with what objects say, and asks for what they lack. What was asked already and has not come back yet
+    /// is not asked again.
+    fn tell(&mut self, now: Millis, out: &mut Vec<Effect>) {
+        let due: Vec<ObjectKey> = self.rewrite.iter().filter(|(_, at)| **at <= now).map(|(key, _)| key.clone()).collect();
+        for key in due {
+            self.rewrite.remove(&key);
+            self.sent.remove(&key);
+            self.world.dirty.status.insert(key);
+        }
+        for key in std::mem::take(&mut self.world.dirty.status) {
+            let seat = |owner: &OwnerKey| {
+                let verdict = self.engine.verdict(owner);
+                let problems = verdict.filter(|v| v.standing != Standing::Waiting).map(|v| v.problems.clone());
+                Seat { ready: self.engine.settled(owner), problems: problems.unwrap_or_default() }
+            };
+            let telling = publish::tell(&self.world, &key, &seat);
+            self.note(&key, telling.problems, out);
+            if telling.writes.is_empty() {
+                self.sent.remove(&key);
+            } else if self.sent.get(&key) != Some(&telling.writes) {
+                out.extend(telling.writes.iter().cloned().map(Effect::Write));
+                self.sent.insert(key, telling.writes);
+            }
+        }
+    }
+
+    /// An event for each problem that was not there before.
+    fn note(&mut self, key: &ObjectKey, problems: Vec<Problem>, out: &mut Vec<Effect>) {
+        let before = self.noted.get(key).map_or(&[][..], Vec::as_slice);
+        for problem in problems.iter().filter(|p| !before.contains(p)) {
+            out.push(Effect::Write(Write::Note(Note {
+                key: key.clone(),
+                uid: self.world.uid_of(key).cloned().unwrap_or_default(),
+                warning: true,
+                reason: problem.code.into(),
+                message: problem.message.as_str().into(),
+            })));
+        }
+        if problems.is_empty() {
+            self.noted.remove(key);
+        } else {
+            self.noted.insert(key.clone(), problems);
+        }
+    }
+}

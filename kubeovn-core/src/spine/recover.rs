@@ -1,0 +1,98 @@
+//! What was granted before a restart, from all that is durable: rows of the database, annotations, IP objects.
+
+use std::sync::Arc;
+
+use super::Spine;
+use crate::{
+    addr::{DualStack, Mac},
+    annotations::nic,
+    contract::{ipam::Grant, model::Recovered},
+    index::{
+        ip_name, ip_owner,
+        objects::{Ip, Meta, Name},
+    },
+    rows::{Millis, OwnerKey, OwnerKind, Replica},
+};
+
+impl Spine {
+    /// Everything has been told: take back what was granted, then look at everything once.
+    pub(super) fn open_gates(&mut self, now: Millis, have: &dyn Replica) {
+        let vpcs: Vec<Name> = self.world.vpcs().map(|v| v.meta.name.clone()).collect();
+        self.world.dirty.vpcs.extend(vpcs);
+        for owner in self.world.owners() {
+            if matches!(owner.kind, OwnerKind::Pod | OwnerKind::Node) {
+                self.restore(now, &owner);
+            }
+        }
+        for row in self.model.recover(have) {
+            self.take_back(row);
+        }
+        let owners = self.world.owners();
+        self.world.dirty.addresses.extend(
+            owners.iter().filter(|o| matches!(o.kind, OwnerKind::Pod | OwnerKind::Node)).cloned(),
+        );
+        self.world.dirty.rows.extend(owners);
+        self.sweep_due = true;
+    }
+
+    /// What the objects say of an owner: its own annotations first, for that is what a running pod uses; then its
+    /// record.
+    fn restore(&mut self, now: Millis, owner: &OwnerKey) {
+        let Some(uid) = self.world.uid(owner) else { return };
+        let meta = match owner.kind {
+            OwnerKind::Node => self.world.node(&owner.name).map(|n| n.meta.clone()),
+            _ => self.world.pod_of(owner).filter(|p| p.needs_network()).map(|p| p.meta.clone()),
+        };
+        let Some(meta) = meta else { return };
+        let annotated = annotated(&meta, now);
+        let record = self.world.ip(&ip_name(owner, "")).filter(|ip| ip_owner(ip).as_ref() == Some(owner));
+        let recorded = record.and_then(|ip| recorded(ip, now));
+        if let Some(grant) = annotated.or(recorded) {
+            let space = self.space(&grant.subnet);
+            self.take_back(Recovered { owner: owner.clone(), uid, space, grant });
+        }
+    }
+
+    /// The address space of a subnet, also of one that is refused now.
+    fn space(&self, subnet: &Name) -> Name {
+        self.world.subnet(subnet).map_or_else(|| self.world.settings().vpc.clone(), |s| self.world.vpc_name(s))
+    }
+
+    /// A grant of an owner that is gone, or of its predecessor, is not taken back: its rows are swept and its record
+    /// removed.
+    fn take_back(&mut self, found: Recovered) {
+        let Recovered { owner, uid, space, grant } = found;
+        let alive = self.world.uid(&owner).is_some_and(|known| known == uid);
+        let wanted = owner.kind != OwnerKind::Pod || self.world.pod_of(&owner).is_some_and(|p| p.needs_network());
+        let held = self.ipam.held(&owner);
+        if !alive || !wanted || held.iter().any(|g| g.nic == grant.nic) {
+            return;
+        }
+        if self.ipam.restore(&owner, &uid, &space, &grant).is_ok() {
+            let grants = self.ipam.held(&owner);
+            self.world.grant(&owner, grants, None);
+        }
+    }
+}
+
+/// What the annotations of a pod or node say that it was given.
+fn annotated(meta: &Meta, now: Millis) -> Option<Grant> {
+    (meta.annotation(nic::ALLOCATED.ovn()) == Some("true")).then_some(())?;
+    grant(
+        meta.annotation(nic::LOGICAL_SWITCH.ovn())?.into(),
+        meta.annotation(nic::IP_ADDRESS.ovn())?,
+        meta.annotation(nic::MAC_ADDRESS.ovn())?,
+        now,
+    )
+}
+
+/// What an IP object says.
+fn recorded(ip: &Ip, now: Millis) -> Option<Grant> {
+    grant(ip.spec.subnet.clone(), &ip.spec.ip_address, &ip.spec.mac_address, now)
+}
+
+fn grant(subnet: Arc<str>, ips: &str, mac: &str, now: Millis) -> Option<Grant> {
+    let ips: DualStack<std::net::IpAddr> = ips.parse().ok()?;
+    let mac: Mac = mac.parse().ok()?;
+    (!ips.is_empty()).then(|| Grant { nic: "".into(), subnet, ips, mac, generation: 0, since: now })
+}

@@ -1,0 +1,145 @@
+//! Subnets decided, addresses settled.
+
+use std::collections::BTreeSet;
+
+use super::Spine;
+use crate::{
+    contract::ipam::{AddrError, Settled},
+    decide::{self, Wanting},
+    error::Problem,
+    index::{Decision, objects::Name},
+    rows::{Millis, OwnerKey},
+};
+
+impl Spine {
+    pub(super) fn settle_all(&mut self, now: Millis) {
+        let mut touched = BTreeSet::new();
+        // Deciding marks addresses, and a release may close a subnet, which decides anew: until nothing is left.
+        while !(self.world.dirty.vpcs.is_empty() && self.world.dirty.addresses.is_empty()) {
+            self.decide(&mut touched);
+            let mut freed = BTreeSet::new();
+            for owner in std::mem::take(&mut self.world.dirty.addresses) {
+                freed.extend(self.settle(now, &owner, &mut touched));
+            }
+            self.close_empty(&mut touched);
+            self.serve_parked(now, freed, &mut touched);
+        }
+        for subnet in touched {
+            let usage = self.ipam.usage(&subnet);
+            self.world.count(&subnet, usage);
+        }
+    }
+
+    /// Decides the subnets of marked VPCs, and defines or closes their pools.
+    fn decide(&mut self, touched: &mut BTreeSet<Name>) {
+        let marked = std::mem::take(&mut self.world.dirty.vpcs);
+        for vpc in &marked {
+            for (name, decision) in decide::decide_subnets(&self.world, vpc) {
+                let decision = self.offer(&name, decision);
+                if self.world.decide(&name, decision) {
+                    touched.insert(name);
+                }
+            }
+        }
+        if !marked.is_empty() {
+            let gone: Vec<Name> =
+                self.defined.iter().filter(|name| self.world.subnet(name).is_none()).cloned().collect();
+            self.closing.extend(gone);
+        }
+    }
+
+    /// Tells the ledger what a subnet offers now. A subnet that is refused or goes offers nothing new.
+    fn offer(&mut self, name: &Name, decision: Decision) -> Decision {
+        match decision.plan.as_ref().filter(|plan| !plan.closing) {
+            Some(plan) => {
+                self.closing.remove(name);
+                if let Err(error) = self.ipam.define(&plan.pool(self.world.settings())) {
+                    let problem = Problem::from(&error);
+                    return Decision { plan: None, problems: vec![problem] };
+                }
+                self.defined.insert(name.clone());
+            }
+            None => {
+                if self.defined.contains(name) {
+                    self.closing.insert(name.clone());
+                }
+            }
+        }
+        decision
+    }
+
+    fn close_empty(&mut self, touched: &mut BTreeSet<Name>) {
+        let closing = std::mem::take(&mut self.closing);
+        for name in closing {
+            touched.insert(name.clone());
+            if self.ipam.close(&name) {
+                self.defined.remove(&name);
+            } else {
+                self.closing.insert(name);
+            }
+        }
+    }
+
+    /// Settles one owner; answers the subnets in which it freed something.
+    fn settle(&mut self, now: Millis, owner: &OwnerKey, touched: &mut BTreeSet<Name>) -> Vec<Name> {
+        touched.extend(self.world.grants(owner).iter().map(|g| g.subnet.clone()));
+        let uid = self.world.uid(owner).unwrap_or_default();
+        let (answer, unreadable) = match decide::wants(&self.world, owner) {
+            Wanting::Nothing => (self.ipam.settle(owner, &uid, &[], now), None),
+            Wanting::These(wants) => (self.ipam.settle(owner, &uid, &wants, now), None),
+            Wanting::Unreadable(problem) => (Ok(Settled::default()), Some(problem)),
+        };
+        self.parked.retain(|parked| parked != owner);
+        match (answer, unreadable) {
+            (Ok(settled), None) => {
+                touched.extend(settled.grants.iter().map(|g| g.subnet.clone()));
+                self.world.grant(owner, settled.grants, None);
+                settled.freed
+            }
+            (Ok(_), Some(problem)) => {
+                let held = self.ipam.held(owner);
+                self.world.grant(owner, held, Some(problem));
+                Vec::new()
+            }
+            (Err(error), _) => {
+                // Refused: nothing changed in the ledger, so what is held stays, and so does the port.
+                let held = self.ipam.held(owner);
+                self.world.grant(owner, held, Some(Problem::from(&error)));
+                if error.waits_for_release() {
+                    self.parked.push(owner.clone());
+                }
+                Vec::new()
+            }
+        }
+    }
+
+    /// Something was freed: who waits for it may try again, first come first served.
+    fn serve_parked(&mut self, now: Millis, freed: BTreeSet<Name>, touched: &mut BTreeSet<Name>) {
+        if freed.is_empty() {
+            return;
+        }
+        let mut full: BTreeSet<Name> = BTreeSet::new();
+        for owner in self.parked.clone() {
+            let Wanting::These(wants) = decide::wants(&self.world, &owner) else { continue };
+            // Once the pool is found full again there is no use in asking for all the others.
+            if !wants.iter().any(|w| w.subnets.iter().any(|s| freed.contains(s) && !full.contains(s))) {
+                continue;
+            }
+            let place = self.parked.iter().position(|parked| *parked == owner);
+            let uid = self.world.uid(&owner).unwrap_or_default();
+            match self.ipam.settle(&owner, &uid, &wants, now) {
+                Ok(settled) => {
+                    if let Some(place) = place {
+                        self.parked.remove(place);
+                    }
+                    touched.extend(settled.grants.iter().map(|g| g.subnet.clone()));
+                    self.world.grant(&owner, settled.grants, None);
+                }
+                Err(AddrError::Exhausted { subnet, .. }) => {
+                    full.insert(subnet);
+                }
+                Err(_) => {}
+            }
+        }
+    }
+}
