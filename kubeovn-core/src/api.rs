@@ -17,9 +17,11 @@ mod subnet;
 mod vpc;
 
 pub use conditions::Condition;
-pub use count::Count;
+pub use crate::count::Count;
 pub use ip::{Ip, IpSpec};
-pub use subnet::{Acl, NatPolicyMatch, NatPolicyRule, NatPolicyRuleStatus, Subnet, SubnetSpec, SubnetStatus, U2oFeatures};
+pub use subnet::{
+    Acl, NatPolicyMatch, NatPolicyRule, NatPolicyRuleStatus, Subnet, SubnetSpec, SubnetStatus, U2oFeatures,
+};
 pub use vpc::{BfdPort, BfdPortStatus, PolicyRoute, StaticRoute, Vpc, VpcPeering, VpcSpec, VpcStatus};
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;

@@ -68,6 +68,10 @@ pub struct RowEngine {
     /// Halves of a refused batch: planned one by one, before anything else.
     groups: Vec<BTreeSet<OwnerKey>>,
     undecided: BTreeSet<OwnerKey>,
+    /// Owners of rows that a sweep left alone, because it was open what they want. When that is decided their rows
+    /// are not found by what they hold: another sweep is due.
+    spared: BTreeSet<OwnerKey>,
+    sweep_due: bool,
     blocked: BTreeMap<RowKey, BTreeSet<OwnerKey>>,
     retries: Retries,
     /// Elements that are not as wanted though no owner changed: somebody else's edit.
@@ -75,8 +79,7 @@ pub struct RowEngine {
     /// Rows with our mark that nobody may want.
     suspects: BTreeSet<RowKey>,
     verdicts: BTreeMap<OwnerKey, Verdict>,
-    told: BTreeSet<OwnerKey>,
-    landed: BTreeSet<OwnerKey>,
+    judged: BTreeSet<OwnerKey>,
     flight: Option<Flight>,
     unsure: bool,
     last_id: u64,
@@ -108,13 +111,14 @@ impl RowEngine {
             dirty: BTreeSet::new(),
             groups: Vec::new(),
             undecided: BTreeSet::new(),
+            spared: BTreeSet::new(),
+            sweep_due: false,
             blocked: BTreeMap::new(),
             retries: Retries::default(),
             repairs: BTreeSet::new(),
             suspects: BTreeSet::new(),
             verdicts: BTreeMap::new(),
-            told: BTreeSet::new(),
-            landed: BTreeSet::new(),
+            judged: BTreeSet::new(),
             flight: None,
             unsure: false,
             last_id: 0,
@@ -134,6 +138,11 @@ impl RowEngine {
         self.dirty.insert(owner);
     }
 
+    /// Is a [`sweep`](Self::sweep) due, as soon as it can be done?
+    pub fn sweep_due(&self) -> bool {
+        self.sweep_due
+    }
+
     /// Nothing is left to plan and nothing is on its way; retries may be waiting for their time.
     pub fn idle(&self) -> bool {
         self.flight.is_none()
@@ -142,6 +151,14 @@ impl RowEngine {
             && self.groups.is_empty()
             && self.repairs.is_empty()
             && self.suspects.is_empty()
+    }
+
+    /// What is left to do, in words.
+    pub(crate) fn unfinished(&self) -> String {
+        format!(
+            "on its way {:?}, unsure {}, queued {:?}, groups {}, repairs {:?}, suspects {:?}",
+            self.flight.as_ref().map(|f| f.txn.id), self.unsure, self.dirty, self.groups.len(), self.repairs, self.suspects
+        )
     }
 
     /// When [`plan`](Self::plan) should be called again though nothing happens.
@@ -154,38 +171,39 @@ impl RowEngine {
         self.verdicts.get(owner)
     }
 
-    /// Owners whose verdict changed since the last call.
-    pub fn take_told(&mut self) -> BTreeSet<OwnerKey> {
-        std::mem::take(&mut self.told)
+    /// Owners of whom it was found out where they stand, since the last call.
+    pub fn take_judged(&mut self) -> BTreeSet<OwnerKey> {
+        std::mem::take(&mut self.judged)
     }
 
-    /// Owners whose rows were found as wanted, or were made so, since the last call.
-    pub fn take_landed(&mut self) -> BTreeSet<OwnerKey> {
-        std::mem::take(&mut self.landed)
+    /// Is it being found out where the owner stands? Nothing is worth telling of it before that.
+    pub fn pending(&self, owner: &OwnerKey) -> bool {
+        self.dirty.contains(owner)
+            || self.groups.iter().any(|group| group.contains(owner))
+            || self.flight.as_ref().is_some_and(|f| f.undo.contains_key(owner))
+            || self.unsure
     }
 
     /// Are the owner's rows in the database as it last wanted them, and is nothing of it on its way?
     pub fn settled(&self, owner: &OwnerKey) -> bool {
-        self.holdings.get(owner).is_some_and(|h| !h.beaten)
-            && !self.unsure
-            && !self.dirty.contains(owner)
-            && !self.groups.iter().any(|group| group.contains(owner))
-            && self.flight.as_ref().is_none_or(|f| !f.undo.contains_key(owner))
+        !self.pending(owner)
+            && self.holdings.get(owner).is_some_and(|h| !h.beaten)
             && self.verdicts.get(owner).is_none_or(|v| v.standing == Standing::Applied)
     }
 
     fn judge(&mut self, owner: &OwnerKey, standing: Standing, problems: Vec<Problem>) {
+        self.judged.insert(owner.clone());
         if standing == Standing::Applied && problems.is_empty() {
-            if self.verdicts.remove(owner).is_some() {
-                self.told.insert(owner.clone());
-            }
-            return;
+            self.verdicts.remove(owner);
+        } else {
+            self.verdicts.insert(owner.clone(), Verdict { standing, problems });
         }
-        let verdict = Verdict { standing, problems };
-        if self.verdicts.get(owner) != Some(&verdict) {
-            self.verdicts.insert(owner.clone(), verdict);
-            self.told.insert(owner.clone());
-        }
+    }
+
+    /// It is decided what this owner wants.
+    fn decided(&mut self, owner: &OwnerKey) {
+        self.undecided.remove(owner);
+        self.sweep_due |= self.spared.remove(owner);
     }
 
     fn unblock(&mut self, owner: &OwnerKey) {

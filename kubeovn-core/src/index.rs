@@ -8,4 +8,4 @@ mod world;
 pub use dirty::Dirty;
 pub use settings::Settings;
 pub use world::{Decision, World, ip_name};
-pub(crate) use world::{ip_owner, object_key};
+pub(crate) use world::{ip_owner, object_key, owner_key};

@@ -26,6 +26,7 @@ pub mod api;
 #[cfg(feature = "cluster")]
 pub mod cluster;
 pub mod contract;
+pub mod count;
 pub mod decide;
 pub mod engine;
 pub mod error;

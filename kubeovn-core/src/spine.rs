@@ -27,7 +27,7 @@ use crate::{
     engine::{RowEngine, Standing, Verdict},
     error::Problem,
     index::{
-        Dirty, Settings, World, object_key,
+        Dirty, Settings, World, object_key, owner_key,
         objects::{Kind, Name, Object, ObjectKey},
     },
     rows::{Millis, Outcome, OwnerKey, Replica, RowChange, Schema, Txn},
@@ -54,7 +54,7 @@ pub enum Input {
     },
     /// The replica is complete and new.
     Resynced,
-    /// A write to this object did not happen.
+    /// A write about this object did not happen, see [`Effect::Write`].
     WriteFailed(ObjectKey),
 }
 
@@ -63,8 +63,14 @@ pub enum Input {
 pub enum Effect {
     /// Send this to the database.
     Commit(Txn),
-    /// Ask this of the cluster. Those of one object in this order.
-    Write(Write),
+    /// Ask this of the cluster. Those about one object in this order.
+    Write {
+        /// About which object it is; a failure is reported with it. Not always the object that is written: the
+        /// record of what a pod was given is about the pod.
+        about: ObjectKey,
+        /// What to ask.
+        write: Write,
+    },
 }
 
 /// See the [module](self).
@@ -84,7 +90,7 @@ pub struct Spine {
     sent: BTreeMap<ObjectKey, Vec<Write>>,
     rewrite: BTreeMap<ObjectKey, Millis>,
     noted: BTreeMap<ObjectKey, Vec<Problem>>,
-    sweep_due: bool,
+    audit_due: bool,
     next_audit: Millis,
 }
 
@@ -105,7 +111,7 @@ impl Spine {
             sent: BTreeMap::new(),
             rewrite: BTreeMap::new(),
             noted: BTreeMap::new(),
-            sweep_due: false,
+            audit_due: false,
             next_audit: 0,
         }
     }
@@ -134,7 +140,15 @@ impl Spine {
 
     /// All is as it should be, as far as it can be: nothing to plan, nothing on its way.
     pub fn idle(&self) -> bool {
-        self.open && self.engine.idle() && !self.sweep_due && self.world.dirty == Dirty::default() && self.sent.is_empty()
+        self.open && self.engine.idle() && !self.audit_due && !self.engine.sweep_due() && self.world.dirty == Dirty::default() && self.sent.is_empty()
+    }
+
+    /// What is left to do, in words; empty when [`idle`](Self::idle).
+    pub fn unfinished(&self) -> String {
+        if self.idle() {
+            return String::new();
+        }
+        format!("open {}, audit due {}, marked {:?}, asked {:?}, engine {}", self.open, self.audit_due, self.world.dirty, self.sent, self.engine.unfinished())
     }
 
     /// Takes something in. Only marks: call [`run`](Self::run) when all that has come in is fed.
@@ -157,7 +171,6 @@ impl Spine {
             Input::Resynced => {
                 self.replica_complete = true;
                 self.engine.resynced();
-                self.sweep_due = true;
             }
             Input::WriteFailed(key) => {
                 self.rewrite.insert(key, now + REWRITE_AFTER);
@@ -175,7 +188,7 @@ impl Spine {
             self.open_gates(now, have);
         }
         if now >= self.next_audit {
-            self.sweep_due |= self.next_audit != 0;
+            self.audit_due |= self.next_audit != 0;
             self.next_audit = now + AUDIT_EVERY;
         }
         self.ensure_built_in(out);
@@ -186,14 +199,14 @@ impl Spine {
         let (world, model) = (&self.world, &self.model);
         let mut render = |owner: &OwnerKey| model.render(world, owner);
         let mut txn = self.engine.plan(now, &mut render, have);
-        if txn.is_none() && self.sweep_due && self.engine.idle() {
-            self.sweep_due = false;
+        if txn.is_none() && (self.audit_due || self.engine.sweep_due()) && self.engine.idle() {
+            self.audit_due = false;
             self.engine.sweep(have);
             txn = self.engine.plan(now, &mut render, have);
         }
         out.extend(txn.map(Effect::Commit));
-        let news = [self.engine.take_told(), self.engine.take_landed()];
-        self.world.dirty.status.extend(news.iter().flatten().filter_map(object_key));
+        let judged = self.engine.take_judged();
+        self.world.dirty.status.extend(judged.iter().filter_map(object_key));
         self.tell(now, out);
     }
 
@@ -210,8 +223,7 @@ impl Spine {
             let key = object.key();
             let create = vec![Write::Create(object)];
             if self.world.uid_of(&key).is_none() && self.sent.get(&key) != Some(&create) {
-                out.extend(create.iter().cloned().map(Effect::Write));
-                self.sent.insert(key, create);
+                self.ask(key, create, out);
             }
         }
     }
@@ -226,6 +238,10 @@ impl Spine {
             self.world.dirty.status.insert(key);
         }
         for key in std::mem::take(&mut self.world.dirty.status) {
+            // Comes again when it is known where its rows stand: half a truth would only be taken back.
+            if owner_key(&key).is_some_and(|owner| self.engine.pending(&owner)) {
+                continue;
+            }
             let seat = |owner: &OwnerKey| {
                 let verdict = self.engine.verdict(owner);
                 let problems = verdict.filter(|v| v.standing != Standing::Waiting).map(|v| v.problems.clone());
@@ -236,23 +252,28 @@ impl Spine {
             if telling.writes.is_empty() {
                 self.sent.remove(&key);
             } else if self.sent.get(&key) != Some(&telling.writes) {
-                out.extend(telling.writes.iter().cloned().map(Effect::Write));
-                self.sent.insert(key, telling.writes);
+                self.ask(key, telling.writes, out);
             }
         }
+    }
+
+    fn ask(&mut self, about: ObjectKey, writes: Vec<Write>, out: &mut Vec<Effect>) {
+        out.extend(writes.iter().map(|write| Effect::Write { about: about.clone(), write: write.clone() }));
+        self.sent.insert(about, writes);
     }
 
     /// An event for each problem that was not there before.
     fn note(&mut self, key: &ObjectKey, problems: Vec<Problem>, out: &mut Vec<Effect>) {
         let before = self.noted.get(key).map_or(&[][..], Vec::as_slice);
         for problem in problems.iter().filter(|p| !before.contains(p)) {
-            out.push(Effect::Write(Write::Note(Note {
+            let note = Note {
                 key: key.clone(),
                 uid: self.world.uid_of(key).cloned().unwrap_or_default(),
                 warning: true,
                 reason: problem.code.into(),
                 message: problem.message.as_str().into(),
-            })));
+            };
+            out.push(Effect::Write { about: key.clone(), write: Write::Note(note) });
         }
         if problems.is_empty() {
             self.noted.remove(key);

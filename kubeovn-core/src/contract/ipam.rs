@@ -133,6 +133,10 @@ pub trait Ipam: Send {
     /// Numbers of a subnet, `None` when it is not known.
     fn usage(&self, subnet: &str) -> Option<Usage>;
 
+    /// Calls `f` for each other subnet of the space that shares addresses with this one (as is possible for a while
+    /// after an edit): what is granted in one is not available in the other.
+    fn neighbours(&self, subnet: &str, f: &mut dyn FnMut(&Arc<str>));
+
     /// A copy for a dry run: changes of one are not seen by the other.
     fn fork(&self) -> Box<dyn Ipam>;
 }

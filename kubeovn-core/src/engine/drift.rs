@@ -57,11 +57,16 @@ impl RowEngine {
             .collect();
         let mut suspects = BTreeSet::new();
         let mut repairs = BTreeSet::new();
+        let mut spared = BTreeSet::new();
         for (row, owner) in &rows {
             if !self.holdings.wanted(row) {
                 // A mark that this version cannot read may be a newer one's: leave it.
-                if owner.is_some() && !waiting.contains(row) && !self.bears(row, &waiting, have) {
-                    suspects.insert(row.clone());
+                if let Some(owner) = owner {
+                    if waiting.contains(row) {
+                        spared.insert(owner.clone());
+                    } else if !self.bears(row, &waiting, have) {
+                        suspects.insert(row.clone());
+                    }
                 }
                 continue;
             }
@@ -88,6 +93,8 @@ impl RowEngine {
                 repairs.insert((row.clone(), column, elem.clone()));
             }
         });
+        self.spared = spared;
+        self.sweep_due = false;
         self.suspects = suspects;
         self.repairs = repairs;
     }

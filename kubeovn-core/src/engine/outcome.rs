@@ -25,6 +25,7 @@ impl RowEngine {
             self.unknown(flight);
         }
         self.unsure = false;
+        self.sweep_due = true;
         self.dirty.extend(self.holdings.owners().cloned());
         self.dirty.extend(self.undecided.iter().cloned());
         self.dirty.extend(std::mem::take(&mut self.blocked).into_values().flatten());
@@ -39,6 +40,7 @@ impl RowEngine {
                 self.look_at(&op.row, &op.act);
             }
         }
+        self.judged.extend(flight.undo.into_keys());
         self.approve(flight.reports);
     }
 

@@ -71,7 +71,6 @@ impl RowEngine {
         for (owner, problems) in reports {
             self.retries.forget(&owner);
             self.judge(&owner, Standing::Applied, problems);
-            self.landed.insert(owner);
         }
     }
 
@@ -113,13 +112,13 @@ impl RowEngine {
                     self.judge(&owner, Standing::Held, problems);
                 }
                 Render::Gone => {
-                    self.undecided.remove(&owner);
+                    self.decided(&owner);
                     self.retries.forget(&owner);
                     self.swap(&owner, None, &mut batch);
                     self.judge(&owner, Standing::Applied, Vec::new());
                 }
                 Render::Want(want) => {
-                    self.undecided.remove(&owner);
+                    self.decided(&owner);
                     let holding = Holding {
                         rows: claimed(&want).collect(),
                         gives: want.gives.iter().cloned().collect(),

@@ -18,7 +18,7 @@ pub use subnet::{Condition, Subnet, SubnetSpec, SubnetStatus};
 pub use vpc::{PolicyAction, PolicyRoute, StaticRoute, Vpc, VpcSpec, VpcStatus};
 
 macro_rules! objects {
-    ($($(#[$doc:meta])* $kind:ident { namespaced: $namespaced:literal, group: $group:literal, plural: $plural:literal },)*) => {
+    ($($(#[$doc:meta])* $kind:ident { name: $name:literal, namespaced: $namespaced:literal, group: $group:literal, plural: $plural:literal },)*) => {
         /// The kinds that we read.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Kind { $($(#[$doc])* $kind,)* }
@@ -29,7 +29,7 @@ macro_rules! objects {
 
             /// Its name in manifests.
             pub fn name(self) -> &'static str {
-                match self { $(Kind::$kind => stringify!($kind),)* }
+                match self { $(Kind::$kind => $name,)* }
             }
 
             /// Plural name in URLs of the API.
@@ -73,17 +73,17 @@ macro_rules! objects {
 
 objects! {
     /// A namespace.
-    Namespace { namespaced: false, group: "", plural: "namespaces" },
+    Namespace { name: "Namespace", namespaced: false, group: "", plural: "namespaces" },
     /// A node.
-    Node { namespaced: false, group: "", plural: "nodes" },
+    Node { name: "Node", namespaced: false, group: "", plural: "nodes" },
     /// A VPC.
-    Vpc { namespaced: false, group: "kubeovn.io", plural: "vpcs" },
+    Vpc { name: "Vpc", namespaced: false, group: "kubeovn.io", plural: "vpcs" },
     /// A subnet.
-    Subnet { namespaced: false, group: "kubeovn.io", plural: "subnets" },
+    Subnet { name: "Subnet", namespaced: false, group: "kubeovn.io", plural: "subnets" },
     /// An address record.
-    Ip { namespaced: false, group: "kubeovn.io", plural: "ips" },
+    Ip { name: "IP", namespaced: false, group: "kubeovn.io", plural: "ips" },
     /// A pod.
-    Pod { namespaced: true, group: "", plural: "pods" },
+    Pod { name: "Pod", namespaced: true, group: "", plural: "pods" },
 }
 
 /// Which object: kind, namespace (empty for cluster-scoped ones) and name.

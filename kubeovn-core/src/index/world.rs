@@ -39,6 +39,7 @@ pub struct World {
     by_vpc: BTreeMap<Name, BTreeSet<Name>>,
     decisions: BTreeMap<Name, Decision>,
     grants: HashMap<OwnerKey, Vec<Grant>>,
+    holders: BTreeMap<Name, BTreeSet<OwnerKey>>,
     refusals: BTreeMap<OwnerKey, Problem>,
     usage: BTreeMap<Name, Usage>,
     /// What must be looked at again.
@@ -313,9 +314,17 @@ impl World {
     }
 
     fn mark_vpc(&mut self, vpc: &Name) {
+        self.mark_bindings();
         self.dirty.vpcs.insert(vpc.clone());
         self.dirty.rows.insert(OwnerKey::new(OwnerKind::Vpc, vpc.clone()));
         self.dirty.status.insert(ObjectKey::cluster(Kind::Vpc, vpc.clone()));
+    }
+
+    /// What namespaces offer may have changed: it is told to them, and who was refused may get something now.
+    fn mark_bindings(&mut self) {
+        self.dirty.addresses.extend(self.refusals.keys().cloned());
+        let namespaces = self.namespaces.keys().map(|n| ObjectKey::cluster(Kind::Namespace, n.clone()));
+        self.dirty.status.extend(namespaces);
     }
 
     fn mark_pods(&mut self, namespace: &Name) {
@@ -331,15 +340,18 @@ impl World {
         self.decisions.insert(subnet.clone(), decision);
         self.dirty.rows.insert(OwnerKey::new(OwnerKind::Subnet, subnet.clone()));
         self.dirty.status.insert(ObjectKey::cluster(Kind::Subnet, subnet.clone()));
+        // What holders are told of the subnet.
+        let holders = self.holders.get(subnet).into_iter().flatten();
+        self.dirty.status.extend(holders.filter_map(object_key));
         if *subnet == self.settings.join {
             let nodes = self.nodes.keys().map(|n| OwnerKey::new(OwnerKind::Node, n.clone()));
             self.dirty.addresses.extend(nodes.clone());
             self.dirty.rows.extend(nodes);
+            // Private subnets let nodes in.
+            let subnets: Vec<_> = self.by_vpc.get(&self.settings.vpc).into_iter().flatten().cloned().collect();
+            self.dirty.rows.extend(subnets.into_iter().map(|name| OwnerKey::new(OwnerKind::Subnet, name)));
         }
-        // Who was refused may get something now; what namespaces offer is told to them.
-        self.dirty.addresses.extend(self.refusals.keys().cloned());
-        let namespaces = self.namespaces.keys().map(|n| ObjectKey::cluster(Kind::Namespace, n.clone()));
-        self.dirty.status.extend(namespaces);
+        self.mark_bindings();
         true
     }
 
@@ -351,6 +363,17 @@ impl World {
             let records = self.grants(owner).iter().map(|g| ObjectKey::cluster(Kind::Ip, ip_name(owner, &g.nic)));
             let records: Vec<ObjectKey> = records.collect();
             self.dirty.status.extend(records);
+            for old in self.grants.get(owner).into_iter().flatten() {
+                if let Some(holders) = self.holders.get_mut(&old.subnet) {
+                    holders.remove(owner);
+                    if holders.is_empty() {
+                        self.holders.remove(&old.subnet);
+                    }
+                }
+            }
+            for new in &grants {
+                self.holders.entry(new.subnet.clone()).or_default().insert(owner.clone());
+            }
             if grants.is_empty() {
                 self.grants.remove(owner);
             } else {
@@ -372,6 +395,11 @@ impl World {
     /// Enters a subnet's numbers.
     pub fn count(&mut self, subnet: &Name, usage: Option<Usage>) {
         let same = self.usage.get(subnet) == usage.as_ref();
+        let held = |usage: Option<&Usage>| usage.is_some_and(|u| u.owners > 0);
+        if held(self.usage.get(subnet)) != held(usage.as_ref()) {
+            // A switch whose object is gone stays as long as ports live by it.
+            self.dirty.rows.insert(OwnerKey::new(OwnerKind::Subnet, subnet.clone()));
+        }
         match usage {
             Some(usage) => self.usage.insert(subnet.clone(), usage),
             None => self.usage.remove(subnet),
@@ -398,7 +426,7 @@ pub(crate) fn object_key(owner: &OwnerKey) -> Option<ObjectKey> {
 }
 
 /// The owner of rows behind an object, for kinds that own rows.
-fn owner_key(key: &ObjectKey) -> Option<OwnerKey> {
+pub(crate) fn owner_key(key: &ObjectKey) -> Option<OwnerKey> {
     Some(match key.kind {
         Kind::Vpc => OwnerKey::new(OwnerKind::Vpc, key.name.clone()),
         Kind::Subnet => OwnerKey::new(OwnerKind::Subnet, key.name.clone()),

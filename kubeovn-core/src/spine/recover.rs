@@ -32,7 +32,7 @@ impl Spine {
             owners.iter().filter(|o| matches!(o.kind, OwnerKind::Pod | OwnerKind::Node)).cloned(),
         );
         self.world.dirty.rows.extend(owners);
-        self.sweep_due = true;
+        self.audit_due = true;
     }
 
     /// What the objects say of an owner: its own annotations first, for that is what a running pod uses; then its

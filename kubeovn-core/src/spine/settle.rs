@@ -24,6 +24,9 @@ impl Spine {
             self.close_empty(&mut touched);
             self.serve_parked(now, freed, &mut touched);
         }
+        for subnet in touched.clone() {
+            self.ipam.neighbours(&subnet, &mut |other| _ = touched.insert(other.clone()));
+        }
         for subnet in touched {
             let usage = self.ipam.usage(&subnet);
             self.world.count(&subnet, usage);
@@ -35,9 +38,13 @@ impl Spine {
         let marked = std::mem::take(&mut self.world.dirty.vpcs);
         for vpc in &marked {
             for (name, decision) in decide::decide_subnets(&self.world, vpc) {
+                // Those of before: afterwards they may share nothing any more.
+                let mut neighbours = Vec::new();
+                self.ipam.neighbours(&name, &mut |other| neighbours.push(other.clone()));
                 let decision = self.offer(&name, decision);
                 if self.world.decide(&name, decision) {
                     touched.insert(name);
+                    touched.extend(neighbours);
                 }
             }
         }
@@ -72,6 +79,7 @@ impl Spine {
         let closing = std::mem::take(&mut self.closing);
         for name in closing {
             touched.insert(name.clone());
+            self.ipam.neighbours(&name, &mut |other| _ = touched.insert(other.clone()));
             if self.ipam.close(&name) {
                 self.defined.remove(&name);
             } else {

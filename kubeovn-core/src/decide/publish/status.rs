@@ -7,6 +7,7 @@ use crate::{
         cluster::{FINALIZER, Patch, Status, Write},
         ipam::Usage,
     },
+    count::Count,
     decide::decide_vpc,
     error::Problem,
     index::{
@@ -23,8 +24,12 @@ pub(super) fn tell_subnet(world: &World, key: &ObjectKey, seat: &dyn Fn(&OwnerKe
     let mut problems = decision.problems.clone();
     // The renderer of a subnet that is refused repeats why: say it once.
     problems.extend(seat.problems.into_iter().filter(|p| !decision.problems.contains(p)));
-    let usage = world.usage(&key.name).cloned().unwrap_or_default();
-    let number = |of: &DualStack<u128>, family| of.get(family).copied().unwrap_or(0);
+    let mut usage = world.usage(&key.name).cloned().unwrap_or_default();
+    if decision.plan.as_ref().is_none_or(|plan| plan.closing) {
+        // Nothing more is granted here, however much is left.
+        usage = Usage { available: DualStack::default(), available_ranges: DualStack::default(), ..usage };
+    }
+    let number = |of: &DualStack<u128>, family| Count(of.get(family).copied().unwrap_or(0)).as_stored();
     let text = |of: &DualStack<String>, family| of.get(family).cloned().unwrap_or_default();
     let want = SubnetStatus {
         conditions: conditions(&subnet.meta, decision.plan.is_some(), seat.ready, &problems),

@@ -1,6 +1,7 @@
 //! Subnets.
 
 use super::{Meta, Name, Selector};
+use crate::count::Count;
 
 /// A subnet.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -59,19 +60,19 @@ pub struct SubnetStatus {
     /// Conditions.
     pub conditions: Vec<Condition>,
     /// IPv4 addresses that can be given.
-    pub v4availableIPs: u128,
+    pub v4availableIPs: Count,
     /// Same as `a-b,c`.
     pub v4availableIPrange: String,
     /// IPv4 addresses given.
-    pub v4usingIPs: u128,
+    pub v4usingIPs: Count,
     /// Same as `a-b,c`.
     pub v4usingIPrange: String,
     /// IPv6 addresses that can be given.
-    pub v6availableIPs: u128,
+    pub v6availableIPs: Count,
     /// Same as `a-b,c`.
     pub v6availableIPrange: String,
     /// IPv6 addresses given.
-    pub v6usingIPs: u128,
+    pub v6usingIPs: Count,
     /// Same as `a-b,c`.
     pub v6usingIPrange: String,
 }

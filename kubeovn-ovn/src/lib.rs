@@ -1,0 +1,15 @@
+//! OVN for Kube-OVN: from facts to rows of Northbound, and the way into an OVSDB server.
+//!
+//! * [`render`]: [`render::Fabric`] turns the facts of [`kubeovn_core::index::World`] into rows, one file per feature.
+//! * [`matching`]: OVN match expressions that can only be built right, and a strict parser for those of users.
+//! * [`nb`]: the tables and columns that we use.
+//! * [`ovsdb`]: the protocol's types, a replica, transactions; with feature `client` a session over a socket.
+//! * [`memory`]: an OVSDB server in the process, for embedding, dry runs and simulation.
+//!
+//! Without feature `client` nothing here needs an async runtime.
+
+pub mod matching;
+pub mod memory;
+pub mod nb;
+pub mod ovsdb;
+pub mod render;

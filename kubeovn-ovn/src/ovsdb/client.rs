@@ -1,0 +1,302 @@
+//! The [`Database`] contract over a real server: a replica that follows it, transactions, and coming back for ever.
+//!
+//! ```text
+//!  connecting ──> dumping ──> recovering ──> live      recovering: after an unknown outcome, until what is in flight
+//!       ▲      (since, cond,       ▲           │       is answered and a new token of the fence is claimed, so that no
+//!       │          plain)          └─ unknown ─┤       late transaction of ours can change what is compared next
+//!       └─────────────────────────── lost ─────┘
+//! ```
+//!
+//! A state of the database is shown only whole: a dump is built aside and put in place at once, or, where the server
+//! keeps history, only what was missed is added to what is held.
+
+mod fence;
+mod link;
+#[cfg(test)]
+mod tests;
+mod writes;
+
+use std::{collections::VecDeque, future, pin::Pin, sync::Arc};
+
+use async_trait::async_trait;
+use kubeovn_core::{
+    contract::database::{Database, DbEvent},
+    rows::{self, Outcome, Schema, Txn},
+};
+use uuid::Uuid;
+
+pub use self::fence::{FENCE_KEY, Nonce};
+use self::{
+    link::{Link, Stage},
+    writes::Writes,
+};
+use super::{
+    connect::{Connected, Connector, SERVER_DATABASE},
+    replica::Replica,
+    session::SessionEvent,
+    txn::Identity,
+    wire::{DbSchema, MonitorReply, Notification, ServerError},
+};
+
+/// A database on a server. Must be used within a tokio runtime with time and I/O.
+pub struct Client {
+    schema: &'static Schema,
+    link: Link,
+    replica: Replica,
+    /// The last transaction that the replica holds, if the server keeps history.
+    resume: Option<Uuid>,
+    writes: Writes,
+    /// Events that are true of the replica as it is now.
+    ready: VecDeque<DbEvent>,
+    /// The consumer knows that the database is out of reach: `Lost` was the last it heard of that, or nothing was.
+    lost: bool,
+}
+
+/// Who may write. Asked before every claim of the fence.
+#[async_trait]
+pub trait Authority: Send + Sync {
+    /// The term of the lease (how often it changed hands) if we hold it, `None` if not. Must come from whoever
+    /// decides it, not from memory: it is asked when somebody else's token was found. Transactions wait for the
+    /// answer, so it must come in bounded time; who cannot tell answers `None`.
+    async fn term(&self) -> Option<u64>;
+}
+
+/// The authority where there can be no second writer.
+#[derive(Clone, Copy, Debug)]
+pub struct SoleWriter;
+
+/// How to fence writes. Only for databases with a table `NB_Global` whose `external_ids` the schema names.
+pub struct FenceConfig {
+    /// Who may write.
+    pub authority: Arc<dyn Authority>,
+    /// For the tokens.
+    pub nonce: Nonce,
+    /// Claim at once, not with the first transaction: for a writer that took over from one that did not let go.
+    pub eager: bool,
+}
+
+type Later<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// What `next` waits for.
+enum Step {
+    Connected(Box<(Connector, Connected)>),
+    Session(SessionEvent),
+    Term(Option<u64>),
+}
+
+impl Client {
+    /// A client of the part of a database that `schema` describes. Connecting begins with the first
+    /// [`next`](Database::next).
+    pub fn new(
+        schema: &'static Schema,
+        connector: Connector,
+        identity: Identity,
+        fence: Option<FenceConfig>,
+    ) -> Self {
+        let nothing = DbSchema { name: schema.database.into(), version: String::new(), tables: [].into() };
+        Self {
+            schema,
+            link: Link::connecting(connector),
+            replica: Replica::new(schema, &nothing),
+            resume: None,
+            writes: Writes::new(schema.database, identity, fence),
+            ready: VecDeque::new(),
+            lost: true,
+        }
+    }
+
+    /// The schema of the server that is connected, for probing what it can do. There is one from the moment that
+    /// [`DbEvent::Resynced`] is answered until [`DbEvent::Lost`] is.
+    pub fn server_schema(&self) -> Option<&DbSchema> {
+        match &self.link {
+            Link::Up(up) => Some(&up.schema),
+            Link::Connecting(_) | Link::Down => None,
+        }
+    }
+
+    async fn wait(&mut self) -> Step {
+        match &mut self.link {
+            Link::Connecting(connected) => Step::Connected(Box::new(connected.await)),
+            Link::Up(up) => tokio::select! {
+                event = up.events.next() => Step::Session(event),
+                term = self.writes.term() => Step::Term(term),
+            },
+            Link::Down => future::pending().await,
+        }
+    }
+
+    fn step(&mut self, step: Step) {
+        match step {
+            Step::Connected(connected) => {
+                let (connector, connected) = *connected;
+                let fresh = Replica::new(self.schema, &connected.schema);
+                // of columns that are new to us no difference tells
+                self.resume = self.resume.filter(|_| fresh.columns() == self.replica.columns());
+                self.link = Link::up(connector, connected, fresh);
+                self.dump();
+            }
+            Step::Session(SessionEvent::Monitored { reply, .. }) => self.dumped(reply),
+            Step::Session(SessionEvent::Update(update)) => self.update(&update),
+            Step::Session(SessionEvent::Reply { id, result }) => {
+                let unfit = result.as_ref().err().filter(|error| !writes::is_our_mistake(error)).cloned();
+                self.ready.extend(self.writes.answered(id, result, &self.replica));
+                // a server that refuses whole requests will do so again; the next one is tried with a pause
+                if let Some(error) = unfit {
+                    self.lose(&error);
+                }
+            }
+            Step::Session(SessionEvent::Closed { reason }) => self.lose(&reason),
+            Step::Term(term) => self.term(term),
+        }
+        self.recover();
+    }
+
+    /// Asks for the whole database, or for what was missed.
+    fn dump(&mut self) {
+        let Link::Up(up) = &self.link else { return };
+        if let Err(error) = up.dump(self.resume) {
+            self.lose(&error);
+        }
+    }
+
+    fn dumped(&mut self, reply: Result<MonitorReply, ServerError>) {
+        let Link::Up(up) = &mut self.link else { return };
+        let Stage::Dumping { method, fresh } = &mut up.stage else { return };
+        let reply = match (reply, method.older()) {
+            (Ok(reply), _) => reply,
+            (Err(error), Some(older)) => {
+                tracing::info!(method = method.as_str(), %error, "falling back to an older monitor method");
+                *method = older;
+                return self.dump();
+            }
+            (Err(error), None) => return self.lose(&error),
+        };
+        let applied = if reply.found {
+            self.replica.apply(&reply.updates)
+        } else {
+            let applied = fresh.apply(&reply.updates);
+            if applied.is_ok() {
+                std::mem::swap(&mut self.replica, fresh);
+            }
+            applied
+        };
+        tracing::debug!(
+            database = self.schema.database,
+            found = reply.found,
+            rows = self.replica.len(),
+            "dump"
+        );
+        up.stage = Stage::Recovering;
+        self.resume = reply.last_txn.filter(|last| !last.is_nil());
+        match applied {
+            Ok(_) => up.connector.succeeded(),
+            Err(diverged) => self.diverged(&diverged),
+        }
+    }
+
+    fn update(&mut self, update: &Notification) {
+        let Link::Up(up) = &mut self.link else { return };
+        if &*update.monitor == SERVER_DATABASE {
+            up.server.apply(&update.updates);
+            if let Err(unfit) = up.connector.judge(&up.server) {
+                self.lose(&unfit);
+            }
+            return;
+        }
+        match self.replica.apply(&update.updates) {
+            Ok(changes) => {
+                self.resume = update.last_txn.filter(|last| !last.is_nil());
+                if matches!(up.stage, Stage::Live) && !changes.is_empty() {
+                    self.ready.push_back(DbEvent::Changed(changes));
+                }
+            }
+            Err(diverged) => self.diverged(&diverged),
+        }
+    }
+
+    /// What we hold is not what the server has: read all of it again.
+    fn diverged(&mut self, diverged: &dyn std::error::Error) {
+        self.resume = None;
+        self.lose(diverged);
+    }
+
+    fn term(&mut self, term: Option<u64>) {
+        let Link::Up(up) = &mut self.link else { return };
+        let Some(term) = term else {
+            up.stage = Stage::Recovering;
+            self.ready.extend(self.writes.denied());
+            return self.tell_lost("another process holds the lease to write".to_owned());
+        };
+        self.ready.extend(self.writes.claim(term, &up.session, &self.replica));
+    }
+
+    /// Goes live again as soon as nothing stands against it.
+    fn recover(&mut self) {
+        let Link::Up(up) = &mut self.link else { return };
+        if matches!(up.stage, Stage::Live) && self.writes.is_unsure() {
+            up.stage = Stage::Recovering;
+        }
+        if matches!(up.stage, Stage::Recovering) && self.writes.is_settled(&self.replica) {
+            up.stage = Stage::Live;
+            self.lost = false;
+            self.ready.push_back(DbEvent::Resynced);
+        }
+    }
+
+    fn lose(&mut self, reason: &dyn std::fmt::Display) {
+        if !matches!(self.link, Link::Up(_)) {
+            return;
+        }
+        let Link::Up(up) = std::mem::replace(&mut self.link, Link::Down) else { return };
+        let reason = format!("{}: {reason}", up.endpoint);
+        tracing::warn!(database = self.schema.database, reason, "session lost");
+        self.link = Link::connecting(up.connector);
+        self.ready.extend(self.writes.lost());
+        self.tell_lost(reason);
+    }
+
+    fn tell_lost(&mut self, reason: String) {
+        if !self.lost {
+            self.lost = true;
+            self.ready.push_back(DbEvent::Lost { reason });
+        }
+    }
+}
+
+#[async_trait]
+impl Database for Client {
+    fn submit(&mut self, txn: Txn) {
+        if txn.ops.is_empty() {
+            self.ready.push_back(DbEvent::Committed { id: txn.id, outcome: Outcome::Done });
+            return;
+        }
+        match &self.link {
+            Link::Up(up) if matches!(up.stage, Stage::Live) => {
+                self.ready.extend(self.writes.submit(txn, &up.session, &self.replica));
+            }
+            // not sent, but the answer must not look like a refusal, for which the owner would be blamed
+            _ => self.ready.push_back(DbEvent::Committed { id: txn.id, outcome: Outcome::Unknown }),
+        }
+    }
+
+    async fn next(&mut self) -> DbEvent {
+        loop {
+            if let Some(event) = self.ready.pop_front() {
+                return event;
+            }
+            let step = self.wait().await;
+            self.step(step);
+        }
+    }
+
+    fn replica(&self) -> &dyn rows::Replica {
+        &self.replica
+    }
+}
+
+#[async_trait]
+impl Authority for SoleWriter {
+    async fn term(&self) -> Option<u64> {
+        Some(0)
+    }
+}

@@ -1,0 +1,293 @@
+//! What a server holds, kept up to date from the updates of a monitor, in the words of the engine.
+//!
+//! Rows are found by [`RowKey`]: ours by the id in their `external_ids`, others by their natural name, the only row of
+//! a table that can hold one by the empty name. The server's UUIDs stay known beside, since a row that was adopted
+//! has one that nobody could compute. References are kept as UUIDs, 16 bytes each, and named when asked for.
+//!
+//! Rows of one name (a copied mark, two switches called alike) cannot both have it: the later one is known as
+//! `name~uuid` until the first is gone, so that it is seen, swept or reported, and never mixed up with it.
+
+mod apply;
+mod cell;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
+
+use kubeovn_core::rows::{
+    Atom, ColumnKind, EXTERNAL_IDS, Elem, KEY_OWNER, KEY_ROW, KEY_VENDOR, OwnerKey, RowKey, Schema, Table,
+    VENDOR, Value,
+};
+use uuid::Uuid;
+
+use self::cell::{Cell, Shape};
+use super::wire::{DbSchema, TableUpdates};
+
+/// See the [module](self).
+#[derive(Clone, Debug)]
+pub struct Replica {
+    schema: &'static Schema,
+    tables: Vec<TableRows>,
+    /// Who refers strongly to a row: the row, then table, column and UUID of the referring one. Flat, because nearly
+    /// every row has exactly one.
+    parents: BTreeSet<(Uuid, u16, u16, Uuid)>,
+}
+
+/// An update that does not fit what is held: it changes or removes a row that is not there. The replica is as it was;
+/// only reading the whole database again helps.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the server changed row {uuid} of {table}, which it had never told of")]
+pub struct Diverged {
+    /// The table.
+    pub table: Arc<str>,
+    /// The row.
+    pub uuid: Uuid,
+}
+
+#[derive(Clone, Debug)]
+struct TableRows {
+    table: &'static Table,
+    /// The table can hold one row only.
+    single: bool,
+    /// As the columns of `table`; `None` where the server has no such column.
+    shapes: Vec<Option<Shape>>,
+    /// Keys of maps that many rows have, to be held once. Sorted.
+    words: Vec<Arc<str>>,
+    rows: HashMap<Uuid, Row>,
+    ids: HashMap<Arc<str>, Uuid>,
+    /// Rows whose id another row has already.
+    twins: BTreeSet<(Arc<str>, Uuid)>,
+}
+
+#[derive(Clone, Debug)]
+struct Row {
+    key: Option<RowKey>,
+    /// The id that it would have if no other row had it.
+    id: Option<Arc<str>>,
+    ours: bool,
+    owner: Option<OwnerKey>,
+    /// As the columns of the table.
+    cells: Box<[Cell]>,
+}
+
+impl Replica {
+    /// An empty replica of the part of a database that `schema` names and `server` has.
+    pub fn new(schema: &'static Schema, server: &DbSchema) -> Self {
+        let tables = schema.tables.iter().map(|table| TableRows::new(table, server)).collect();
+        Replica { schema, tables, parents: BTreeSet::new() }
+    }
+
+    /// What part of which database this is.
+    pub fn schema(&self) -> &'static Schema {
+        self.schema
+    }
+
+    /// The columns to be monitored, by table: those of the schema that the server has.
+    pub fn columns(&self) -> BTreeMap<&'static str, Vec<&'static str>> {
+        let there = |t: &TableRows| -> Vec<&'static str> {
+            t.table
+                .columns
+                .iter()
+                .zip(&t.shapes)
+                .filter(|(_, shape)| shape.is_some())
+                .map(|(c, _)| c.name)
+                .collect()
+        };
+        self.tables
+            .iter()
+            .map(|t| (t.table.name, there(t)))
+            .filter(|(_, columns)| !columns.is_empty())
+            .collect()
+    }
+
+    /// Puts a whole database in the place of what was held. It is built aside: on error nothing changes.
+    ///
+    /// # Errors
+    /// [`Diverged`] when `all` is no whole database but a difference.
+    pub fn replace(&mut self, all: &TableUpdates) -> Result<(), Diverged> {
+        let mut fresh = self.clone_empty();
+        fresh.apply(all)?;
+        *self = fresh;
+        Ok(())
+    }
+
+    /// The UUID of a row.
+    pub fn uuid(&self, row: &RowKey) -> Option<Uuid> {
+        self.table(row.table)?.ids.get(&row.id).copied()
+    }
+
+    /// The row with this UUID, in whatever table, if it can be named.
+    pub fn key(&self, uuid: Uuid) -> Option<&RowKey> {
+        self.tables.iter().find_map(|t| t.rows.get(&uuid)).and_then(|row| row.key.as_ref())
+    }
+
+    /// How many rows are held, also ones that cannot be named.
+    pub fn len(&self) -> usize {
+        self.tables.iter().map(|t| t.rows.len()).sum()
+    }
+
+    /// Whether no row is held.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// What a column holds in a row that does not set it; `None` when the server has no such column.
+    pub fn default_of(&self, table: &str, column: &str) -> Option<&Value> {
+        let table = self.table(table)?;
+        table.shapes.get(table.column(column)?)?.as_ref().map(|shape| &shape.default)
+    }
+
+    fn clone_empty(&self) -> Self {
+        let empty = |t: &TableRows| TableRows {
+            rows: HashMap::new(),
+            ids: HashMap::new(),
+            twins: BTreeSet::new(),
+            table: t.table,
+            single: t.single,
+            shapes: t.shapes.clone(),
+            words: t.words.clone(),
+        };
+        Replica {
+            schema: self.schema,
+            tables: self.tables.iter().map(empty).collect(),
+            parents: BTreeSet::new(),
+        }
+    }
+
+    fn table(&self, name: &str) -> Option<&TableRows> {
+        self.tables.iter().find(|t| t.table.name == name)
+    }
+
+    fn cell(&self, row: &RowKey, column: &str) -> Option<&Cell> {
+        let table = self.table(row.table)?;
+        let row = table.rows.get(table.ids.get(&row.id)?)?;
+        row.cells.get(table.column(column)?)
+    }
+
+    /// The row as an element of a reference column to `table`.
+    fn named(&self, table: &str, uuid: Uuid) -> Option<Elem> {
+        let key = self.table(table)?.rows.get(&uuid)?.key.clone()?;
+        Some(Elem::Item(Atom::Row(key)))
+    }
+}
+
+impl TableRows {
+    fn new(table: &'static Table, server: &DbSchema) -> Self {
+        let there = server.tables.get(table.name);
+        let shape = |name: &str| there.and_then(|t| t.columns.get(name)).map(Shape::new);
+        let mut words: Vec<Arc<str>> = vec![VENDOR.into()];
+        for column in table.columns {
+            if let ColumnKind::Keys(keys) = column.kind {
+                words.extend(keys.iter().map(|key| Arc::from(*key)));
+            }
+        }
+        words.sort_unstable();
+        words.dedup();
+        TableRows {
+            table,
+            single: there.is_some_and(|t| t.max_rows == Some(1)),
+            shapes: table.columns.iter().map(|c| shape(c.name)).collect(),
+            words,
+            rows: HashMap::new(),
+            ids: HashMap::new(),
+            twins: BTreeSet::new(),
+        }
+    }
+
+    fn column(&self, name: &str) -> Option<usize> {
+        self.table.columns.iter().position(|c| c.name == name)
+    }
+
+    /// Who a row is by its contents: its id, whether it is ours, whose.
+    fn identity(&self, cells: &[Cell]) -> (Option<Arc<str>>, bool, Option<OwnerKey>) {
+        let ids = self.column(EXTERNAL_IDS).and_then(|at| cells.get(at));
+        let mark = |key: &str| ids.and_then(|cell| cell.pair(key));
+        if mark(KEY_VENDOR).is_some_and(|vendor| &**vendor == VENDOR)
+            && let Some(id) = mark(KEY_ROW).filter(|id| !id.is_empty())
+        {
+            return (Some(id.clone()), true, mark(KEY_OWNER).and_then(|owner| owner.parse().ok()));
+        }
+        if self.single {
+            return (Some("@".into()), false, None);
+        }
+        let name = self.table.natural.and_then(|name| cells.get(self.column(name)?)?.text());
+        (name.filter(|name| !name.is_empty()).map(|name| format!("@{name}").into()), false, None)
+    }
+}
+
+static EMPTY: Value = Value::EMPTY;
+
+impl kubeovn_core::rows::Replica for Replica {
+    fn has(&self, row: &RowKey) -> bool {
+        self.uuid(row).is_some()
+    }
+
+    fn value(&self, row: &RowKey, column: &str) -> Option<&Value> {
+        self.cell(row, column).map(|cell| match cell {
+            Cell::Plain(value) => value,
+            _ => &EMPTY,
+        })
+    }
+
+    fn pair(&self, row: &RowKey, column: &str, key: &str) -> Option<&Arc<str>> {
+        self.cell(row, column)?.pair(key)
+    }
+
+    fn holds(&self, row: &RowKey, column: &str, elem: &Elem) -> bool {
+        match (self.cell(row, column), elem) {
+            (Some(Cell::Texts(set)), Elem::Item(Atom::Str(text))) => set.contains(text),
+            (Some(Cell::Refs(set)), Elem::Item(Atom::Row(target))) => {
+                self.uuid(target).is_some_and(|uuid| set.contains(&uuid))
+            }
+            (Some(cell @ Cell::Pairs(_)), Elem::Pair(key, value)) => cell.pair(key) == Some(value),
+            _ => false,
+        }
+    }
+
+    fn elements(&self, row: &RowKey, column: &str, f: &mut dyn FnMut(Elem)) {
+        match self.cell(row, column) {
+            Some(Cell::Texts(set)) => set.iter().for_each(|text| f(Elem::Item(Atom::Str(text.clone())))),
+            Some(Cell::Pairs(pairs)) => pairs.iter().for_each(|(k, v)| f(Elem::Pair(k.clone(), v.clone()))),
+            Some(Cell::Refs(set)) => {
+                let kind = self.table(row.table).and_then(|t| t.table.column(column)).map(|c| c.kind);
+                if let Some(ColumnKind::Refs { table, .. }) = kind {
+                    set.iter().filter_map(|uuid| self.named(table, *uuid)).for_each(f);
+                }
+            }
+            Some(Cell::Plain(_)) | None => {}
+        }
+    }
+
+    fn parents(&self, row: &RowKey, f: &mut dyn FnMut(RowKey, &'static str)) {
+        let Some(uuid) = self.uuid(row) else { return };
+        let whole = (uuid, 0, 0, Uuid::nil())..=(uuid, u16::MAX, u16::MAX, Uuid::max());
+        for (_, table, column, parent) in self.parents.range(whole) {
+            let Some(table) = self.tables.get(usize::from(*table)) else { continue };
+            let column = table.table.columns.get(usize::from(*column));
+            let key = table.rows.get(parent).and_then(|row| row.key.clone());
+            if let (Some(key), Some(column)) = (key, column) {
+                f(key, column.name);
+            }
+        }
+    }
+
+    fn ours(&self, f: &mut dyn FnMut(&RowKey, Option<&OwnerKey>)) {
+        let mut tables: Vec<&TableRows> = self.tables.iter().collect();
+        tables.sort_unstable_by_key(|t| t.table.name);
+        for table in tables {
+            let mut rows: Vec<(&RowKey, Option<&OwnerKey>)> = table
+                .rows
+                .values()
+                .filter(|row| row.ours)
+                .filter_map(|row| Some((row.key.as_ref()?, row.owner.as_ref())))
+                .collect();
+            rows.sort_unstable_by_key(|(key, _)| *key);
+            for (key, owner) in rows {
+                f(key, owner);
+            }
+        }
+    }
+}

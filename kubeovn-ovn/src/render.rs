@@ -1,0 +1,126 @@
+//! From facts to rows of Northbound: one file per feature, each a plain function that adds its rows and columns.
+//!
+//! | feature | file | rows |
+//! |---|---|---|
+//! | VPC | `vpc.rs` | the logical router |
+//! | routing | `routing.rs` | routing hits, drops, the user's routes and policies |
+//! | subnet | `subnet.rs` | the logical switch and its port pair to the router |
+//! | private subnet | `private.rs` | the access rules of a subnet that lets nobody in |
+//! | node port | `node.rs` | a node's port on the join switch, policies that lead to nodes |
+//! | pod port | `pod.rs` | a pod's ports |
+//!
+//! A feature writes what it wants to be, for one owner, whatever is there. Several features may write columns of one
+//! row; one column is written by one of them (debug builds check).
+
+mod ids;
+mod node;
+mod pod;
+mod private;
+mod recover;
+mod routing;
+mod subnet;
+mod vpc;
+
+use kubeovn_core::{
+    contract::model::{Model, Recovered},
+    error::Problem,
+    index::World,
+    rows::{OwnerKey, OwnerKind, Render, Rendered, Replica},
+};
+
+/// A feature.
+struct Feature {
+    /// Name, as in the table above.
+    name: &'static str,
+    /// Whose rows it adds to.
+    kind: OwnerKind,
+    /// Adds them.
+    render: fn(&World, &OwnerKey, &mut Rendered),
+}
+
+const FEATURES: &[Feature] = &[
+    Feature { name: "VPC", kind: OwnerKind::Vpc, render: vpc::render },
+    Feature { name: "routing", kind: OwnerKind::Vpc, render: routing::render },
+    Feature { name: "subnet", kind: OwnerKind::Subnet, render: subnet::render },
+    Feature { name: "private subnet", kind: OwnerKind::Subnet, render: private::render },
+    Feature { name: "node port", kind: OwnerKind::Node, render: node::render },
+    Feature { name: "pod port", kind: OwnerKind::Pod, render: pod::render },
+];
+
+/// Kube-OVN's model of a network in OVN.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Fabric;
+
+impl Fabric {
+    /// Names of the features, in the order in which they render.
+    pub fn features() -> impl Iterator<Item = &'static str> {
+        FEATURES.iter().map(|feature| feature.name)
+    }
+}
+
+impl Model for Fabric {
+    fn render(&self, world: &World, owner: &OwnerKey) -> Render {
+        let mut rendered = match presence(world, owner) {
+            Presence::Gone => return Render::Gone,
+            Presence::Unclear(problems) => return Render::Hold(problems),
+            Presence::There { rank } => Rendered { rank, ..Rendered::default() },
+        };
+        for feature in FEATURES.iter().filter(|feature| feature.kind == owner.kind) {
+            (feature.render)(world, owner, &mut rendered);
+        }
+        Render::Want(rendered)
+    }
+
+    fn recover(&self, replica: &dyn Replica) -> Vec<Recovered> {
+        recover::recover(replica)
+    }
+}
+
+/// Added to the creation time of whatever is not infrastructure: a pod never takes a router port's name.
+const TENANT: u64 = 1 << 60;
+
+/// Is there anything to render for the owner?
+enum Presence {
+    Gone,
+    Unclear(Vec<Problem>),
+    There { rank: u64 },
+}
+
+fn presence(world: &World, owner: &OwnerKey) -> Presence {
+    let name = &owner.name;
+    match owner.kind {
+        OwnerKind::Vpc => match world.vpc(name) {
+            Some(vpc) => Presence::There { rank: vpc.meta.created },
+            // Its subnets live by its router: it goes when they have gone.
+            None if world.subnets_of(name).next().is_some() => Presence::Unclear(Vec::new()),
+            None => Presence::Gone,
+        },
+        OwnerKind::Subnet => match (world.subnet(name), world.decision(name)) {
+            (Some(_), Some(decision)) => match &decision.plan {
+                Some(plan) => Presence::There { rank: plan.created },
+                None => Presence::Unclear(decision.problems.clone()),
+            },
+            (Some(_), None) => Presence::Unclear(Vec::new()),
+            // Ports live by its switch: it goes when nothing is granted in it any more.
+            (None, _) if world.usage(name).is_some_and(|usage| usage.owners > 0) => Presence::Unclear(Vec::new()),
+            (None, _) => Presence::Gone,
+        },
+        OwnerKind::Node => match world.node(name) {
+            Some(node) => granted(world, owner, node.meta.created),
+            None => Presence::Gone,
+        },
+        OwnerKind::Pod => match world.pod_of(owner).filter(|pod| pod.needs_network()) {
+            Some(pod) => granted(world, owner, pod.meta.created.saturating_add(TENANT)),
+            None => Presence::Gone,
+        },
+        OwnerKind::Attachment => Presence::Gone,
+    }
+}
+
+/// Without an address there is no port yet; one that is there already stays.
+fn granted(world: &World, owner: &OwnerKey, rank: u64) -> Presence {
+    if world.grants(owner).is_empty() { Presence::Unclear(Vec::new()) } else { Presence::There { rank } }
+}
+
+#[cfg(test)]
+mod tests;

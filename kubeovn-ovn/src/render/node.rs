@@ -1,0 +1,32 @@
+//! A node has a port on the join switch, and the default VPC's router leads to its own address through it.
+
+use kubeovn_core::{
+    addr::Family,
+    annotations::node_port_name,
+    index::World,
+    rows::{EXTERNAL_IDS, OwnerKey, Rendered, Value},
+};
+
+use super::{ids, pod::port, routing::add_policy};
+use crate::matching::Match;
+
+/// Above what leads pods to gateways, below traffic between subnets; Kube-OVN's priority.
+const TO_NODE: u16 = 30_000;
+
+pub(super) fn render(world: &World, owner: &OwnerKey, out: &mut Rendered) {
+    let (Some(node), Some(grant)) = (world.node(&owner.name), world.grants(owner).first()) else { return };
+    let vpc = &world.settings().vpc;
+    let name = node_port_name(&owner.name);
+    port(out, &name, grant, &node.meta.uid, vpc);
+    out.row(ids::switch_port(&name)).pair(EXTERNAL_IDS, "node", owner.name.clone());
+    for family in node.internal.families() {
+        let (Some(ip), Some(via)) = (node.internal.get(family), grant.ips.get(family)) else { continue };
+        let key = ids::policy(vpc, TO_NODE, &format!("{}/{ip}", owner.name));
+        add_policy(out, vpc, key.clone(), TO_NODE, Match::dst(*ip).to_string(), "reroute", [*via]);
+        let row = out.row(key);
+        row.pair(EXTERNAL_IDS, "node", owner.name.clone());
+        row.pair(EXTERNAL_IDS, "address-family", if family == Family::V4 { "4" } else { "6" });
+    }
+    // A node's port has none: what nodes forward has other sources than their own.
+    out.row(ids::switch_port(&name)).set("port_security", Value::EMPTY);
+}

@@ -1,0 +1,62 @@
+//! A private subnet lets in who is in it, nodes, and the prefixes that it names; nobody else. What it opens itself
+//! goes out and is answered.
+//!
+//! Kube-OVN's rules drop what leaves through the router, too: to the switch that is one more port to deliver to. So
+//! there is one rule more here, that lets everything go to the router port and remembers it, for the answers.
+
+use kubeovn_core::{
+    decide::SubnetPlan,
+    index::World,
+    rows::{EXTERNAL_IDS, OwnerKey, Rendered, RowKey, Value},
+};
+
+use super::ids;
+use crate::{matching::Match, nb};
+
+/// Nodes reach every pod, for probes and logs.
+const NODES: u16 = 3000;
+/// Who may come in, and what may leave.
+const ALLOW: u16 = 1001;
+/// Everybody else.
+const DROP: u16 = 1000;
+
+pub(super) fn render(world: &World, owner: &OwnerKey, out: &mut Rendered) {
+    let Some(plan) = world.plan(&owner.name).filter(|plan| plan.private) else { return };
+    rule(plan, out, DROP, "drop", &Match::ip());
+    rule(plan, out, ALLOW, "out", &Match::ip().and(Match::outport(&plan.switch_port())));
+    // The join network is only connected to the default VPC; in others its prefix may be anybody's.
+    let join = world.plan(&world.settings().join).filter(|_| plan.vpc == world.settings().vpc);
+    for cidr in plan.cidrs.iter() {
+        let family = cidr.family();
+        let own = cidr.net();
+        rule(plan, out, ALLOW, &format!("own/{cidr}"), &Match::src(own).and(Match::dst(own)));
+        if let Some(join) = join.and_then(|join| join.cidrs.get(family)) {
+            rule(plan, out, NODES, &format!("join/{join}"), &Match::src(join.net()));
+        }
+        for other in plan.allow.iter().filter(|other| other.family() == family) {
+            let inwards = Match::src(other.net()).and(Match::dst(own));
+            let outwards = Match::src(own).and(Match::dst(other.net()));
+            rule(plan, out, ALLOW, &format!("allow/{cidr}/{other}"), &outwards.or(inwards));
+        }
+    }
+}
+
+fn rule(plan: &SubnetPlan, out: &mut Rendered, priority: u16, what: &str, matching: &Match) {
+    let key = RowKey::new(nb::ACL, format!("{}/{priority}/{what}", plan.name));
+    let drop = priority == DROP;
+    let row = out.row(key.clone());
+    row.set("priority", Value::int(priority.into()));
+    row.set("direction", Value::str("to-lport"));
+    row.set("match", Value::str(matching.to_string()));
+    row.set("action", Value::str(if drop { "drop" } else { "allow-related" }));
+    row.set("log", Value::bool(drop));
+    row.set("severity", if drop { Value::str("warning") } else { Value::EMPTY });
+    row.set("name", if drop { Value::str(acl_name(&plan.name)) } else { Value::EMPTY });
+    row.pair(EXTERNAL_IDS, "parent", plan.name.clone());
+    out.attach(ids::switch(&plan.name), "acls", key);
+}
+
+/// ACL.name holds 63 characters; a longer name is cut, as Kube-OVN does.
+fn acl_name(name: &str) -> String {
+    if name.chars().count() <= 63 { name.to_owned() } else { name.chars().take(60).chain("...".chars()).collect() }
+}

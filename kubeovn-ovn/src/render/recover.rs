@@ -1,0 +1,37 @@
+//! What ports tell about addresses granted before a restart.
+
+use std::net::IpAddr;
+
+use kubeovn_core::{
+    addr::{DualStack, Family, Mac},
+    contract::{ipam::Grant, model::Recovered},
+    rows::{EXTERNAL_IDS, OwnerKey, OwnerKind, Replica, RowKey},
+};
+
+use crate::nb;
+
+/// Every grant that a port of a pod or node stands for.
+pub(super) fn recover(replica: &dyn Replica) -> Vec<Recovered> {
+    let mut ports = Vec::new();
+    replica.ours(&mut |row, owner| {
+        let owner = owner.filter(|o| matches!(o.kind, OwnerKind::Pod | OwnerKind::Node));
+        if let (nb::LOGICAL_SWITCH_PORT, Some(owner)) = (row.table, owner) {
+            ports.push((row.clone(), owner.clone()));
+        }
+    });
+    ports.into_iter().filter_map(|(row, owner)| read(replica, &row, owner)).collect()
+}
+
+fn read(replica: &dyn Replica, row: &RowKey, owner: OwnerKey) -> Option<Recovered> {
+    let id = |key| replica.pair(row, EXTERNAL_IDS, key).cloned();
+    let addresses = replica.value(row, "addresses")?.texts().next()?;
+    let mut words = addresses.split_whitespace();
+    let mac: Mac = words.next()?.parse().ok()?;
+    let mut ips = DualStack::default();
+    for ip in words.filter_map(|word| word.parse::<IpAddr>().ok()) {
+        ips.slot(Family::of(ip)).get_or_insert(ip);
+    }
+    let grant =
+        Grant { nic: id("nic").unwrap_or_default(), subnet: id("ls")?, ips, mac, generation: 0, since: 0 };
+    (!ips.is_empty()).then(|| Some(Recovered { owner, uid: id("uid")?, space: id("space")?, grant }))?
+}

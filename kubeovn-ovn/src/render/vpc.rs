@@ -1,0 +1,20 @@
+//! A VPC is a logical router.
+
+use kubeovn_core::{
+    index::World,
+    rows::{OwnerKey, Rendered, Value},
+};
+
+use super::ids;
+
+/// Seconds after which a learned neighbour is forgotten; Kube-OVN's value.
+const NEIGHBOUR_AGE: &str = "300";
+
+pub(super) fn render(_world: &World, owner: &OwnerKey, out: &mut Rendered) {
+    let row = out.row(ids::router(&owner.name));
+    row.set("name", Value::str(owner.name.clone()));
+    row.pair("options", "mac_binding_age_threshold", NEIGHBOUR_AGE);
+    row.pair("options", "dynamic_neigh_routers", "true");
+    // Nothing but our own ports speaks on these networks: learning from every request would only cost.
+    row.pair("options", "always_learn_from_arp_request", "false");
+}
