@@ -126,7 +126,7 @@ fn a_manifest_takes_back_only_what_a_manifest_gave() {
     patch.annotations = [("note".into(), Some("x".into()))].into();
     patch.finalizer = Some(true);
     write(&cluster, Write::Patch(patch)).unwrap();
-    let status = SubnetStatus { v4usingIPs: 3, ..SubnetStatus::default() };
+    let status = SubnetStatus { v4usingIPs: 3.into(), ..SubnetStatus::default() };
     write(
         &cluster,
         Write::Status { key: key.clone(), uid: "".into(), status: Status::Subnet(status.clone()) },
@@ -153,7 +153,7 @@ fn generation_rises_with_the_spec_alone() {
         .apply(with(subnet("s", "10.0.0.0/24"), |meta| meta.labels = [("a".into(), "b".into())].into()))
         .unwrap();
     write(&cluster, finalizer(key.clone(), true)).unwrap();
-    let status = Status::Subnet(SubnetStatus { v4usingIPs: 1, ..SubnetStatus::default() });
+    let status = Status::Subnet(SubnetStatus { v4usingIPs: 1.into(), ..SubnetStatus::default() });
     write(&cluster, Write::Status { key: key.clone(), uid: "".into(), status }).unwrap();
     assert_eq!(generation(&cluster), 1);
     cluster.apply(subnet("s", "10.0.0.0/25")).unwrap();
