@@ -85,6 +85,9 @@ pub struct Rendered {
     pub gives: Vec<Give>,
     /// Names that must be nobody else's, though they are no rows: OVN wants port names unique over tables.
     pub names: BTreeSet<Arc<str>>,
+    /// What must never be in two owners' rows at once, not even between two transactions: addresses. Who wants what
+    /// another owner's rows still have waits until those rows are changed or gone.
+    pub exclusive: BTreeSet<Arc<str>>,
     /// What could not be rendered, while the rest goes on.
     pub reports: Vec<Problem>,
     /// Who wins a row that two owners claim: the lower number (creation time; infrastructure has 0), then the

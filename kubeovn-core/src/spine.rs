@@ -155,7 +155,11 @@ impl Spine {
     pub fn feed(&mut self, now: Millis, input: Input, have: &dyn Replica) {
         match input {
             Input::Object(Event::Applied(object)) => self.world.apply(object),
-            Input::Object(Event::Deleted { key, uid }) => self.world.remove(&key, &uid),
+            Input::Object(Event::Deleted { key, uid }) => {
+                // What was asked for is void: a successor of the name has to be asked anew.
+                self.sent.remove(&key);
+                self.world.remove(&key, &uid);
+            }
             Input::Object(Event::Listed(kind)) => {
                 self.listed.insert(kind);
             }

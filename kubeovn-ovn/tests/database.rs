@@ -83,7 +83,7 @@ async fn commit(db: &mut dyn Database, txn: Txn) -> (Vec<(RowKey, Change)>, Outc
     let mut changed = Vec::new();
     loop {
         match next(db).await {
-            DbEvent::Changed(changes) => changed.extend(changes.into_iter().map(|c| (c.row, c.what))),
+            DbEvent::Changed(rows) => changed.extend(rows.into_iter().map(|row| (row.row, row.what))),
             DbEvent::Committed { id, outcome } => {
                 assert_eq!(id, wanted);
                 return (changed, outcome);

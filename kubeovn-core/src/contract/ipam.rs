@@ -1,6 +1,6 @@
 //! Addresses as desired state: the ledger that the spine settles owners against.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
 
 use thiserror::Error;
 
@@ -47,6 +47,8 @@ pub struct Grant {
     pub nic: Arc<str>,
     /// Subnet it is from.
     pub subnet: Arc<str>,
+    /// Address space in which its addresses and MAC are unique: that of the subnet when they were granted.
+    pub space: Arc<str>,
     /// Addresses.
     pub ips: DualStack<IpAddr>,
     /// MAC, unique in the address space.
@@ -121,8 +123,7 @@ pub trait Ipam: Send {
     ///
     /// # Errors
     /// [`AddrError::Taken`], [`AddrError::MacTaken`] when another holds it: the first one restored wins.
-    fn restore(&mut self, owner: &OwnerKey, uid: &Arc<str>, space: &Arc<str>, grant: &Grant)
-    -> Result<(), AddrError>;
+    fn restore(&mut self, owner: &OwnerKey, uid: &Arc<str>, grant: &Grant) -> Result<(), AddrError>;
 
     /// What an owner holds, by interface.
     fn held(&self, owner: &OwnerKey) -> Vec<Grant>;
@@ -133,9 +134,9 @@ pub trait Ipam: Send {
     /// Numbers of a subnet, `None` when it is not known.
     fn usage(&self, subnet: &str) -> Option<Usage>;
 
-    /// Calls `f` for each other subnet of the space that shares addresses with this one (as is possible for a while
-    /// after an edit): what is granted in one is not available in the other.
-    fn neighbours(&self, subnet: &str, f: &mut dyn FnMut(&Arc<str>));
+    /// Names of the subnets of which the numbers may have changed since the last call; a grant in one can take an
+    /// address from another of its space.
+    fn take_changed(&mut self) -> BTreeSet<Arc<str>>;
 
     /// A copy for a dry run: changes of one are not seen by the other.
     fn fork(&self) -> Box<dyn Ipam>;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::ipam::Grant;
 use crate::{
     index::World,
-    rows::{OwnerKey, Render, Replica},
+    rows::{OwnerKey, Render, Replica, RowKey},
 };
 
 /// Turns facts into rows. Pure: the same world gives the same rows.
@@ -17,15 +17,20 @@ pub trait Model: Send {
     fn recover(&self, replica: &dyn Replica) -> Vec<Recovered>;
 }
 
-/// A grant read back from durable state.
+/// The name under which an address is exclusive (`Rendered::exclusive`).
+pub fn exclusive_address(space: &str, ip: std::net::IpAddr) -> Arc<str> {
+    format!("{ip} in {space}").into()
+}
+
+/// A grant read back from a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recovered {
     /// Who held it.
     pub owner: OwnerKey,
     /// The owner's uid at that time.
     pub uid: Arc<str>,
-    /// Its address space.
-    pub space: Arc<str>,
     /// What was held.
     pub grant: Grant,
+    /// The row that tells it.
+    pub row: RowKey,
 }

@@ -12,6 +12,7 @@ use crate::rows::{Elem, Give, OwnerKey, RowKey};
 pub(super) struct Holding {
     pub rows: BTreeSet<RowKey>,
     pub gives: BTreeSet<Give>,
+    pub exclusive: BTreeSet<RowKey>,
     pub rank: u64,
     /// Has lost a row to an older owner: claims count, so that it is woken when that one leaves; nothing else does.
     pub beaten: bool,
@@ -23,6 +24,7 @@ impl Holding {
         Holding {
             rows: self.rows.union(&other.rows).cloned().collect(),
             gives: self.gives.union(&other.gives).cloned().collect(),
+            exclusive: self.exclusive.union(&other.exclusive).cloned().collect(),
             ..self.clone()
         }
     }
@@ -37,6 +39,7 @@ pub(super) struct Holdings {
     claims: HashMap<RowKey, BTreeSet<(u64, OwnerKey)>>,
     /// Counted, not collected: two owners may give the same value, and it stays until the last one takes it back.
     given: HashMap<RowKey, BTreeMap<&'static str, Elements>>,
+    exclusive: HashMap<RowKey, BTreeSet<OwnerKey>>,
 }
 
 impl Holdings {
@@ -56,6 +59,11 @@ impl Holdings {
     /// All who claim the row.
     pub(super) fn claimants(&self, row: &RowKey) -> impl Iterator<Item = &OwnerKey> {
         self.claims.get(row).into_iter().flatten().map(|(_, owner)| owner)
+    }
+
+    /// Who else has something exclusive, or is about to leave it.
+    pub(super) fn rival(&self, what: &RowKey, owner: &OwnerKey) -> Option<&OwnerKey> {
+        self.exclusive.get(what).into_iter().flatten().find(|other| *other != owner)
     }
 
     /// Should the row be there?
@@ -97,6 +105,9 @@ impl Holdings {
                 let columns = self.given.entry(give.row.clone()).or_default();
                 *columns.entry(give.column).or_default().entry(give.elem.clone()).or_default() += 1;
             }
+            for what in holding.exclusive.iter().filter(|_| !holding.beaten) {
+                self.exclusive.entry(what.clone()).or_default().insert(owner.clone());
+            }
         }
         if let Some(holding) = &old {
             let kept = new.as_ref().filter(|n| n.rank == holding.rank);
@@ -105,6 +116,10 @@ impl Holdings {
             }
             for give in holding.gives.iter().filter(|_| !holding.beaten) {
                 self.take_back(give);
+            }
+            let kept = new.as_ref().filter(|n| !n.beaten);
+            for what in holding.exclusive.iter().filter(|what| !kept.is_some_and(|n| n.exclusive.contains(*what))) {
+                self.leave(what, owner);
             }
         }
         old
@@ -115,6 +130,15 @@ impl Holdings {
             claims.remove(&(rank, owner.clone()));
             if claims.is_empty() {
                 self.claims.remove(row);
+            }
+        }
+    }
+
+    fn leave(&mut self, what: &RowKey, owner: &OwnerKey) {
+        if let Some(owners) = self.exclusive.get_mut(what) {
+            owners.remove(owner);
+            if owners.is_empty() {
+                self.exclusive.remove(what);
             }
         }
     }

@@ -40,6 +40,7 @@ impl RowEngine {
                 self.look_at(&op.row, &op.act);
             }
         }
+        self.wake_followers(&flight.undo);
         self.judged.extend(flight.undo.into_keys());
         self.approve(flight.reports);
     }

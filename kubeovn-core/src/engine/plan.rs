@@ -56,6 +56,7 @@ impl RowEngine {
             let ops = self.compare(&batch, have);
             let reports = batch.fresh.into_iter().map(|(owner, want)| (owner, want.reports)).collect();
             if ops.is_empty() {
+                self.wake_followers(&batch.undo);
                 self.approve(reports);
                 continue;
             }
@@ -122,6 +123,7 @@ impl RowEngine {
                     let holding = Holding {
                         rows: claimed(&want).collect(),
                         gives: want.gives.iter().cloned().collect(),
+                        exclusive: want.exclusive.iter().cloned().map(RowKey::exclusive).collect(),
                         rank: want.rank,
                         beaten: false,
                     };
@@ -188,19 +190,51 @@ impl RowEngine {
                 self.judge(owner, Standing::Beaten, vec![Problem::new("NAME-TAKEN", text)]);
             }
             Obstacle::NoParent(parent) => {
-                let old = batch.undo.get(owner).cloned().flatten();
-                self.swap(owner, old, batch);
                 let text = format!("waits for {parent}, which is not there yet");
-                self.blocked.entry(parent).or_default().insert(owner.clone());
-                self.judge(owner, Standing::Waiting, vec![Problem::new("ROW-WAITS", text)]);
+                self.wait(owner, parent, text, batch);
+            }
+            Obstacle::Busy(what, rival) => {
+                // Two that wait for each other can only change places in one transaction.
+                let waits_for_us = |o: &OwnerKey| self.blocked.iter().any(|(what, waiting)| {
+                    waiting.contains(o) && self.holdings.rival(what, o) == Some(owner)
+                });
+                if waits_for_us(&rival) {
+                    self.groups.push([owner.clone(), rival.clone()].into());
+                }
+                let text = format!("waits until {} has left the rows of {rival}", what.id);
+                self.wait(owner, what, text, batch);
             }
         }
+    }
+
+    /// What the owner had before stays until what it waits for is there.
+    fn wait(&mut self, owner: &OwnerKey, what: RowKey, text: String, batch: &mut Batch) {
+        let old = batch.undo.get(owner).cloned().flatten();
+        self.swap(owner, old, batch);
+        self.blocked.entry(what).or_default().insert(owner.clone());
+        self.judge(owner, Standing::Waiting, vec![Problem::new("ROW-WAITS", text)]);
+    }
+
+    /// Wakes who waited for something exclusive that these owners have left.
+    pub(super) fn wake_followers(&mut self, before: &Undo) {
+        let left: Vec<RowKey> = before
+            .iter()
+            .filter_map(|(owner, old)| Some((self.holdings.get(owner), old.as_ref()?)))
+            .flat_map(|(new, old)| old.exclusive.iter().filter(move |what| !new.is_some_and(|n| n.exclusive.contains(*what))))
+            .cloned()
+            .collect();
+        left.iter().for_each(|what| self.woken_by(what));
     }
 
     fn obstacle(&self, owner: &OwnerKey, want: &Rendered, batch: &Batch, have: &dyn Replica) -> Option<Obstacle> {
         for row in claimed(want) {
             if let Some(winner) = self.holdings.winner(&row).filter(|w| *w != owner).cloned() {
                 return Some(Obstacle::Beaten(row, winner));
+            }
+        }
+        for what in want.exclusive.iter().cloned().map(RowKey::exclusive) {
+            if let Some(rival) = self.holdings.rival(&what, owner) {
+                return Some(Obstacle::Busy(what, rival.clone()));
             }
         }
         want.gives
@@ -343,6 +377,7 @@ fn claimed(want: &Rendered) -> impl Iterator<Item = RowKey> {
 enum Obstacle {
     Beaten(RowKey, OwnerKey),
     NoParent(RowKey),
+    Busy(RowKey, OwnerKey),
 }
 
 /// A row that goes must leave all that refer to it strongly, also rows of others and ones that a user made.

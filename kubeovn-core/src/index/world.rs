@@ -332,10 +332,10 @@ impl World {
         self.dirty.addresses.extend(pods.map(|pod| OwnerKey::pod(namespace, pod)));
     }
 
-    /// Enters what was decided about a subnet; answers whether it is news, and marks what depends on it if so.
-    pub fn decide(&mut self, subnet: &Name, decision: Decision) -> bool {
+    /// Enters what was decided about a subnet, and marks what depends on it if it is news.
+    pub fn decide(&mut self, subnet: &Name, decision: Decision) {
         if self.decisions.get(subnet) == Some(&decision) {
-            return false;
+            return;
         }
         self.decisions.insert(subnet.clone(), decision);
         self.dirty.rows.insert(OwnerKey::new(OwnerKind::Subnet, subnet.clone()));
@@ -352,7 +352,6 @@ impl World {
             self.dirty.rows.extend(subnets.into_iter().map(|name| OwnerKey::new(OwnerKind::Subnet, name)));
         }
         self.mark_bindings();
-        true
     }
 
     /// Enters what an owner holds now, and why it did not get more.

@@ -97,6 +97,11 @@ impl RowKey {
         RowKey { table: "port name", id: name.into() }
     }
 
+    /// Something that only one owner's rows may have at a time, see `Rendered::exclusive`. No row of any database.
+    pub fn exclusive(what: impl Into<Arc<str>>) -> Self {
+        RowKey { table: "exclusive", id: what.into() }
+    }
+
     /// A row that is not ours, by its natural name (the `name` column of its table): `@br-int`.
     pub fn named(table: &'static str, name: &str) -> Self {
         RowKey { table, id: format!("@{name}").into() }

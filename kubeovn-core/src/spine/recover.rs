@@ -1,12 +1,13 @@
 //! What was granted before a restart, from all that is durable: rows of the database, annotations, IP objects.
 
-use std::sync::Arc;
-
 use super::Spine;
 use crate::{
     addr::{DualStack, Mac},
     annotations::nic,
-    contract::{ipam::Grant, model::Recovered},
+    contract::{
+        ipam::Grant,
+        model::{Recovered, exclusive_address},
+    },
     index::{
         ip_name, ip_owner,
         objects::{Ip, Meta, Name},
@@ -15,41 +16,41 @@ use crate::{
 };
 
 impl Spine {
-    /// Everything has been told: take back what was granted, then look at everything once.
+    /// Everything has been told: take back what was granted, then look at everything once. What ports have comes
+    /// first, for that is what is live; then what running pods were told; then records.
     pub(super) fn open_gates(&mut self, now: Millis, have: &dyn Replica) {
         let vpcs: Vec<Name> = self.world.vpcs().map(|v| v.meta.name.clone()).collect();
         self.world.dirty.vpcs.extend(vpcs);
-        for owner in self.world.owners() {
-            if matches!(owner.kind, OwnerKind::Pod | OwnerKind::Node) {
-                self.restore(now, &owner);
-            }
-        }
-        for row in self.model.recover(have) {
-            self.take_back(row);
+        for Recovered { owner, uid, grant, row } in self.model.recover(have) {
+            let exclusive: Vec<_> = grant.ips.iter().map(|ip| exclusive_address(&grant.space, *ip)).collect();
+            self.engine.found(owner.clone(), row, exclusive);
+            self.world.dirty.rows.insert(owner.clone());
+            self.take_back(&owner, &uid, &grant);
         }
         let owners = self.world.owners();
-        self.world.dirty.addresses.extend(
-            owners.iter().filter(|o| matches!(o.kind, OwnerKind::Pod | OwnerKind::Node)).cloned(),
-        );
+        for owner in owners.iter().filter(|o| matches!(o.kind, OwnerKind::Pod | OwnerKind::Node)) {
+            self.restore(now, owner);
+            self.world.dirty.addresses.insert(owner.clone());
+        }
         self.world.dirty.rows.extend(owners);
         self.audit_due = true;
     }
 
-    /// What the objects say of an owner: its own annotations first, for that is what a running pod uses; then its
-    /// record.
+    /// What the objects say of an owner: its own annotations, else its record.
     fn restore(&mut self, now: Millis, owner: &OwnerKey) {
         let Some(uid) = self.world.uid(owner) else { return };
         let meta = match owner.kind {
-            OwnerKind::Node => self.world.node(&owner.name).map(|n| n.meta.clone()),
-            _ => self.world.pod_of(owner).filter(|p| p.needs_network()).map(|p| p.meta.clone()),
+            OwnerKind::Node => self.world.node(&owner.name).map(|n| &n.meta),
+            _ => self.world.pod_of(owner).filter(|p| p.needs_network()).map(|p| &p.meta),
         };
-        let Some(meta) = meta else { return };
-        let annotated = annotated(&meta, now);
+        let annotated = meta.and_then(|meta| annotated(meta, now));
         let record = self.world.ip(&ip_name(owner, "")).filter(|ip| ip_owner(ip).as_ref() == Some(owner));
         let recorded = record.and_then(|ip| recorded(ip, now));
-        if let Some(grant) = annotated.or(recorded) {
-            let space = self.space(&grant.subnet);
-            self.take_back(Recovered { owner: owner.clone(), uid, space, grant });
+        if let Some(mut grant) = annotated.or(recorded) {
+            if grant.space.is_empty() {
+                grant.space = self.space(&grant.subnet);
+            }
+            self.take_back(owner, &uid, &grant);
         }
     }
 
@@ -58,19 +59,15 @@ impl Spine {
         self.world.subnet(subnet).map_or_else(|| self.world.settings().vpc.clone(), |s| self.world.vpc_name(s))
     }
 
-    /// A grant of an owner that is gone, or of its predecessor, is not taken back: its rows are swept and its record
+    /// A grant of an owner that is gone, or of its predecessor, is not taken back: its rows go and its record is
     /// removed.
-    fn take_back(&mut self, found: Recovered) {
-        let Recovered { owner, uid, space, grant } = found;
-        let alive = self.world.uid(&owner).is_some_and(|known| known == uid);
-        let wanted = owner.kind != OwnerKind::Pod || self.world.pod_of(&owner).is_some_and(|p| p.needs_network());
-        let held = self.ipam.held(&owner);
-        if !alive || !wanted || held.iter().any(|g| g.nic == grant.nic) {
-            return;
-        }
-        if self.ipam.restore(&owner, &uid, &space, &grant).is_ok() {
-            let grants = self.ipam.held(&owner);
-            self.world.grant(&owner, grants, None);
+    fn take_back(&mut self, owner: &OwnerKey, uid: &Name, grant: &Grant) {
+        let alive = self.world.uid(owner).is_some_and(|known| known == *uid);
+        let wanted = owner.kind != OwnerKind::Pod || self.world.pod_of(owner).is_some_and(|p| p.needs_network());
+        let known = self.ipam.held(owner).iter().any(|g| g.nic == grant.nic);
+        if alive && wanted && !known && self.ipam.restore(owner, uid, grant).is_ok() {
+            let grants = self.ipam.held(owner);
+            self.world.grant(owner, grants, None);
         }
     }
 }
@@ -80,6 +77,7 @@ fn annotated(meta: &Meta, now: Millis) -> Option<Grant> {
     (meta.annotation(nic::ALLOCATED.ovn()) == Some("true")).then_some(())?;
     grant(
         meta.annotation(nic::LOGICAL_SWITCH.ovn())?.into(),
+        meta.annotation(nic::LOGICAL_ROUTER.ovn()).unwrap_or("").into(),
         meta.annotation(nic::IP_ADDRESS.ovn())?,
         meta.annotation(nic::MAC_ADDRESS.ovn())?,
         now,
@@ -88,11 +86,11 @@ fn annotated(meta: &Meta, now: Millis) -> Option<Grant> {
 
 /// What an IP object says.
 fn recorded(ip: &Ip, now: Millis) -> Option<Grant> {
-    grant(ip.spec.subnet.clone(), &ip.spec.ip_address, &ip.spec.mac_address, now)
+    grant(ip.spec.subnet.clone(), Name::default(), &ip.spec.ip_address, &ip.spec.mac_address, now)
 }
 
-fn grant(subnet: Arc<str>, ips: &str, mac: &str, now: Millis) -> Option<Grant> {
+fn grant(subnet: Name, space: Name, ips: &str, mac: &str, now: Millis) -> Option<Grant> {
     let ips: DualStack<std::net::IpAddr> = ips.parse().ok()?;
     let mac: Mac = mac.parse().ok()?;
-    (!ips.is_empty()).then(|| Grant { nic: "".into(), subnet, ips, mac, generation: 0, since: now })
+    (!ips.is_empty()).then(|| Grant { nic: "".into(), subnet, space, ips, mac, generation: 0, since: now })
 }

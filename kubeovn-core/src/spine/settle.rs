@@ -13,39 +13,29 @@ use crate::{
 
 impl Spine {
     pub(super) fn settle_all(&mut self, now: Millis) {
-        let mut touched = BTreeSet::new();
         // Deciding marks addresses, and a release may close a subnet, which decides anew: until nothing is left.
         while !(self.world.dirty.vpcs.is_empty() && self.world.dirty.addresses.is_empty()) {
-            self.decide(&mut touched);
+            self.decide();
             let mut freed = BTreeSet::new();
             for owner in std::mem::take(&mut self.world.dirty.addresses) {
-                freed.extend(self.settle(now, &owner, &mut touched));
+                freed.extend(self.settle(now, &owner));
             }
-            self.close_empty(&mut touched);
-            self.serve_parked(now, freed, &mut touched);
+            self.close_empty();
+            self.serve_parked(now, freed);
         }
-        for subnet in touched.clone() {
-            self.ipam.neighbours(&subnet, &mut |other| _ = touched.insert(other.clone()));
-        }
-        for subnet in touched {
+        for subnet in self.ipam.take_changed() {
             let usage = self.ipam.usage(&subnet);
             self.world.count(&subnet, usage);
         }
     }
 
     /// Decides the subnets of marked VPCs, and defines or closes their pools.
-    fn decide(&mut self, touched: &mut BTreeSet<Name>) {
+    fn decide(&mut self) {
         let marked = std::mem::take(&mut self.world.dirty.vpcs);
         for vpc in &marked {
             for (name, decision) in decide::decide_subnets(&self.world, vpc) {
-                // Those of before: afterwards they may share nothing any more.
-                let mut neighbours = Vec::new();
-                self.ipam.neighbours(&name, &mut |other| neighbours.push(other.clone()));
                 let decision = self.offer(&name, decision);
-                if self.world.decide(&name, decision) {
-                    touched.insert(name);
-                    touched.extend(neighbours);
-                }
+                self.world.decide(&name, decision);
             }
         }
         if !marked.is_empty() {
@@ -75,11 +65,9 @@ impl Spine {
         decision
     }
 
-    fn close_empty(&mut self, touched: &mut BTreeSet<Name>) {
+    fn close_empty(&mut self) {
         let closing = std::mem::take(&mut self.closing);
         for name in closing {
-            touched.insert(name.clone());
-            self.ipam.neighbours(&name, &mut |other| _ = touched.insert(other.clone()));
             if self.ipam.close(&name) {
                 self.defined.remove(&name);
             } else {
@@ -89,8 +77,7 @@ impl Spine {
     }
 
     /// Settles one owner; answers the subnets in which it freed something.
-    fn settle(&mut self, now: Millis, owner: &OwnerKey, touched: &mut BTreeSet<Name>) -> Vec<Name> {
-        touched.extend(self.world.grants(owner).iter().map(|g| g.subnet.clone()));
+    fn settle(&mut self, now: Millis, owner: &OwnerKey) -> Vec<Name> {
         let uid = self.world.uid(owner).unwrap_or_default();
         let (answer, unreadable) = match decide::wants(&self.world, owner) {
             Wanting::Nothing => (self.ipam.settle(owner, &uid, &[], now), None),
@@ -100,7 +87,6 @@ impl Spine {
         self.parked.retain(|parked| parked != owner);
         match (answer, unreadable) {
             (Ok(settled), None) => {
-                touched.extend(settled.grants.iter().map(|g| g.subnet.clone()));
                 self.world.grant(owner, settled.grants, None);
                 settled.freed
             }
@@ -122,7 +108,7 @@ impl Spine {
     }
 
     /// Something was freed: who waits for it may try again, first come first served.
-    fn serve_parked(&mut self, now: Millis, freed: BTreeSet<Name>, touched: &mut BTreeSet<Name>) {
+    fn serve_parked(&mut self, now: Millis, freed: BTreeSet<Name>) {
         if freed.is_empty() {
             return;
         }
@@ -140,7 +126,6 @@ impl Spine {
                     if let Some(place) = place {
                         self.parked.remove(place);
                     }
-                    touched.extend(settled.grants.iter().map(|g| g.subnet.clone()));
                     self.world.grant(&owner, settled.grants, None);
                 }
                 Err(AddrError::Exhausted { subnet, .. }) => {

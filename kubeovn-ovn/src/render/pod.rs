@@ -2,7 +2,7 @@
 
 use kubeovn_core::{
     annotations::{self, nic},
-    contract::ipam::Grant,
+    contract::{ipam::Grant, model::exclusive_address},
     index::{World, ip_name},
     rows::{EXTERNAL_IDS, OwnerKey, Rendered, Value},
 };
@@ -13,8 +13,7 @@ pub(super) fn render(world: &World, owner: &OwnerKey, out: &mut Rendered) {
     let Some(pod) = world.pod_of(owner) else { return };
     for grant in world.grants(owner) {
         let name = ip_name(owner, &grant.nic);
-        let space = world.subnet(&grant.subnet).map_or_else(|| world.settings().vpc.clone(), |s| world.vpc_name(s));
-        port(out, &name, grant, &pod.meta.uid, &space);
+        port(out, &name, grant, &pod.meta.uid);
         let secure = pod.meta.annotation(nic::PORT_SECURITY.of(&grant.nic).as_ref()).is_some_and(annotations::is_true);
         let row = out.row(ids::switch_port(&name));
         row.pair(EXTERNAL_IDS, "pod", owner.name.clone());
@@ -25,7 +24,7 @@ pub(super) fn render(world: &World, owner: &OwnerKey, out: &mut Rendered) {
 
 /// What ports of pods and nodes have in common. `uid`, `space` and `nic` are what the grant is recovered from should
 /// everything else be lost.
-pub(super) fn port(out: &mut Rendered, name: &str, grant: &Grant, uid: &str, space: &str) {
+pub(super) fn port(out: &mut Rendered, name: &str, grant: &Grant, uid: &str) {
     let key = ids::switch_port(name);
     let row = out.row(key.clone());
     row.set("name", Value::str(name));
@@ -33,8 +32,9 @@ pub(super) fn port(out: &mut Rendered, name: &str, grant: &Grant, uid: &str, spa
     row.set("addresses", Value::str(ids::port_addresses(grant.mac, &grant.ips)));
     row.pair(EXTERNAL_IDS, "ls", grant.subnet.clone());
     row.pair(EXTERNAL_IDS, "uid", uid);
-    row.pair(EXTERNAL_IDS, "space", space);
+    row.pair(EXTERNAL_IDS, "space", grant.space.clone());
     row.pair(EXTERNAL_IDS, "nic", grant.nic.clone());
     out.attach(ids::switch(&grant.subnet), "ports", key);
+    out.exclusive.extend(grant.ips.iter().map(|ip| exclusive_address(&grant.space, *ip)));
     out.name(name);
 }

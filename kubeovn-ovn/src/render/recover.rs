@@ -32,6 +32,6 @@ fn read(replica: &dyn Replica, row: &RowKey, owner: OwnerKey) -> Option<Recovere
         ips.slot(Family::of(ip)).get_or_insert(ip);
     }
     let grant =
-        Grant { nic: id("nic").unwrap_or_default(), subnet: id("ls")?, ips, mac, generation: 0, since: 0 };
-    (!ips.is_empty()).then(|| Some(Recovered { owner, uid: id("uid")?, space: id("space")?, grant }))?
+        Grant { nic: id("nic").unwrap_or_default(), subnet: id("ls")?, space: id("space")?, ips, mac, generation: 0, since: 0 };
+    (!ips.is_empty()).then(|| Some(Recovered { owner, uid: id("uid")?, grant, row: row.clone() }))?
 }

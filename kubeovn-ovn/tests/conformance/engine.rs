@@ -45,7 +45,7 @@ fn random_txn(random: &mut Random, id: u64, have: &Replica) -> Txn {
             continue;
         }
         if !have.has(&row) {
-            let name = if random.below(12) == 0 { "clash" } else { &row.id };
+            let name = if random.below(3) == 0 { "clash" } else { &row.id };
             if table == LOGICAL_SWITCH_PORT {
                 let parent = (0..5).map(|n| key(LOGICAL_SWITCH, n)).find(|parent| have.has(parent));
                 let Some(parent) = parent.filter(|parent| !acts.contains_key(parent)) else { continue };

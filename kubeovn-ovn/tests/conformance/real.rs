@@ -57,7 +57,7 @@ impl Real {
             let message = self.answers.next().expect("the server hung up").unwrap();
             match message["method"].as_str() {
                 Some("echo") => {
-                    self.send(&json!({"id": message["id"], "result": message["params"], "error": null}))
+                    self.send(&json!({"id": message["id"], "result": message["params"], "error": null}));
                 }
                 Some(method) => {
                     let told = Notification::decode(method, &message["params"].to_string()).unwrap();

@@ -52,11 +52,11 @@ fn given(world: &World, pod: &Pod, grant: &Grant) -> Vec<(&'static str, Option<S
         (nic::IP_ADDRESS.ovn(), Some(grant.ips.to_string())),
         (nic::MAC_ADDRESS.ovn(), Some(grant.mac.to_string())),
         (nic::LOGICAL_SWITCH.ovn(), Some(grant.subnet.to_string())),
+        (nic::LOGICAL_ROUTER.ovn(), Some(grant.space.to_string())),
     ];
     if let Some(plan) = world.plan(&grant.subnet) {
         given.push((nic::CIDR.ovn(), Some(plan.cidrs.to_string())));
         given.push((nic::GATEWAY.ovn(), Some(plan.gateways.to_string())));
-        given.push((nic::LOGICAL_ROUTER.ovn(), Some(plan.vpc.to_string())));
     }
     if pod.meta.annotation(nic::POD_NIC_TYPE.ovn()).is_none() {
         given.push((nic::POD_NIC_TYPE.ovn(), Some("veth-pair".to_owned())));

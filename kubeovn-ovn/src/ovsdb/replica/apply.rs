@@ -70,13 +70,12 @@ impl Replica {
         match update {
             RowUpdate::Initial(row) | RowUpdate::Insert(row) => {
                 let cells = table.decode(row);
-                let row = table.rows.entry(place.1).or_insert_with(|| Row {
-                    key: None,
-                    id: None,
-                    ours: false,
-                    owner: None,
-                    cells: table.table.columns.iter().map(|c| Cell::unset(c.kind, None)).collect(),
-                });
+                let Some(row) = table.rows.get_mut(&place.1) else {
+                    self.parents.extend(table.strong_refs(place, &cells));
+                    let row = Row { key: None, id: None, ours: false, owner: None, cells: cells.into() };
+                    table.rows.insert(place.1, row);
+                    return;
+                };
                 let columns = row.cells.iter_mut().zip(cells).zip(table.table.columns).enumerate();
                 let touches: Vec<(usize, Touch)> =
                     columns.map(|(at, ((cell, new), column))| (at, cell.replace(new, column.kind))).collect();
@@ -101,11 +100,8 @@ impl Replica {
                     table.release(place.1, &id);
                     batch.freed.insert((place.0, id));
                 }
-                let columns = table.table.columns.iter().enumerate().zip(&row.cells);
-                for ((at, _), cell) in columns.filter(|((_, column), _)| is_strong(column.kind)) {
-                    for child in cell.refs() {
-                        self.parents.remove(&(child, number(place.0), number(at), place.1));
-                    }
+                for entry in table.strong_refs(place, &row.cells) {
+                    self.parents.remove(&entry);
                 }
             }
         }
@@ -249,6 +245,15 @@ impl TableRows {
             None => Cell::unset(column.kind, shape.as_ref()),
         };
         columns.map(cell).collect()
+    }
+
+    /// The entries of [`Replica::parents`] that a row makes.
+    fn strong_refs(&self, place: Place, cells: &[Cell]) -> impl Iterator<Item = (Uuid, u16, u16, Uuid)> {
+        let columns = self.table.columns.iter().zip(cells).enumerate();
+        let strong = columns.filter(|(_, (column, _))| is_strong(column.kind));
+        strong.flat_map(move |(at, (_, cell))| {
+            cell.refs().map(move |child| (child, number(place.0), number(at), place.1))
+        })
     }
 
     fn assign(&mut self, uuid: Uuid, id: &Arc<str>) {

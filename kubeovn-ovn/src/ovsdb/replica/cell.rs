@@ -80,7 +80,10 @@ impl Cell {
     pub(super) fn decode(kind: ColumnKind, datum: &Datum, words: &[Arc<str>]) -> Self {
         match (datum, kind) {
             (Datum::Map(pairs), _) => {
-                Cell::Pairs(pairs.iter().filter_map(|pair| text_pair(pair, words)).collect())
+                // of the exact size, as there is one of these per row
+                let mut texts = Vec::with_capacity(pairs.len());
+                texts.extend(pairs.iter().filter_map(|pair| text_pair(pair, words)));
+                Cell::Pairs(texts)
             }
             (Datum::Set(atoms), ColumnKind::Refs { .. }) => {
                 Cell::Refs(atoms.iter().filter_map(wire::Atom::as_uuid).collect())
@@ -89,7 +92,10 @@ impl Cell {
                 Cell::Texts(atoms.iter().filter_map(text).cloned().collect())
             }
             (Datum::Set(_), ColumnKind::Keys(_)) => Cell::Pairs(Vec::new()),
-            (Datum::Set(atoms), _) => Cell::Plain(Value::set(atoms.iter().filter_map(plain))),
+            (Datum::Set(atoms), _) => Cell::Plain(match atoms.as_slice() {
+                [one] => Value::set(plain(one)),
+                many => Value::set(many.iter().filter_map(plain)),
+            }),
         }
     }
 

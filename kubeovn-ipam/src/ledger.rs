@@ -1,0 +1,268 @@
+//! The ledger: subnets, spaces and grants, and the calls that change them.
+//!
+//! Every change of grants is planned on the unchanged ledger (`plan`), which is where it can be refused, and then
+//! made whole (`commit`), which can't fail.
+
+mod book;
+mod commit;
+mod explain;
+mod plan;
+mod space;
+
+use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
+
+use kubeovn_core::{
+    addr::Cidr,
+    contract::ipam::{AddrError, Grant, PoolSpec, Settled, Usage, Want},
+    rows::{Millis, OwnerKey},
+};
+
+use self::{
+    book::{Book, Record},
+    space::Space,
+};
+use crate::{
+    subnet::Subnet,
+    table::{FixedMap, Slab},
+};
+
+pub use explain::AddressState;
+
+/// Addresses of any number of subnets and spaces, and who holds them.
+///
+/// # Guarantees
+/// Within a space an address and a MAC are held by at most one owner and interface. A refused call changes nothing.
+/// Dual stack is both families or none. The same calls in the same order give the same answers. No call panics on
+/// what it is given.
+///
+/// A clone is a copy of plain memory and independent of its origin: try a change there first.
+#[derive(Clone, Debug, Default)]
+pub struct Ledger {
+    spaces: Slab<Space>,
+    space_ids: FixedMap<Arc<str>, u32>,
+    subnets: Slab<Subnet>,
+    subnet_ids: FixedMap<Arc<str>, u32>,
+    book: Book,
+    generation: u64,
+    changed: BTreeSet<Arc<str>>,
+}
+
+impl Ledger {
+    /// A ledger that knows no subnet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a subnet or changes what it offers. Grants stay, whether they fit or not; a subnet that was closed is
+    /// open again. What was free before counts as never used, if prefix, gateway or excludes changed.
+    ///
+    /// # Errors
+    /// [`AddrError::SpaceFixed`] when the subnet holds grants in another space.
+    pub fn define(&mut self, spec: &PoolSpec) -> Result<(), AddrError> {
+        if let Some((id, subnet)) = self.subnet(&spec.subnet) {
+            let from = self.spaces.get(subnet.space).map(|space| space.name.clone()).unwrap_or_default();
+            if from != spec.space && subnet.grants > 0 {
+                let (subnet, held) = (subnet.name.clone(), subnet.grants);
+                return Err(AddrError::SpaceFixed { subnet, from, to: spec.space.clone(), held });
+            }
+            if from != spec.space {
+                self.forget(id);
+            } else if subnet.offers(spec) {
+                return Ok(());
+            }
+        }
+        let id = self.subnet_in(&spec.subnet, &spec.space);
+        let held_elsewhere = |cidr: &Cidr| {
+            let cidr = *cidr;
+            self.others(id).flat_map(move |(_, other)| other.holdings(cidr))
+        };
+        let foreign: Vec<IpAddr> = spec.cidrs.iter().flat_map(held_elsewhere).collect();
+        if let Some(subnet) = self.subnets.get_mut(id) {
+            subnet.define(spec, &foreign);
+            self.changed.insert(subnet.name.clone());
+        }
+        self.meet_neighbours(id);
+        Ok(())
+    }
+
+    /// Closes a subnet: it grants nothing more. Answers `true` when it is forgotten, because nothing is held in it;
+    /// else call again later.
+    pub fn close(&mut self, subnet: &str) -> bool {
+        let Some(id) = self.subnet_ids.get(subnet).copied() else { return true };
+        let Some(closed) = self.subnets.get_mut(id) else { return true };
+        closed.close();
+        self.changed.insert(closed.name.clone());
+        let empty = closed.grants == 0;
+        if empty {
+            self.forget(id);
+        }
+        empty
+    }
+
+    /// Makes an owner hold exactly what it wants; no wants release all. What it holds and still fits stays, with its
+    /// generation: also when the subnet would not grant it any more. Of two wants for one interface the first counts.
+    ///
+    /// An owner known under another `uid` is another object: it takes over nothing, but the addresses of its
+    /// predecessor are given to it when nothing else is left, and are released if this call succeeds.
+    ///
+    /// # Errors
+    /// Why the first want that can't be met can't be; of several subnets the one where it was closest.
+    pub fn settle(
+        &mut self,
+        owner: &OwnerKey,
+        uid: &Arc<str>,
+        wants: &[Want],
+        now: Millis,
+    ) -> Result<Settled, AddrError> {
+        for name in wants.iter().flat_map(|want| &want.subnets) {
+            if let Some(subnet) = self.subnet_ids.get(name).and_then(|id| self.subnets.get_mut(*id)) {
+                subnet.expire(now);
+            }
+        }
+        let plan = plan::plan(self, owner, uid, wants, now)?;
+        Ok(self.commit(owner, uid, plan, now))
+    }
+
+    /// Releases one interface's grant, if it still is the one of this generation; else changes nothing.
+    pub fn release(&mut self, owner: &OwnerKey, nic: &str, generation: u64, now: Millis) -> Settled {
+        let matches = |record: &Record| record.generation == generation && *self.book.nic(record) == *nic;
+        let grant =
+            self.book.held(self.book.find(owner)).find(|(_, record)| matches(record)).map(|(id, _)| id);
+        self.commit(owner, &Arc::default(), plan::Plan::release(grant), now)
+    }
+
+    /// Takes back a grant that was durable before a restart, also into a subnet that is not defined (yet), and
+    /// outside of its prefix. The same grant again is no error. The ledger's generation is raised to above all seen.
+    ///
+    /// A subnet that is known already keeps its space, whatever the grant says.
+    ///
+    /// # Errors
+    /// [`AddrError::Taken`], [`AddrError::MacTaken`]: the first one restored wins, also if the owner itself holds
+    /// something else on this interface.
+    pub fn restore(&mut self, owner: &OwnerKey, uid: &Arc<str>, grant: &Grant) -> Result<(), AddrError> {
+        if plan::check_restored(self, owner, uid, &grant.space, grant)? {
+            self.commit_restored(owner, uid, grant);
+        }
+        self.generation = self.generation.max(grant.generation);
+        Ok(())
+    }
+
+    /// What an owner holds, in the order of the interfaces' names.
+    pub fn held(&self, owner: &OwnerKey) -> Vec<Grant> {
+        let mut grants: Vec<_> =
+            self.book.held(self.book.find(owner)).map(|(_, record)| self.grant(record)).collect();
+        grants.sort_unstable_by(|a, b| a.nic.cmp(&b.nic));
+        grants
+    }
+
+    /// The owners that hold something and their uids, in the order of the keys.
+    pub fn owners(&self) -> Vec<(&OwnerKey, &Arc<str>)> {
+        let mut owners: Vec<_> = self.book.owners().map(|owner| (&owner.key, &owner.uid)).collect();
+        owners.sort_unstable();
+        owners
+    }
+
+    /// Numbers of a subnet; `None` when nothing is known of it. One that holds restored grants but was not defined
+    /// has only `used` and `outside`.
+    pub fn usage(&self, subnet: &str) -> Option<Usage> {
+        self.subnet(subnet).map(|(_, subnet)| subnet.usage())
+    }
+
+    /// Names of the subnets of which the numbers may have changed since the last call.
+    pub fn take_changed(&mut self) -> BTreeSet<Arc<str>> {
+        std::mem::take(&mut self.changed)
+    }
+
+    /// What is with an address, and if it can't be had, why.
+    pub fn explain(&self, subnet: &str, ip: IpAddr) -> AddressState {
+        explain::explain(self, subnet, ip)
+    }
+
+    fn subnet(&self, name: &str) -> Option<(u32, &Subnet)> {
+        let id = *self.subnet_ids.get(name)?;
+        Some((id, self.subnets.get(id)?))
+    }
+
+    /// The space that a subnet is in.
+    fn space_of(&self, subnet: u32) -> Option<&Space> {
+        self.spaces.get(self.subnets.get(subnet)?.space)
+    }
+
+    /// A record as others see it.
+    fn grant(&self, record: &Record) -> Grant {
+        Grant {
+            nic: self.book.nic(record),
+            subnet: self.subnets.get(record.subnet).map(|subnet| subnet.name.clone()).unwrap_or_default(),
+            space: self.space_of(record.subnet).map(|space| space.name.clone()).unwrap_or_default(),
+            ips: record.ips(),
+            mac: record.mac,
+            generation: record.generation,
+            since: record.since,
+        }
+    }
+
+    /// The other subnets of a subnet's space.
+    fn others(&self, id: u32) -> impl Iterator<Item = (u32, &Subnet)> {
+        let all = self.space_of(id).into_iter().flat_map(|space| &space.subnets).copied();
+        all.filter(move |other| *other != id).filter_map(|other| Some((other, self.subnets.get(other)?)))
+    }
+
+    /// The id of a subnet by name; a new one is put into the space.
+    fn subnet_in(&mut self, name: &Arc<str>, space: &Arc<str>) -> u32 {
+        if let Some(id) = self.subnet_ids.get(name) {
+            return *id;
+        }
+        let spaces = &mut self.spaces;
+        let add_space = || spaces.insert(Space::new(space.clone()));
+        let space_id = *self.space_ids.entry(space.clone()).or_insert_with(add_space);
+        let id = self.subnets.insert(Subnet::new(name.clone(), space_id));
+        self.subnet_ids.insert(name.clone(), id);
+        if let Some(space) = self.spaces.get_mut(space_id) {
+            space.subnets.push(id);
+        }
+        id
+    }
+
+    /// Forgets a subnet in which nothing is held, and its space if it was the last one there.
+    fn forget(&mut self, id: u32) {
+        self.part_from_neighbours(id);
+        let Some(subnet) = self.subnets.remove(id) else { return };
+        self.subnet_ids.remove(&subnet.name);
+        self.changed.insert(subnet.name.clone());
+        let Some(space) = self.spaces.get_mut(subnet.space) else { return };
+        space.subnets.retain(|other| *other != id);
+        if space.subnets.is_empty()
+            && let Some(space) = self.spaces.remove(subnet.space)
+        {
+            self.space_ids.remove(&space.name);
+        }
+    }
+
+    /// Finds out anew with which subnets of its space one overlaps.
+    fn meet_neighbours(&mut self, id: u32) {
+        self.part_from_neighbours(id);
+        let Some(subnet) = self.subnets.get(id) else { return };
+        let met: Vec<u32> =
+            self.others(id).filter(|(_, other)| other.overlaps(subnet)).map(|(id, _)| id).collect();
+        for other in &met {
+            if let Some(other) = self.subnets.get_mut(*other) {
+                other.neighbours.push(id);
+            }
+        }
+        if let Some(subnet) = self.subnets.get_mut(id) {
+            subnet.neighbours = met;
+        }
+    }
+
+    fn part_from_neighbours(&mut self, id: u32) {
+        let met = self.subnets.get_mut(id).map(|subnet| std::mem::take(&mut subnet.neighbours));
+        for other in met.unwrap_or_default() {
+            if let Some(other) = self.subnets.get_mut(other) {
+                other.neighbours.retain(|neighbour| *neighbour != id);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,272 @@
+//! Which tables and columns of Northbound and of Open_vSwitch are used, and how each is written.
+//!
+//! Only what is listed here is asked of a server, so an older or newer OVN is fine as long as it has these columns;
+//! one that it lacks is left out ([`crate::ovsdb::replica::Replica::columns`]).
+//!
+//! Columns that refer to rows are `Refs`, also optional ones: a reference is never part of a plain value.
+
+mod shape;
+#[cfg(test)]
+mod tests;
+mod vswitch;
+
+use kubeovn_core::rows::{
+    Column,
+    ColumnKind::{self, Elements, Keys, Refs, Seen, Value},
+    EXTERNAL_IDS, KEY_OWNER, KEY_ROW, KEY_VENDOR, Schema, Table,
+};
+
+pub use shape::server_schema;
+pub use vswitch::{BRIDGE, INTERFACE, OPEN_VSWITCH, PORT, VSWITCH};
+
+/// Table of the one row about the whole database: tokens and settings.
+pub const NB_GLOBAL: &str = "NB_Global";
+/// Table of routers.
+pub const LOGICAL_ROUTER: &str = "Logical_Router";
+/// Table of router ports.
+pub const LOGICAL_ROUTER_PORT: &str = "Logical_Router_Port";
+/// Table of routing policies.
+pub const LOGICAL_ROUTER_POLICY: &str = "Logical_Router_Policy";
+/// Table of static routes.
+pub const LOGICAL_ROUTER_STATIC_ROUTE: &str = "Logical_Router_Static_Route";
+/// Table of switches.
+pub const LOGICAL_SWITCH: &str = "Logical_Switch";
+/// Table of switch ports.
+pub const LOGICAL_SWITCH_PORT: &str = "Logical_Switch_Port";
+/// Table of access rules.
+pub const ACL: &str = "ACL";
+/// Table of named sets of addresses.
+pub const ADDRESS_SET: &str = "Address_Set";
+/// Table of groups of switch ports.
+pub const PORT_GROUP: &str = "Port_Group";
+
+/// What is used of the database `OVN_Northbound`.
+pub static NORTHBOUND: Schema = Schema {
+    database: "OVN_Northbound",
+    tables: &[
+        Table {
+            name: NB_GLOBAL,
+            root: true,
+            natural: None,
+            columns: &[seen("name"), seen("options"), seen(EXTERNAL_IDS)],
+        },
+        Table {
+            name: LOGICAL_ROUTER,
+            root: true,
+            natural: Some("name"),
+            columns: &[
+                value("name"),
+                value("enabled"),
+                strong("ports", LOGICAL_ROUTER_PORT),
+                strong("static_routes", LOGICAL_ROUTER_STATIC_ROUTE),
+                strong("policies", LOGICAL_ROUTER_POLICY),
+                column("options", Keys(ROUTER_OPTIONS)),
+                column(EXTERNAL_IDS, Keys(&[KEY_VENDOR, KEY_OWNER, KEY_ROW])),
+            ],
+        },
+        Table {
+            name: LOGICAL_ROUTER_PORT,
+            root: false,
+            natural: Some("name"),
+            columns: &[
+                value("name"),
+                value("mac"),
+                value("networks"),
+                value("peer"),
+                value("enabled"),
+                value("ipv6_prefix"),
+                column("ipv6_ra_configs", Keys(RA_CONFIGS)),
+                column("options", Keys(ROUTER_PORT_OPTIONS)),
+                column(EXTERNAL_IDS, Keys(&[KEY_VENDOR, KEY_OWNER, KEY_ROW, "lr"])),
+            ],
+        },
+        Table {
+            name: LOGICAL_ROUTER_POLICY,
+            root: false,
+            natural: None,
+            columns: &[
+                value("priority"),
+                value("match"),
+                value("action"),
+                value("nexthops"),
+                column("options", Keys(&["pkt_mark"])),
+                column(EXTERNAL_IDS, Keys(POLICY_IDS)),
+            ],
+        },
+        Table {
+            name: LOGICAL_ROUTER_STATIC_ROUTE,
+            root: false,
+            natural: None,
+            columns: &[
+                value("route_table"),
+                value("ip_prefix"),
+                value("policy"),
+                value("nexthop"),
+                value("output_port"),
+                column("options", Keys(&["ecmp_symmetric_reply"])),
+                column(EXTERNAL_IDS, Keys(&[KEY_VENDOR, KEY_OWNER, KEY_ROW])),
+            ],
+        },
+        Table {
+            name: LOGICAL_SWITCH,
+            root: true,
+            natural: Some("name"),
+            columns: &[
+                value("name"),
+                strong("ports", LOGICAL_SWITCH_PORT),
+                strong("acls", ACL),
+                column("other_config", Keys(SWITCH_CONFIG)),
+                column(EXTERNAL_IDS, Keys(&[KEY_VENDOR, KEY_OWNER, KEY_ROW])),
+            ],
+        },
+        Table {
+            name: LOGICAL_SWITCH_PORT,
+            root: false,
+            natural: Some("name"),
+            columns: &[
+                value("name"),
+                value("type"),
+                value("addresses"),
+                value("port_security"),
+                value("enabled"),
+                value("parent_name"),
+                value("tag_request"),
+                seen("tag"),
+                seen("up"),
+                column("options", Keys(SWITCH_PORT_OPTIONS)),
+                column(EXTERNAL_IDS, Keys(SWITCH_PORT_IDS)),
+            ],
+        },
+        Table {
+            name: ACL,
+            root: false,
+            natural: None,
+            columns: &[
+                value("name"),
+                value("priority"),
+                value("tier"),
+                value("direction"),
+                value("match"),
+                value("action"),
+                value("log"),
+                value("severity"),
+                value("meter"),
+                column("options", Keys(&["apply-after-lb"])),
+                column(EXTERNAL_IDS, Keys(&[KEY_VENDOR, KEY_OWNER, KEY_ROW, "parent"])),
+            ],
+        },
+        Table {
+            name: ADDRESS_SET,
+            root: true,
+            natural: Some("name"),
+            columns: &[value("name"), column("addresses", Elements), column(EXTERNAL_IDS, Keys(SET_IDS))],
+        },
+        Table {
+            name: PORT_GROUP,
+            root: true,
+            natural: Some("name"),
+            columns: &[
+                value("name"),
+                column("ports", Refs { table: LOGICAL_SWITCH_PORT, strong: false }),
+                strong("acls", ACL),
+                column(EXTERNAL_IDS, Keys(GROUP_IDS)),
+            ],
+        },
+    ],
+};
+
+const ROUTER_OPTIONS: &[&str] =
+    &["always_learn_from_arp_request", "dynamic_neigh_routers", "mac_binding_age_threshold"];
+const ROUTER_PORT_OPTIONS: &[&str] = &["gateway_mtu", "redirect-type", "route_table"];
+const RA_CONFIGS: &[&str] = &[
+    "address_mode",
+    "dnssl",
+    "max_interval",
+    "min_interval",
+    "mtu",
+    "rdnss",
+    "route_info",
+    "router_preference",
+    "send_periodic",
+];
+const SWITCH_CONFIG: &[&str] =
+    &["mcast_eth_src", "mcast_ip4_src", "mcast_ip6_src", "mcast_querier", "mcast_snoop"];
+const SWITCH_PORT_OPTIONS: &[&str] = &[
+    "activation-strategy",
+    "arp_proxy",
+    "network_name",
+    "requested-chassis",
+    "router-port",
+    "virtual-ip",
+    "virtual-parents",
+];
+/// Kube-OVN's keys, by which users and tools find ports, and ours: `uid`, `space` and `nic` are what addresses are
+/// recovered from after a restart.
+const SWITCH_PORT_IDS: &[&str] = &[
+    KEY_VENDOR,
+    KEY_OWNER,
+    KEY_ROW,
+    "attach-vips",
+    "ipv4_network",
+    "ipv6_network",
+    "ls",
+    "nic",
+    "node",
+    "pod",
+    "security_groups",
+    "space",
+    "subnet",
+    "uid",
+    "vips",
+];
+const POLICY_IDS: &[&str] = &[
+    KEY_VENDOR,
+    KEY_OWNER,
+    KEY_ROW,
+    "address-family",
+    "af",
+    "isLocalDnsCache",
+    "isU2OOverlayOnlyRoutePolicy",
+    "isU2ONoLBRoutePolicy",
+    "isU2ORoutePolicy",
+    "node",
+    "origin",
+    "subnet",
+    "svcCidr",
+    "vpc-egress-gateway",
+    "vpc-nat-gateway",
+];
+const SET_IDS: &[&str] = &[
+    KEY_VENDOR,
+    KEY_OWNER,
+    KEY_ROW,
+    "anp",
+    "banp",
+    "cnp",
+    "ippool",
+    "isU2OOverlayCIDRs",
+    "np",
+    "sg",
+    "subnet",
+    "vpc",
+];
+const GROUP_IDS: &[&str] = &[
+    KEY_VENDOR, KEY_OWNER, KEY_ROW, "anp", "banp", "cnp", "lr", "ls", "node", "np", "sg", "subnet", "type",
+    "u2o",
+];
+
+const fn column(name: &'static str, kind: ColumnKind) -> Column {
+    Column { name, kind }
+}
+
+const fn value(name: &'static str) -> Column {
+    column(name, Value)
+}
+
+const fn seen(name: &'static str) -> Column {
+    column(name, Seen)
+}
+
+const fn strong(name: &'static str, table: &'static str) -> Column {
+    column(name, Refs { table, strong: true })
+}

@@ -1,0 +1,70 @@
+//! The types of the columns that are used: enough of a server's schema to simulate a server without its schema file.
+
+use std::sync::Arc;
+
+use kubeovn_core::rows::{ColumnKind, Schema, Table};
+use ovsdb::schema::Atomic;
+
+use super::{
+    ACL, ADDRESS_SET, BRIDGE, INTERFACE, LOGICAL_ROUTER_POLICY, LOGICAL_ROUTER_PORT, LOGICAL_SWITCH_PORT,
+    NB_GLOBAL, OPEN_VSWITCH, PORT, PORT_GROUP,
+};
+use crate::ovsdb::wire::{BaseType, ColumnSchema, DbSchema, TableSchema};
+
+/// The part of a real server's schema that `schema` uses, as of OVN 25.03 and Open vSwitch 3.5. For the in-memory
+/// server; a client asks its server.
+pub fn server_schema(schema: &'static Schema) -> DbSchema {
+    let tables = schema.tables.iter().map(|table| (Arc::from(table.name), table_schema(table)));
+    DbSchema { name: schema.database.into(), version: String::new(), tables: tables.collect() }
+}
+
+fn table_schema(table: &Table) -> TableSchema {
+    let indexed =
+        [LOGICAL_ROUTER_PORT, LOGICAL_SWITCH_PORT, ADDRESS_SET, PORT_GROUP, BRIDGE, PORT, INTERFACE];
+    let columns =
+        table.columns.iter().map(|c| (Arc::from(c.name), column_schema(table.name, c.name, c.kind)));
+    TableSchema {
+        columns: columns.collect(),
+        is_root: table.root,
+        indexes: if indexed.contains(&table.name) { vec![vec!["name".into()]] } else { Vec::new() },
+        max_rows: matches!(table.name, NB_GLOBAL | OPEN_VSWITCH).then_some(1),
+    }
+}
+
+fn column_schema(table: &str, column: &str, kind: ColumnKind) -> ColumnSchema {
+    let plain = |atom| BaseType { atom, ref_table: None, weak: false };
+    let set = |key, min, max| ColumnSchema { key, value: None, min, max };
+    match kind {
+        ColumnKind::Keys(_) => string_map(),
+        ColumnKind::Refs { table: target, strong } => {
+            let key = BaseType { atom: Atomic::Uuid, ref_table: Some(target.into()), weak: !strong };
+            set(key, u64::from((table, column) == (PORT, "interfaces")), None)
+        }
+        ColumnKind::Elements => set(plain(Atomic::String), 0, None),
+        ColumnKind::Value | ColumnKind::Seen => match (table, column) {
+            (_, "options" | "other_config" | "external_ids") => string_map(),
+            (_, "tag" | "tag_request" | "ofport" | "mtu_request") => set(plain(Atomic::Integer), 0, Some(1)),
+            (_, "priority" | "tier" | "ingress_policing_rate" | "ingress_policing_burst") => {
+                set(plain(Atomic::Integer), 1, Some(1))
+            }
+            (_, "enabled" | "up") => set(plain(Atomic::Boolean), 0, Some(1)),
+            (_, "log") => set(plain(Atomic::Boolean), 1, Some(1)),
+            (ACL, "name")
+            | (INTERFACE, "error" | "mac_in_use")
+            | (OPEN_VSWITCH, "ovs_version")
+            | (_, "severity" | "meter" | "peer" | "policy" | "output_port" | "parent_name") => {
+                set(plain(Atomic::String), 0, Some(1))
+            }
+            (LOGICAL_ROUTER_PORT, "networks") => set(plain(Atomic::String), 1, None),
+            (LOGICAL_ROUTER_PORT, "ipv6_prefix")
+            | (LOGICAL_SWITCH_PORT, "addresses" | "port_security")
+            | (LOGICAL_ROUTER_POLICY, "nexthops") => set(plain(Atomic::String), 0, None),
+            _ => set(plain(Atomic::String), 1, Some(1)),
+        },
+    }
+}
+
+fn string_map() -> ColumnSchema {
+    let text = || BaseType { atom: Atomic::String, ref_table: None, weak: false };
+    ColumnSchema { key: text(), value: Some(text()), min: 0, max: None }
+}

@@ -1,0 +1,1 @@
+//! Single situations, told one by one.
