@@ -188,6 +188,10 @@ impl Spine {
             if !self.replica_complete || !Kind::ALL.iter().all(|k| self.listed.contains(k)) {
                 return;
             }
+            // Pods that fall back to the default subnet must not be refused because it is only about to be made.
+            if self.ensure_built_in(out) {
+                return;
+            }
             self.open = true;
             self.open_gates(now, have);
         }
@@ -220,16 +224,21 @@ impl Spine {
         [audit, self.engine.next_wake(), self.rewrite.values().min().copied()].into_iter().flatten().min()
     }
 
-    /// The default VPC, the default subnet and the join subnet exist by themselves.
-    fn ensure_built_in(&mut self, out: &mut Vec<Effect>) {
+    /// The default VPC, the default subnet and the join subnet exist by themselves. Answers whether one is missing.
+    fn ensure_built_in(&mut self, out: &mut Vec<Effect>) -> bool {
+        let mut missing = false;
         let (vpc, [subnet, join]) = self.world.settings().built_in();
         for object in [Object::Vpc(vpc), Object::Subnet(subnet), Object::Subnet(join)] {
             let key = object.key();
             let create = vec![Write::Create(object)];
-            if self.world.uid_of(&key).is_none() && self.sent.get(&key) != Some(&create) {
-                self.ask(key, create, out);
+            if self.world.uid_of(&key).is_none() {
+                missing = true;
+                if self.sent.get(&key) != Some(&create) {
+                    self.ask(key, create, out);
+                }
             }
         }
+        missing
     }
 
     /// Compares with what objects say, and asks for what they lack. What was asked already and has not come back yet

@@ -58,7 +58,7 @@ fn rows<const N: usize>(what: [&str; N], sample: impl Fn() -> [Columns; N]) {
         let (core, core_ratio) = core.map_or(("-".to_owned(), "-".to_owned()), |ns| {
             (format!("{ns:.1}"), format!("{:.1}x", lists / ns))
         });
-        println!("{what:<48}{core:>9}{lists:>13.0}{core_ratio:>9}{ledger:>9.0}{:>8.1}x", lists / ledger);
+        println!("{what:<48}{core:>9}{lists:>13.0}{core_ratio:>9}{ledger:>9.0}{:>8.2}x", lists / ledger);
     }
 }
 

@@ -83,16 +83,21 @@ impl Book {
 
     /// The id of an owner, if it holds something.
     pub(crate) fn find(&self, key: &OwnerKey) -> Option<u32> {
-        self.by_key.find(hash(key), |id| self.owners.get(id).is_some_and(|owner| owner.key == *key))
+        self.find_by(hash(key), key)
     }
 
     /// The id of an owner, which is noted if it holds nothing yet: a grant must follow.
     pub(crate) fn find_or_add(&mut self, key: &OwnerKey, uid: &Arc<str>) -> u32 {
-        self.find(key).unwrap_or_else(|| {
+        let hash = hash(key);
+        self.find_by(hash, key).unwrap_or_else(|| {
             let id = self.owners.insert(Owner { key: key.clone(), uid: uid.clone(), first: NONE });
-            self.by_key.insert(hash(key), id);
+            self.by_key.insert(hash, id);
             id
         })
+    }
+
+    fn find_by(&self, hash: u64, key: &OwnerKey) -> Option<u32> {
+        self.by_key.find(hash, |id| self.owners.get(id).is_some_and(|owner| owner.key == *key))
     }
 
     /// An owner by id.

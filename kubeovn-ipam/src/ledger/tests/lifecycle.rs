@@ -96,3 +96,19 @@ fn a_closed_subnet_lives_as_long_as_its_grants() {
     assert!(ledger.close("a") && ledger.close("a") && ledger.usage("a").is_none());
     assert!(ledger.spaces.iter().next().is_none());
 }
+
+#[test]
+fn an_edit_ends_no_rest() {
+    let mut pool = spec("a", "v", "10.0.0.0/29", "10.0.0.1");
+    pool.rest = 100;
+    let mut ledger = ledger(std::slice::from_ref(&pool));
+    get(&mut ledger, "p", "").unwrap();
+    settle(&mut ledger, "p", &[]).unwrap();
+    pool.cidrs = "10.0.0.0/28".parse().unwrap();
+    ledger.define(&pool).unwrap();
+    assert_eq!(ledger.explain("a", ip("10.0.0.2")), AddressState::Resting { until: 107 });
+    assert_eq!(get(&mut ledger, "q", ""), Ok("10.0.0.3".into()));
+    let (key, uid) = pod("r");
+    ledger.settle(&key, &uid, &[want("", &["a"], "")], 107).unwrap();
+    assert_eq!(ledger.explain("a", ip("10.0.0.2")), AddressState::Free, "its rest is over");
+}

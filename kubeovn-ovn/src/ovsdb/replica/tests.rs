@@ -294,5 +294,8 @@ fn every_member_of_a_large_set_is_found() {
         assert!(replica.holds(&group, "ports", &item(&RowKey::named(LSP, &format!("p{n}")))));
     }
     let one = apply(&mut replica, &json!({"Port_Group": {id(200_000): {"modify": {"ports": uuids(&[7])}}}}));
-    assert_eq!(one, [modified(&group, None, &[], vec![("ports", item(&RowKey::named(LSP, "p7")))])]);
+    let seventh = item(&RowKey::named(LSP, "p7"));
+    assert_eq!(one, [modified(&group, None, &[], vec![("ports", seventh.clone())])]);
+    assert!(!replica.holds(&group, "ports", &seventh));
+    assert_eq!(elems(&replica, &group, "ports").len(), 19_999);
 }

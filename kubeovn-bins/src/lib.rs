@@ -1,0 +1,4 @@
+//! placeholder
+pub mod cluster;
+pub mod lab;
+pub mod run;

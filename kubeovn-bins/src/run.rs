@@ -1,0 +1,3 @@
+//! Long-running roles, each a future that ends when it is dropped: the binaries only build their parts.
+
+pub mod controller;

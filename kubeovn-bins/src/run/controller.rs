@@ -1,0 +1,123 @@
+//! The controller: feeds the spine with what a cluster and a database tell, and carries out what it answers.
+//!
+//! It decides nothing. While a transaction is on its way whatever comes in gathers, so that a burst becomes few large
+//! transactions, and a single change in an idle cluster goes out at once.
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use futures_util::{FutureExt, StreamExt};
+use kubeovn_core::{
+    contract::{
+        cluster::{Cluster, Write},
+        database::{Database, DbEvent},
+    },
+    index::{Settings, objects::{Kind, ObjectKey}},
+    rows::Millis,
+    spine::{Effect, Input, Spine},
+};
+use kubeovn_ipam::Ledger;
+use kubeovn_ovn::{nb::NORTHBOUND, render::Fabric};
+use tokio::sync::mpsc;
+use tracing::{debug, warn};
+
+/// How many events are taken in before the spine runs again, at most.
+const GULP: usize = 10_000;
+
+/// The longest sleep.
+const LONGEST: Duration = Duration::from_secs(3600);
+/// The shortest sleep: what is due may have to wait for a transaction on its way, or for the database.
+const SHORTEST: Duration = Duration::from_millis(100);
+
+/// Runs the controller on a cluster and a Northbound database. Ends only when it is dropped: the next one finds what
+/// this one left, and writes nothing where nothing is due.
+pub async fn run(settings: Settings, cluster: Arc<dyn Cluster>, northbound: Box<dyn Database>) {
+    let spine = Spine::new(settings, Box::new(Ledger::new()), Box::new(Fabric), &NORTHBOUND);
+    drive(spine, cluster, northbound).await;
+}
+
+/// Runs a spine of any composition.
+pub async fn drive(mut spine: Spine, cluster: Arc<dyn Cluster>, mut database: Box<dyn Database>) {
+    let mut objects = cluster.watch(Kind::ALL);
+    let (writes, todo) = mpsc::unbounded_channel();
+    let (failed, mut failures) = mpsc::unbounded_channel();
+    let writer = write_all(cluster, todo, failed);
+    tokio::pin!(writer);
+    let mut effects = Vec::new();
+    loop {
+        let wake = spine.next_wake().map_or(LONGEST, |at| Duration::from_millis(at.saturating_sub(now())));
+        tokio::select! {
+            () = &mut writer => return,
+            event = objects.next() => match event {
+                Some(event) => spine.feed(now(), Input::Object(event), database.replica()),
+                None => return,
+            },
+            event = database.next() => take(&mut spine, event, &*database),
+            Some(key) = failures.recv() => spine.feed(now(), Input::WriteFailed(key), database.replica()),
+            () = tokio::time::sleep(wake.max(SHORTEST)) => {}
+        }
+        for _ in 0..GULP {
+            if let Some(event) = objects.next().now_or_never().flatten() {
+                spine.feed(now(), Input::Object(event), database.replica());
+            } else if let Some(event) = database.next().now_or_never() {
+                take(&mut spine, event, &*database);
+            } else {
+                break;
+            }
+        }
+        spine.run(now(), database.replica(), &mut effects);
+        for effect in effects.drain(..) {
+            match effect {
+                Effect::Commit(txn) => {
+                    debug!(txn = txn.id, rows = txn.ops.len(), "commit");
+                    database.submit(txn);
+                }
+                Effect::Write { about, write } => {
+                    // The receiver lives as long as this loop.
+                    let _ = writes.send((about, write));
+                }
+            }
+        }
+    }
+}
+
+fn take(spine: &mut Spine, event: DbEvent, database: &dyn Database) {
+    let input = match event {
+        DbEvent::Resynced => Input::Resynced,
+        DbEvent::Changed(changes) => Input::Rows(changes),
+        DbEvent::Committed { id, outcome } => {
+            debug!(txn = id, ?outcome, "committed");
+            Input::Committed { id, outcome }
+        }
+        DbEvent::Lost { reason } => {
+            warn!(reason, "the database is out of reach");
+            return;
+        }
+    };
+    spine.feed(now(), input, database.replica());
+}
+
+/// Carries writes out one after the other.
+async fn write_all(
+    cluster: Arc<dyn Cluster>,
+    mut todo: mpsc::UnboundedReceiver<(ObjectKey, Write)>,
+    failed: mpsc::UnboundedSender<ObjectKey>,
+) {
+    while let Some((about, write)) = todo.recv().await {
+        let note = matches!(write, Write::Note(_));
+        if let Err(error) = cluster.write(write).await {
+            warn!(%error, "not written, tried again if it is still due");
+            if !note {
+                let _ = failed.send(about);
+            }
+        }
+    }
+}
+
+/// The wall clock, in milliseconds since the epoch.
+pub fn now() -> Millis {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Millis::try_from(since.as_millis()).unwrap_or(Millis::MAX)
+}

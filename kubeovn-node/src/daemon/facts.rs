@@ -1,0 +1,127 @@
+//! What the daemon knows of the cluster: its node, the pods on it, and the subnets.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kubeovn_core::contract::cluster::Event;
+use kubeovn_core::index::objects::{Kind, Name, Node, Object, Pod, Subnet};
+
+/// The kinds of objects that a daemon must be fed with.
+pub const KINDS: &[Kind] = &[Kind::Node, Kind::Subnet, Kind::Pod];
+
+/// The objects that concern one node.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Facts {
+    name: String,
+    node: Option<Node>,
+    pods: BTreeMap<(Name, Name), Pod>,
+    subnets: BTreeMap<Name, Subnet>,
+    listed: BTreeSet<Kind>,
+}
+
+impl Facts {
+    /// Facts about the node of this name.
+    pub(super) fn new(node: &str) -> Self {
+        Self { name: node.to_owned(), ..Self::default() }
+    }
+
+    /// Takes an event in; false when it does not concern this node.
+    pub(super) fn apply(&mut self, event: Event) -> bool {
+        match event {
+            Event::Applied(Object::Node(node)) if *node.meta.name == self.name => self.node = Some(node),
+            Event::Applied(Object::Subnet(subnet)) => {
+                self.subnets.insert(subnet.meta.name.clone(), subnet);
+            }
+            Event::Applied(Object::Pod(pod)) => {
+                let key = (pod.meta.namespace.clone(), pod.meta.name.clone());
+                if pod.node.as_deref() != Some(&self.name) || pod.host_network {
+                    return self.pods.remove(&key).is_some();
+                }
+                self.pods.insert(key, pod);
+            }
+            // The node's own port stays as it is: that the object is gone does not say that the node is.
+            Event::Deleted { key, uid } => match key.kind {
+                Kind::Subnet => return self.subnets.remove(&key.name).is_some(),
+                Kind::Pod => {
+                    let key = (key.namespace, key.name);
+                    // The news of a predecessor's end may come after its successor's beginning.
+                    if self.pods.get(&key).is_none_or(|pod| pod.meta.uid != uid) {
+                        return false;
+                    }
+                    self.pods.remove(&key);
+                }
+                _ => return false,
+            },
+            Event::Listed(kind) => {
+                self.listed.insert(kind);
+            }
+            Event::Applied(_) => return false,
+        }
+        true
+    }
+
+    /// Every object of the kind has been told.
+    pub(super) fn knows(&self, kind: Kind) -> bool {
+        self.listed.contains(&kind)
+    }
+
+    /// Name of the node.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The node.
+    pub(super) fn node(&self) -> Option<&Node> {
+        self.node.as_ref()
+    }
+
+    /// A pod of this node.
+    pub(super) fn pod(&self, namespace: &str, name: &str) -> Option<&Pod> {
+        self.pods.get(&(namespace.into(), name.into()))
+    }
+
+    /// A subnet.
+    pub(super) fn subnet(&self, name: &str) -> Option<&Subnet> {
+        self.subnets.get(name)
+    }
+
+    /// All subnets, by name.
+    pub(super) fn subnets(&self) -> impl Iterator<Item = &Subnet> {
+        self.subnets.values()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kubeovn_core::index::objects::{Meta, ObjectKey};
+
+    use super::*;
+
+    fn pod(node: Option<&str>, uid: &str) -> Event {
+        let meta = Meta { namespace: "default".into(), uid: uid.into(), ..Meta::named("web-0") };
+        Event::Applied(Object::Pod(Pod { meta, node: node.map(Into::into), ..Pod::default() }))
+    }
+
+    fn gone(uid: &str) -> Event {
+        let key = ObjectKey { kind: Kind::Pod, namespace: "default".into(), name: "web-0".into() };
+        Event::Deleted { key, uid: uid.into() }
+    }
+
+    #[test]
+    fn only_pods_of_this_node_are_kept() {
+        let mut facts = Facts::new("n1");
+        assert!(!facts.apply(pod(None, "u1")) && !facts.apply(pod(Some("n2"), "u1")));
+        assert!(facts.apply(pod(Some("n1"), "u1")));
+        assert!(facts.pod("default", "web-0").is_some());
+        assert!(facts.apply(gone("u1")) && !facts.apply(gone("u1")));
+        assert!(facts.pod("default", "web-0").is_none());
+    }
+
+    #[test]
+    fn the_end_of_a_predecessor_does_not_end_its_successor() {
+        let mut facts = Facts::new("n1");
+        facts.apply(pod(Some("n1"), "u1"));
+        facts.apply(pod(Some("n1"), "u2"));
+        assert!(!facts.apply(gone("u1")));
+        assert_eq!(facts.pod("default", "web-0").map(|pod| &*pod.meta.uid), Some("u2"));
+    }
+}

@@ -1,0 +1,258 @@
+//! The CNI verbs: what a pod was given, made real by a veth pair and a port of the integration bridge.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use kubeovn_core::addr::Family;
+use kubeovn_core::annotations;
+use kubeovn_core::error::Problem;
+use kubeovn_core::index::objects::Kind;
+use kubeovn_core::rows::OwnerKey;
+use tokio::sync::watch;
+use tokio::time::{Duration, Instant, timeout_at};
+
+use super::facts::Facts;
+use super::given::{Given, NotGiven, bare_provider, check_kind, given};
+use super::turns::Turns;
+use crate::attach::{self, AttachError, PodNic};
+use crate::cni::nic::{NicNames, nic_names};
+use crate::cni::protocol::{
+    AttachmentId, GcRequest, IpConfig, PROVIDER_OVN, PodRequest, PodResponse, RouteConfig,
+};
+use crate::cni::server::{Handler, Refusal};
+use crate::netlink::Netlink;
+use crate::netns::{NetNs, NetNsError};
+use crate::ovs::{Pod, Port, PortKind, Switch, attachment_of, owner_of, provider_of};
+
+/// How long DEL waits until nothing of the port is left in OVS. It is removed anyway; waiting only spares a
+/// successor with the same logical port an overlap.
+const GONE_WITHIN: Duration = Duration::from_secs(5);
+
+/// Answers the plugin.
+#[derive(Debug)]
+pub(super) struct Wirer {
+    pub(super) facts: watch::Receiver<Facts>,
+    pub(super) switch: Switch,
+    pub(super) host: Arc<Netlink>,
+    pub(super) mtu: u32,
+    pub(super) wait: Duration,
+    pub(super) turns: Turns,
+}
+
+impl Wirer {
+    /// Waits until the controller gave the interface its addresses, and answers what it waits for if it does not.
+    async fn given(&self, request: &PodRequest, deadline: Instant) -> Result<Given, Refusal> {
+        let mut facts = self.facts.clone();
+        loop {
+            let waits_for = match given(&facts.borrow_and_update(), request, self.mtu) {
+                Ok(given) => return Ok(given),
+                Err(NotGiven::Refused(text)) => return Err(Refusal::BadRequest(text)),
+                Err(NotGiven::Wait(text)) => text,
+            };
+            if !matches!(timeout_at(deadline, facts.changed()).await, Ok(Ok(()))) {
+                return Err(Refusal::Failed(waits_for));
+            }
+        }
+    }
+
+    async fn serve(&self, request: &PodRequest, deadline: Instant) -> Result<PodResponse, Refusal> {
+        check_kind(request).map_err(not_given)?;
+        let _turn = self.turns.take(&id_of(request)).await;
+        let given = self.given(request, deadline).await?;
+        if annotations::is_ovn(bare_provider(&given.provider, &request.if_name)) {
+            Box::pin(self.wire(request, given, deadline)).await
+        } else {
+            // Another plugin makes the interface.
+            Ok(response(&given))
+        }
+    }
+
+    async fn wire(
+        &self,
+        request: &PodRequest,
+        given: Given,
+        deadline: Instant,
+    ) -> Result<PodResponse, Refusal> {
+        let names = nic_names(&request.container_id, &request.if_name).map_err(|problem| bad(&problem))?;
+        let userspace = self.switch.available(deadline).await.map_err(|problem| failed(&problem))?;
+        let nic = pod_nic(request, &given, names, userspace)?;
+        let netns = NetNs::open(&request.net_ns).map_err(not_attached)?;
+        attach::up(&self.host, &netns, &nic).await.map_err(not_attached)?;
+        let owner = self.owner(&id_of(request), &nic.names.host);
+        self.switch.set(owner.clone(), Some(port(request, &given, &nic)));
+        if let Err(problem) = self.switch.ready(&owner, deadline).await {
+            self.switch.set(owner, None);
+            // The problem is the one to tell; what is left the runtime's DEL removes.
+            let _ = attach::down(&self.host, &nic.names).await;
+            return Err(failed(&problem));
+        }
+        let routes: Vec<_> = nic.defaults.iter().chain(&nic.extras).map(route_config).collect();
+        Ok(PodResponse { routes, mtu: nic.mtu, nicname: nic.if_name, ..response(&given) })
+    }
+
+    /// The owner of an attachment's port: one that Kube-OVN plugged goes by the name of its link.
+    fn owner(&self, id: &AttachmentId, link: &str) -> OwnerKey {
+        let view = self.switch.view();
+        let view = view.borrow();
+        let plugged = view.ports.iter().find(|(_, state)| state.port.link == link);
+        plugged.map_or_else(|| owner_of(id), |(owner, _)| owner.clone())
+    }
+
+    async fn unwire(&self, id: &AttachmentId) -> Result<(), Refusal> {
+        // Under a name that can't be made nothing was made.
+        let Ok(names) = nic_names(&id.container_id, &id.if_name) else { return Ok(()) };
+        let _turn = self.turns.take(id).await;
+        let owner = self.owner(id, &names.host);
+        self.switch.set(owner.clone(), None);
+        attach::down(&self.host, &names).await.map_err(not_attached)?;
+        if self.switch.check().is_ok() && !self.switch.gone(&owner, Instant::now() + GONE_WITHIN).await {
+            tracing::warn!(%owner, "the port is not out of Open_vSwitch yet; it will be removed");
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Handler for Wirer {
+    async fn add(&self, request: PodRequest) -> Result<PodResponse, Refusal> {
+        let started = Instant::now();
+        let answer = self.serve(&request, started + self.wait).await;
+        let (pod, namespace, nic) = (&request.pod_name, &request.pod_namespace, &request.if_name);
+        let took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        match &answer {
+            Ok(response) => {
+                let ips: Vec<_> = response.ips.iter().map(|ip| ip.ip.as_str()).collect();
+                tracing::info!(namespace, pod, nic, ?ips, took_ms, "interface wired");
+            }
+            Err(refusal) => {
+                tracing::warn!(namespace, pod, nic, error = refusal.text(), took_ms, "interface not wired");
+            }
+        }
+        answer
+    }
+
+    async fn del(&self, request: PodRequest) -> Result<(), Refusal> {
+        self.unwire(&id_of(&request)).await
+    }
+
+    async fn check(&self, request: PodRequest) -> Result<(), Refusal> {
+        // What is not there now is not there: no waiting.
+        let given = self.given(&request, Instant::now()).await?;
+        if !annotations::is_ovn(bare_provider(&given.provider, &request.if_name)) {
+            return Ok(());
+        }
+        let names = nic_names(&request.container_id, &request.if_name).map_err(|problem| bad(&problem))?;
+        let nic = pod_nic(&request, &given, names, false)?;
+        let netns = NetNs::open(&request.net_ns).map_err(not_attached)?;
+        attach::check(&self.host, &netns, &nic).await.map_err(not_attached)?;
+        self.switch
+            .ready(&self.owner(&id_of(&request), &nic.names.host), Instant::now())
+            .await
+            .map_err(|problem| failed(&problem))
+    }
+
+    async fn gc(&self, request: GcRequest) -> Result<(), Refusal> {
+        let ports = self.switch.view().borrow().ports.clone();
+        for (owner, state) in ports {
+            let Some(id) = attachment_of(&owner) else { continue };
+            let provider = provider_of(&state.port).map(|provider| bare_provider(provider, &id.if_name));
+            if provider == Some(&request.provider) && !request.valid.contains(&id) {
+                tracing::info!(%owner, "the runtime does not know this interface any more");
+                self.unwire(&id).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn status(&self) -> Result<(), Refusal> {
+        self.switch.check().map_err(|problem| Refusal::Unavailable(problem.to_string()))?;
+        if self.facts.borrow().knows(Kind::Pod) {
+            return Ok(());
+        }
+        Err(Refusal::Unavailable(
+            "NODE-NOT-SYNCED: the daemon has not read the cluster's pods yet".to_owned(),
+        ))
+    }
+}
+
+fn id_of(request: &PodRequest) -> AttachmentId {
+    AttachmentId { container_id: request.container_id.clone(), if_name: request.if_name.clone() }
+}
+
+fn pod_nic(request: &PodRequest, given: &Given, names: NicNames, userspace: bool) -> Result<PodNic, Refusal> {
+    let Some(mac) = given.mac else {
+        let text = format!(
+            "pod {}/{} was given addresses in network {} but no hardware address",
+            request.pod_namespace, request.pod_name, given.provider
+        );
+        return Err(failed(&Problem::new("CNI-NO-MAC", text)));
+    };
+    Ok(PodNic {
+        names,
+        if_name: request.if_name.clone(),
+        mac,
+        mtu: given.mtu,
+        addresses: given.addresses(),
+        defaults: given.defaults(&request.if_name),
+        extras: given.extras.clone(),
+        userspace,
+    })
+}
+
+fn port(request: &PodRequest, given: &Given, nic: &PodNic) -> Port {
+    let (pod, namespace) = (&given.pod, &request.pod_namespace);
+    let logical = match given.provider.as_str() {
+        PROVIDER_OVN => format!("{pod}.{namespace}"),
+        provider => format!("{pod}.{namespace}.{provider}"),
+    };
+    Port {
+        link: nic.names.host.clone(),
+        kind: PortKind::Plugged,
+        iface_id: Some(logical),
+        ips: given.ips,
+        pod: Some(Pod { name: pod.clone(), namespace: namespace.clone(), netns: request.net_ns.clone() }),
+    }
+}
+
+/// Addresses and hardware address; an interface of ours adds its own.
+fn response(given: &Given) -> PodResponse {
+    let ips = given.ips.iter().map(|ip| {
+        let family = Family::of(*ip);
+        IpConfig {
+            protocol: family.to_string(),
+            ip: ip.to_string(),
+            cidr: given.cidrs.get(family).map(ToString::to_string).unwrap_or_default(),
+            gateway: given.gateways.get(family).map(ToString::to_string).unwrap_or_default(),
+        }
+    });
+    let mac = given.mac.map(|mac| mac.to_string()).unwrap_or_default();
+    let routes = given.extras.iter().map(route_config).collect();
+    PodResponse { ips: ips.collect(), mac_address: mac, routes, ..PodResponse::default() }
+}
+
+fn route_config(route: &crate::netlink::Route) -> RouteConfig {
+    RouteConfig { dst: route.dst.to_string(), gw: route.via.map(|via| via.to_string()).unwrap_or_default() }
+}
+
+fn not_given(error: NotGiven) -> Refusal {
+    match error {
+        NotGiven::Wait(text) => Refusal::Failed(text),
+        NotGiven::Refused(text) => Refusal::BadRequest(text),
+    }
+}
+
+fn not_attached(error: impl Into<AttachError>) -> Refusal {
+    let error = error.into();
+    match &error {
+        AttachError::NetNs(NetNsError::BadName { .. }) => bad(&Problem::from(&error)),
+        _ => failed(&Problem::from(&error)),
+    }
+}
+
+fn bad(problem: &Problem) -> Refusal {
+    Refusal::BadRequest(problem.to_string())
+}
+
+fn failed(problem: &Problem) -> Refusal {
+    Refusal::Failed(problem.to_string())
+}

@@ -1,0 +1,216 @@
+//! The task that owns the connection to Open_vSwitch: orders and events in, transactions and views out.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use kubeovn_core::contract::database::{Database, DbEvent};
+use kubeovn_core::engine::RowEngine;
+use kubeovn_core::rows::{Millis, OwnerKey, OwnerKind, Render, RowKey};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Duration, Instant, sleep_until};
+
+use super::port::{Port, PortKind};
+use super::recover::recover;
+use super::render::{port_row, render};
+use super::schema::SCHEMA;
+use super::switch::Order;
+use super::view::{PortState, SwitchView, bridge_of};
+use crate::netlink::Netlink;
+
+/// The other end of [`Switch`](super::Switch)es: must be [`run`](SwitchDriver::run) for anything to happen.
+pub struct SwitchDriver {
+    db: Box<dyn Database>,
+    engine: RowEngine,
+    node: OwnerKey,
+    bridge: Arc<str>,
+    links: Arc<Netlink>,
+    ports: BTreeMap<OwnerKey, Port>,
+    leaving: BTreeMap<OwnerKey, RowKey>,
+    orders: mpsc::UnboundedReceiver<Order>,
+    view: watch::Sender<SwitchView>,
+    started: Instant,
+    /// Owners that should have no port, told before the facts were read back.
+    declined: BTreeSet<OwnerKey>,
+    /// The facts were read back from the rows.
+    recovered: bool,
+    /// Rows that nobody wants were looked for since the database was last read whole.
+    swept: bool,
+    connected: bool,
+}
+
+impl SwitchDriver {
+    pub(super) fn new(
+        db: Box<dyn Database>,
+        node: &str,
+        bridge: Arc<str>,
+        links: Arc<Netlink>,
+        orders: mpsc::UnboundedReceiver<Order>,
+        view: watch::Sender<SwitchView>,
+    ) -> Self {
+        Self {
+            db,
+            engine: RowEngine::new(&SCHEMA),
+            node: OwnerKey::new(OwnerKind::Node, node),
+            bridge,
+            links,
+            ports: BTreeMap::new(),
+            leaving: BTreeMap::new(),
+            orders,
+            view,
+            started: Instant::now(),
+            declined: BTreeSet::new(),
+            recovered: false,
+            swept: false,
+            connected: false,
+        }
+    }
+
+    /// Drives the switch until all handles are dropped.
+    pub async fn run(mut self) {
+        /// So far away that it never comes: nothing is due.
+        const NEVER: Duration = Duration::from_hours(24);
+        /// What is due but must wait for an answer of the database is not asked for in a tight loop.
+        const PAUSE: Duration = Duration::from_millis(100);
+        loop {
+            let due = self.started + self.engine.next_wake().map_or(NEVER, Duration::from_millis);
+            let wake = due.max(Instant::now() + PAUSE);
+            tokio::select! {
+                order = self.orders.recv() => match order {
+                    Some(order) => self.obey(order),
+                    None => return,
+                },
+                event = self.db.next() => self.take(event).await,
+                () = sleep_until(wake) => {}
+            }
+            while let Ok(order) = self.orders.try_recv() {
+                self.obey(order);
+            }
+            self.advance();
+            self.tell();
+        }
+    }
+
+    fn obey(&mut self, (owner, port): Order) {
+        if let Some(port) = port {
+            self.take_over(&owner, &port);
+            self.leaving.remove(&owner);
+            self.declined.remove(&owner);
+            let before = self.ports.insert(owner.clone(), port);
+            // Asked for again while something is wrong with it: it is tried again now.
+            if before.as_ref() == self.ports.get(&owner) && self.engine.verdict(&owner).is_none() {
+                return;
+            }
+        } else {
+            if !self.recovered {
+                self.declined.insert(owner.clone());
+            }
+            let Some(port) = self.ports.remove(&owner) else { return };
+            self.leaving.insert(owner.clone(), port_row(&port));
+        }
+        self.engine.mark(owner);
+    }
+
+    /// A logical port is in one place: whoever had it before gives it up in the same transaction.
+    fn take_over(&mut self, owner: &OwnerKey, port: &Port) {
+        let Some(iface_id) = &port.iface_id else { return };
+        for (other, theirs) in &mut self.ports {
+            if other != owner && theirs.iface_id.as_ref() == Some(iface_id) {
+                tracing::info!(%other, %owner, iface_id, "a later port takes the logical port over");
+                theirs.iface_id = None;
+                self.engine.mark(other.clone());
+            }
+        }
+    }
+
+    async fn take(&mut self, event: DbEvent) {
+        let now = self.now();
+        match event {
+            DbEvent::Resynced => {
+                self.connected = true;
+                self.swept = false;
+                if !self.recovered {
+                    self.recover().await;
+                }
+                self.engine.resynced();
+            }
+            DbEvent::Changed(changes) => {
+                let have = self.db.replica();
+                for change in &changes {
+                    self.engine.changed(change, have);
+                }
+            }
+            DbEvent::Committed { id, outcome } => self.engine.committed(now, id, outcome, self.db.replica()),
+            DbEvent::Lost { reason } => {
+                tracing::warn!(reason, "the Open_vSwitch database is out of reach");
+                self.connected = false;
+            }
+        }
+    }
+
+    /// Reads back what was plugged before a restart. A row whose link is gone (the machine was started anew) is not
+    /// taken back, and so removed.
+    async fn recover(&mut self) {
+        for (owner, port) in recover(&self.bridge, self.db.replica()) {
+            let ours = match port.kind {
+                PortKind::Internal { .. } => owner == self.node,
+                // Can't say is not no.
+                PortKind::Plugged => self.links.link(&port.link).await.map_or(true, |link| link.is_some()),
+            };
+            if ours && !self.declined.remove(&owner) && !self.ports.contains_key(&owner) {
+                self.engine.mark(owner.clone());
+                self.ports.insert(owner, port);
+            }
+        }
+        self.recovered = true;
+        tracing::info!(ports = self.ports.len(), "ports were read back from Open_vSwitch");
+    }
+
+    /// Plans and submits what is due.
+    fn advance(&mut self) {
+        if !self.recovered {
+            return;
+        }
+        let now = self.now();
+        loop {
+            let (ports, bridge) = (&self.ports, &self.bridge);
+            let mut want = |owner: &OwnerKey| match ports.get(owner) {
+                Some(port) => Render::Want(render(port, bridge)),
+                None => Render::Gone,
+            };
+            while let Some(txn) = self.engine.plan(now, &mut want, self.db.replica()) {
+                self.db.submit(txn);
+            }
+            if self.swept || !self.engine.idle() {
+                return;
+            }
+            self.engine.sweep(self.db.replica());
+            self.swept = true;
+        }
+    }
+
+    fn tell(&mut self) {
+        let have = self.db.replica();
+        self.leaving.retain(|_, row| have.has(row));
+        let (bridge, userspace) = bridge_of(&self.bridge, have);
+        let state = |(owner, port): (&OwnerKey, &Port)| {
+            let problem = self.engine.verdict(owner).and_then(|verdict| verdict.problems.first().cloned());
+            (owner.clone(), PortState::of(port, problem, have))
+        };
+        let view = SwitchView {
+            connected: self.connected && self.recovered,
+            bridge,
+            userspace,
+            ports: self.ports.iter().map(state).collect(),
+            leaving: self.leaving.keys().cloned().collect(),
+        };
+        self.view.send_if_modified(|seen| {
+            let differs = *seen != view;
+            *seen = view;
+            differs
+        });
+    }
+
+    fn now(&self) -> Millis {
+        Millis::try_from(self.started.elapsed().as_millis()).unwrap_or(Millis::MAX)
+    }
+}

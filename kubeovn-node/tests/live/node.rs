@@ -1,0 +1,200 @@
+//! A node with a running daemon: its namespace, its switch, its socket, and the cluster it hears of.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use std::{env, fs};
+
+use futures_util::StreamExt;
+use futures_util::stream;
+use kubeovn_core::contract::cluster::Event;
+use kubeovn_core::index::objects::{
+    Kind, Meta, Node as NodeObject, Object, ObjectKey, Pod, Subnet, SubnetSpec,
+};
+use kubeovn_node::cni::conf::Environment;
+use kubeovn_node::cni::plugin::{self, Printed};
+use kubeovn_node::daemon::{Daemon, DaemonConfig};
+use kubeovn_node::netns::NetNs;
+use serde_json::{Value, json};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::{JoinHandle, spawn_blocking};
+
+use crate::guard::TestNs;
+use crate::vswitch::{Conduct, Control, Rows, Vswitch};
+
+/// The annotations of a pod that has its addresses.
+pub(crate) const GIVEN: &[(&str, &str)] = &[
+    ("ovn.kubernetes.io/allocated", "true"),
+    ("ovn.kubernetes.io/ip_address", "10.16.0.9,fd16::9"),
+    ("ovn.kubernetes.io/mac_address", "0a:58:0a:10:00:09"),
+    ("ovn.kubernetes.io/cidr", "10.16.0.0/16,fd16::/112"),
+    ("ovn.kubernetes.io/gateway", "10.16.0.1,fd16::1"),
+    ("ovn.kubernetes.io/logical_switch", "ovn-default"),
+];
+
+/// The annotations of a node that has its address.
+pub(crate) const NODE_GIVEN: &[(&str, &str)] = &[
+    ("ovn.kubernetes.io/allocated", "true"),
+    ("ovn.kubernetes.io/ip_address", "100.64.0.2"),
+    ("ovn.kubernetes.io/mac_address", "0a:58:64:40:00:02"),
+    ("ovn.kubernetes.io/cidr", "100.64.0.0/16"),
+    ("ovn.kubernetes.io/gateway", "100.64.0.1"),
+];
+
+/// A node and its daemon.
+pub(crate) struct Node {
+    pub(crate) ns: Arc<TestNs>,
+    pub(crate) switch: Control,
+    dir: PathBuf,
+    events: mpsc::UnboundedSender<Event>,
+    stop: Option<oneshot::Sender<()>>,
+    done: JoinHandle<()>,
+}
+
+impl Node {
+    /// A node with an empty bridge whose daemon has read an empty cluster.
+    pub(crate) fn start() -> Self {
+        Self::patient(Duration::from_secs(10))
+    }
+
+    /// The same, but its ADDs give up after `wait`.
+    pub(crate) fn patient(wait: Duration) -> Self {
+        Self::with(Arc::new(TestNs::new("node")), Rows::with_bridge(), wait, Conduct::Works)
+    }
+
+    /// A node on which Kube-OVN has left rows.
+    pub(crate) fn upgraded(ns: TestNs, rows: Rows) -> Self {
+        Self::with(Arc::new(ns), rows, Duration::from_secs(10), Conduct::Works)
+    }
+
+    fn with(ns: Arc<TestNs>, rows: Rows, wait: Duration, conduct: Conduct) -> Self {
+        let dir = env::temp_dir().join(&ns.name);
+        fs::create_dir_all(&dir).expect("a directory");
+        let (db, switch) = Vswitch::open(rows, conduct);
+        let (events, received) = mpsc::unbounded_channel();
+        let config = DaemonConfig {
+            netns: ns.ns.clone(),
+            socket: dir.join("daemon.sock"),
+            wait,
+            ..DaemonConfig::new("n1").expect("own namespace")
+        };
+        let feed = stream::unfold(received, |mut received| async {
+            received.recv().await.map(|event| (event, received))
+        });
+        let daemon = Daemon::new(config, Box::new(db), feed.boxed()).expect("start");
+        let (stop, stopped) = oneshot::channel();
+        let done = tokio::spawn(daemon.run(async { drop(stopped.await) }));
+        let node = Self { ns, switch, dir, events, stop: Some(stop), done };
+        node.subnet("ovn-default", "10.16.0.0/16,fd16::/112", 1400);
+        for kind in [Kind::Node, Kind::Subnet, Kind::Pod] {
+            node.tell(Event::Listed(kind));
+        }
+        node
+    }
+
+    /// Stops the daemon and starts another on the same rows.
+    pub(crate) async fn restart(self) -> Self {
+        self.restart_on(Conduct::Works).await
+    }
+
+    /// The same, on a switch that behaves so.
+    pub(crate) async fn restart_on(mut self, conduct: Conduct) -> Self {
+        drop(self.stop.take());
+        (&mut self.done).await.expect("the daemon ends");
+        let (ns, rows) = (self.ns.clone(), self.switch.rows());
+        // Before the successor is there, since it takes the socket's directory along.
+        drop(self);
+        Self::with(ns, rows, Duration::from_secs(10), conduct)
+    }
+
+    pub(crate) fn tell(&self, event: Event) {
+        self.events.send(event).expect("the daemon listens");
+    }
+
+    pub(crate) fn subnet(&self, name: &str, cidr: &str, mtu: u32) {
+        let spec = SubnetSpec { cidr_block: cidr.into(), mtu, ..SubnetSpec::default() };
+        self.tell(Event::Applied(Object::Subnet(Subnet {
+            meta: Meta::named(name),
+            spec,
+            ..Subnet::default()
+        })));
+    }
+
+    pub(crate) fn pod(&self, name: &str, annotations: &[(&str, &str)]) {
+        let meta = Meta { namespace: "default".into(), uid: name.into(), ..meta(name, annotations) };
+        self.tell(Event::Applied(Object::Pod(Pod { meta, node: Some("n1".into()), ..Pod::default() })));
+    }
+
+    pub(crate) fn node(&self, annotations: &[(&str, &str)], internal: &str) {
+        let internal = internal.parse().expect("addresses");
+        self.tell(Event::Applied(Object::Node(NodeObject { meta: meta("n1", annotations), internal })));
+    }
+
+    pub(crate) fn no_subnet(&self, name: &str) {
+        self.tell(Event::Deleted { key: ObjectKey::cluster(Kind::Subnet, name), uid: "".into() });
+    }
+
+    /// Runs the plugin for a sandbox; what it printed.
+    pub(crate) async fn call(
+        &self,
+        verb: &str,
+        pod: &str,
+        container: &str,
+        netns: Option<&NetNs>,
+    ) -> Printed {
+        let env = Environment {
+            command: verb.into(),
+            container_id: container.into(),
+            net_ns: netns.map(|ns| ns.path().display().to_string()).unwrap_or_default(),
+            if_name: "eth0".into(),
+            args: format!("K8S_POD_NAMESPACE=default;K8S_POD_NAME={pod};K8S_POD_UID={pod}"),
+        };
+        let mut conf = json!({"cniVersion": "1.1.0", "name": "net", "type": "kube-ovn"});
+        conf["server_socket"] = json!(self.dir.join("daemon.sock"));
+        conf["prevResult"] = json!({});
+        conf["cni.dev/valid-attachments"] = json!([]);
+        let input = conf.to_string();
+        spawn_blocking(move || plugin::run(&env, input.as_bytes())).await.expect("join")
+    }
+
+    /// ADD, which must succeed; the result.
+    pub(crate) async fn add(&self, pod: &str, container: &str, netns: &NetNs) -> Value {
+        let printed = self.call("ADD", pod, container, Some(netns)).await;
+        assert!(printed.success, "{printed:?}");
+        printed.output.expect("a result")
+    }
+
+    /// A verb that must succeed without a word.
+    pub(crate) async fn fine(&self, verb: &str, pod: &str, container: &str, netns: Option<&NetNs>) {
+        assert_eq!(self.call(verb, pod, container, netns).await, Printed { output: None, success: true });
+    }
+
+    /// A verb that must fail; what the user reads.
+    pub(crate) async fn refused(&self, verb: &str, pod: &str, container: &str, netns: &NetNs) -> String {
+        let printed = self.call(verb, pod, container, Some(netns)).await;
+        assert!(!printed.success, "{printed:?}");
+        printed.output.expect("an error")["details"].as_str().expect("a text").to_owned()
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.done.abort();
+        let _ = fs::remove_dir_all(&self.dir);
+    }
+}
+
+fn meta(name: &str, annotations: &[(&str, &str)]) -> Meta {
+    let annotations = annotations.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect();
+    Meta { annotations, ..Meta::named(name) }
+}
+
+/// Waits for a condition, and fails the test when it does not come.
+pub(crate) async fn until<F: Future<Output = bool>>(what: &str, mut condition: impl FnMut() -> F) {
+    let poll = async {
+        while !condition().await {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    assert!(tokio::time::timeout(Duration::from_secs(10), poll).await.is_ok(), "{what} did not come");
+}
