@@ -184,6 +184,7 @@ impl Spine {
 
     /// Does all that can be done now.
     pub fn run(&mut self, now: Millis, have: &dyn Replica, out: &mut Vec<Effect>) {
+        self.ask_again(now);
         if !self.open {
             if !self.replica_complete || !Kind::ALL.iter().all(|k| self.listed.contains(k)) {
                 return;
@@ -215,7 +216,7 @@ impl Spine {
         out.extend(txn.map(Effect::Commit));
         let judged = self.engine.take_judged();
         self.world.dirty.status.extend(judged.iter().filter_map(object_key));
-        self.tell(now, out);
+        self.tell(out);
     }
 
     /// When [`run`](Self::run) should be called though nothing happens.
@@ -243,13 +244,7 @@ impl Spine {
 
     /// Compares with what objects say, and asks for what they lack. What was asked already and has not come back yet
     /// is not asked again.
-    fn tell(&mut self, now: Millis, out: &mut Vec<Effect>) {
-        let due: Vec<ObjectKey> = self.rewrite.iter().filter(|(_, at)| **at <= now).map(|(key, _)| key.clone()).collect();
-        for key in due {
-            self.rewrite.remove(&key);
-            self.sent.remove(&key);
-            self.world.dirty.status.insert(key);
-        }
+    fn tell(&mut self, out: &mut Vec<Effect>) {
         for key in std::mem::take(&mut self.world.dirty.status) {
             // Comes again when it is known where its rows stand: half a truth would only be taken back.
             if owner_key(&key).is_some_and(|owner| self.engine.pending(&owner)) {
@@ -267,6 +262,17 @@ impl Spine {
             } else if self.sent.get(&key) != Some(&telling.writes) {
                 self.ask(key, telling.writes, out);
             }
+        }
+    }
+
+    /// What the cluster did not take is asked again when its time has come.
+    fn ask_again(&mut self, now: Millis) {
+        let due: Vec<ObjectKey> =
+            self.rewrite.iter().filter(|(_, at)| **at <= now).map(|(key, _)| key.clone()).collect();
+        for key in due {
+            self.rewrite.remove(&key);
+            self.sent.remove(&key);
+            self.world.dirty.status.insert(key);
         }
     }
 

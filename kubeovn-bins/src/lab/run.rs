@@ -140,6 +140,8 @@ impl Lab {
         events: mpsc::UnboundedReceiver<FabricEvent>,
     ) -> Self {
         let cluster = Arc::clone(folder.cluster());
+        // Also when a file cannot be read: the fabric is empty, so nothing in it can be taken for gone.
+        cluster.filled();
         let northbound = database::client(&NORTHBOUND, &fabric.northbound(), Some(database::sole_writer()));
         let controller = controller::run(Settings::default(), Arc::clone(&cluster) as _, Box::new(northbound));
         let runtime = Arc::new(Runtime::new(fabric.state().clone(), options.plugin.clone()));
