@@ -132,14 +132,13 @@ impl RowEngine {
         self
     }
 
-    /// What an owner's rows have, as they are found at start, before the owner has been rendered: so that nobody else
-    /// writes into his rows what these still have. The owner should be marked, too.
+    /// A row that is found at start with the owner's mark, before the owner has been rendered, and what of it is
+    /// exclusive. The owner counts as its holder until it is decided what it wants: nobody takes the row, nobody
+    /// else's row gets what it has. The owner should be marked, too.
     pub fn found(&mut self, owner: OwnerKey, row: RowKey, exclusive: impl IntoIterator<Item = Arc<str>>) {
         let mut holding = self.holdings.get(&owner).map_or_else(Holding::default, |h| (**h).clone());
         holding.rows.insert(row);
         holding.exclusive.extend(exclusive.into_iter().map(RowKey::exclusive));
-        // Whoever claims the row has more right to it than what was only found.
-        holding.rank = u64::MAX;
         self.holdings.replace(&owner, Some(Arc::new(holding)));
     }
 

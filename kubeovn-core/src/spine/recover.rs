@@ -21,11 +21,16 @@ impl Spine {
     pub(super) fn open_gates(&mut self, now: Millis, have: &dyn Replica) {
         let vpcs: Vec<Name> = self.world.vpcs().map(|v| v.meta.name.clone()).collect();
         self.world.dirty.vpcs.extend(vpcs);
+        let mut found = Vec::new();
+        have.ours(&mut |row, owner| found.extend(owner.map(|owner| (owner.clone(), row.clone()))));
+        for (owner, row) in found {
+            self.world.dirty.rows.insert(owner.clone());
+            self.engine.found(owner, row, []);
+        }
         for Recovered { owner, uid, grant, row } in self.model.recover(have) {
             let exclusive: Vec<_> = grant.ips.iter().map(|ip| exclusive_address(&grant.space, *ip)).collect();
-            self.engine.found(owner.clone(), row, exclusive);
-            self.world.dirty.rows.insert(owner.clone());
             self.take_back(&owner, &uid, &grant);
+            self.engine.found(owner, row, exclusive);
         }
         let owners = self.world.owners();
         for owner in owners.iter().filter(|o| matches!(o.kind, OwnerKind::Pod | OwnerKind::Node)) {
