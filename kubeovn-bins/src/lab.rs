@@ -14,6 +14,8 @@ pub mod cli;
 pub mod error;
 pub mod fabric;
 pub mod manifest;
+pub mod plan;
+pub mod plan;
 pub mod pods;
 pub mod probe;
 pub mod report;

@@ -1,3 +1,4 @@
 //! Long-running roles, each a future that ends when it is dropped: the binaries only build their parts.
 
 pub mod controller;
+pub mod plan;

@@ -9,6 +9,8 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::error::LabError;
 use super::fabric;
+use super::plan;
+use super::plan::plan;
 use super::run::{Options, run};
 use super::state::{LabName, StateDir};
 use super::status;
@@ -39,6 +41,20 @@ enum Command {
         /// The CNI plugin that wires pods [default: kubeovn-cni beside this program]
         #[arg(long, value_name = "FILE")]
         plugin: Option<PathBuf>,
+        #[command(flatten)]
+        lab: Which,
+    },
+    /// Show what manifests would change in the Northbound of a running lab; changes nothing
+    Plan {
+        /// A YAML file, or a folder of them
+        manifests: PathBuf,
+        #[command(flatten)]
+        lab: Which,
+    },
+    /// Print what other manifests would change in the Northbound of a running lab; change nothing
+    Plan {
+        /// A YAML file, or a folder of them: all that should be
+        manifests: PathBuf,
         #[command(flatten)]
         lab: Which,
     },
@@ -92,6 +108,16 @@ async fn execute(command: Command) -> Result<ExitCode, LabError> {
             // Interrupted before there was anything to tell.
             let good = report.is_some_and(|report| report.is_good());
             Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
+        Command::Plan { manifests, lab } => {
+            let (plan, rejected) = plan::show(&manifests, &StateDir::new(lab.name)).await?;
+            let rejected: String = rejected.iter().map(|r| format!("{r}\n")).collect();
+            print(&format!("{rejected}{plan}"));
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Plan { manifests, lab } => {
+            print(&plan(&StateDir::new(lab.name), &manifests).await?);
+            Ok(ExitCode::SUCCESS)
         }
         Command::Status { output, lab } => {
             let seen = status::look(&StateDir::new(lab.name.clone()))?;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::cluster::folder::OpenError;
+use crate::run::plan::Unreachable;
 
 /// Why the lab could not do what it was asked to.
 #[derive(Debug, Error)]
@@ -103,6 +104,23 @@ pub enum LabError {
     /// The manifests cannot be read at all.
     #[error("LAB-MANIFESTS: {0}")]
     Manifests(#[from] OpenError),
+    /// Nothing could be planned.
+    #[error(transparent)]
+    Plan(#[from] Unreachable),
+    /// A plan is about all manifests, and one cannot be read.
+    #[error("LAB-PLAN-UNREADABLE: {found}; a plan needs all of the manifests, so mend that first")]
+    PlanUnreadable {
+        /// What is wrong, and where.
+        found: String,
+    },
+    /// The Northbound of a lab cannot be read.
+    #[error("LAB-NORTHBOUND: {} does not answer: {what}; is the lab still running? See `kubeovn-lab status`", socket.display())]
+    Northbound {
+        /// Its socket.
+        socket: PathBuf,
+        /// What went wrong.
+        what: String,
+    },
     /// Cleaning up could not remove everything.
     #[error("LAB-LEFTOVERS: {}; remove them by hand, then run `kubeovn-lab down --name {name}` again", left.join("; "))]
     Leftovers {

@@ -60,6 +60,11 @@ struct Nodes {
     numbers: BTreeMap<u16, String>,
 }
 
+/// Northbound's unix socket in a lab's state directory.
+pub fn northbound(state: &StateDir) -> PathBuf {
+    state.central().join("nb.sock")
+}
+
 impl Fabric {
     /// Brings up the wire, both databases and northd, and returns once the databases answer.
     ///
@@ -103,7 +108,7 @@ impl Fabric {
 
     /// Northbound's unix socket.
     pub fn northbound(&self) -> PathBuf {
-        self.central.northbound()
+        northbound(&self.state)
     }
 
     /// Southbound's unix socket.
