@@ -15,7 +15,6 @@ pub mod error;
 pub mod fabric;
 pub mod manifest;
 pub mod plan;
-pub mod plan;
 pub mod pods;
 pub mod probe;
 pub mod report;

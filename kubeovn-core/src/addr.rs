@@ -88,7 +88,9 @@ pub enum AddrParseError {
         text: String,
     },
     /// Neither `a` nor `a..b`.
-    #[error("{text:?} is no address range: write a single address or first..last, like 10.16.0.10..10.16.0.20")]
+    #[error(
+        "{text:?} is no address range: write a single address or first..last, like 10.16.0.10..10.16.0.20"
+    )]
     Range {
         /// What was given.
         text: String,
@@ -106,13 +108,17 @@ pub enum AddrParseError {
         text: String,
     },
     /// A group address where a station's own is needed.
-    #[error("MAC {text:?} is a multicast address, a port needs a unicast one (lowest bit of the first byte 0)")]
+    #[error(
+        "MAC {text:?} is a multicast address, a port needs a unicast one (lowest bit of the first byte 0)"
+    )]
     MacMulticast {
         /// What was given.
         text: String,
     },
     /// Two values of one family, or more than two.
-    #[error("{text:?} holds more than one value of a family: give one, or one IPv4 and one IPv6 with a comma between")]
+    #[error(
+        "{text:?} holds more than one value of a family: give one, or one IPv4 and one IPv6 with a comma between"
+    )]
     Dual {
         /// What was given.
         text: String,

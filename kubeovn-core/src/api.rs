@@ -16,8 +16,8 @@ mod schema;
 mod subnet;
 mod vpc;
 
-pub use conditions::Condition;
 pub use crate::count::Count;
+pub use conditions::Condition;
 pub use ip::{Ip, IpSpec};
 pub use subnet::{
     Acl, NatPolicyMatch, NatPolicyRule, NatPolicyRuleStatus, Subnet, SubnetSpec, SubnetStatus, U2oFeatures,

@@ -167,7 +167,12 @@ impl RowEngine {
     pub(crate) fn unfinished(&self) -> String {
         format!(
             "on its way {:?}, unsure {}, queued {:?}, groups {}, repairs {:?}, suspects {:?}",
-            self.flight.as_ref().map(|f| f.txn.id), self.unsure, self.dirty, self.groups.len(), self.repairs, self.suspects
+            self.flight.as_ref().map(|f| f.txn.id),
+            self.unsure,
+            self.dirty,
+            self.groups.len(),
+            self.repairs,
+            self.suspects
         )
     }
 

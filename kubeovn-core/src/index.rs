@@ -1,7 +1,7 @@
 //! Facts: what the cluster holds, found fast in every direction that a decision asks for.
 
-pub mod objects;
 mod dirty;
+pub mod objects;
 mod settings;
 mod world;
 

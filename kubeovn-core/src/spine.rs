@@ -27,8 +27,9 @@ use crate::{
     engine::{RowEngine, Standing, Verdict},
     error::Problem,
     index::{
-        Dirty, Settings, World, object_key, owner_key,
+        Dirty, Settings, World, object_key,
         objects::{Kind, Name, Object, ObjectKey},
+        owner_key,
     },
     rows::{Millis, Outcome, OwnerKey, Replica, RowChange, Schema, Txn},
 };
@@ -96,7 +97,12 @@ pub struct Spine {
 
 impl Spine {
     /// A spine that knows nothing yet.
-    pub fn new(settings: Settings, ipam: Box<dyn Ipam>, model: Box<dyn Model>, schema: &'static Schema) -> Self {
+    pub fn new(
+        settings: Settings,
+        ipam: Box<dyn Ipam>,
+        model: Box<dyn Model>,
+        schema: &'static Schema,
+    ) -> Self {
         Spine {
             world: World::new(settings),
             ipam,
@@ -140,7 +146,12 @@ impl Spine {
 
     /// All is as it should be, as far as it can be: nothing to plan, nothing on its way.
     pub fn idle(&self) -> bool {
-        self.open && self.engine.idle() && !self.audit_due && !self.engine.sweep_due() && self.world.dirty == Dirty::default() && self.sent.is_empty()
+        self.open
+            && self.engine.idle()
+            && !self.audit_due
+            && !self.engine.sweep_due()
+            && self.world.dirty == Dirty::default()
+            && self.sent.is_empty()
     }
 
     /// What is left to do, in words; empty when [`idle`](Self::idle).
@@ -148,7 +159,14 @@ impl Spine {
         if self.idle() {
             return String::new();
         }
-        format!("open {}, audit due {}, marked {:?}, asked {:?}, engine {}", self.open, self.audit_due, self.world.dirty, self.sent, self.engine.unfinished())
+        format!(
+            "open {}, audit due {}, marked {:?}, asked {:?}, engine {}",
+            self.open,
+            self.audit_due,
+            self.world.dirty,
+            self.sent,
+            self.engine.unfinished()
+        )
     }
 
     /// Takes something in. Only marks: call [`run`](Self::run) when all that has come in is fed.
@@ -252,7 +270,8 @@ impl Spine {
             }
             let seat = |owner: &OwnerKey| {
                 let verdict = self.engine.verdict(owner);
-                let problems = verdict.filter(|v| v.standing != Standing::Waiting).map(|v| v.problems.clone());
+                let problems =
+                    verdict.filter(|v| v.standing != Standing::Waiting).map(|v| v.problems.clone());
                 Seat { ready: self.engine.settled(owner), problems: problems.unwrap_or_default() }
             };
             let telling = publish::tell(&self.world, &key, &seat);

@@ -102,7 +102,9 @@ fn presence(world: &World, owner: &OwnerKey) -> Presence {
             },
             (Some(_), None) => Presence::Unclear(Vec::new()),
             // Ports live by its switch: it goes when nothing is granted in it any more.
-            (None, _) if world.usage(name).is_some_and(|usage| usage.owners > 0) => Presence::Unclear(Vec::new()),
+            (None, _) if world.usage(name).is_some_and(|usage| usage.owners > 0) => {
+                Presence::Unclear(Vec::new())
+            }
             (None, _) => Presence::Gone,
         },
         OwnerKind::Node => match world.node(name) {

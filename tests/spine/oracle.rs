@@ -58,13 +58,17 @@ fn user(sim: &Sim, rng: &mut Rng) {
         }
         10 => sim.delete(Kind::Subnet, "", rng.pick(&SUBNETS)),
         11..=15 => {
-            let ip = rng.pick(&["10.1.0.3", "10.1.0.4,fd01::9", "10.2.0.2", "10.99.0.1", "10.1.0.1", "10.4.0.7"]);
+            let ip =
+                rng.pick(&["10.1.0.3", "10.1.0.4,fd01::9", "10.2.0.2", "10.99.0.1", "10.1.0.1", "10.4.0.7"]);
             let mut wishes = Vec::new();
             if rng.chance(25) {
                 wishes.push((nic::IP_ADDRESS.ovn(), ip));
             }
             if rng.chance(15) {
-                wishes.push((nic::MAC_ADDRESS.ovn(), rng.pick(&["0a:00:00:00:00:01", "02:00:00:00:00:02", "bad"])));
+                wishes.push((
+                    nic::MAC_ADDRESS.ovn(),
+                    rng.pick(&["0a:00:00:00:00:01", "02:00:00:00:00:02", "bad"]),
+                ));
             }
             if rng.chance(20) {
                 wishes.push((nic::LOGICAL_SWITCH.ovn(), rng.pick(&SUBNETS)));
@@ -84,12 +88,15 @@ fn meddle(sim: &mut Sim, rng: &mut Rng) {
     }
     let row = ours[rng.below(ours.len())].clone();
     let uuid = sim.db.replica.uuid(&row).unwrap();
-    let here = vec![Condition { column: "_uuid".into(), function: Function::Equal, value: one(Atom::Uuid(uuid)) }];
+    let here =
+        vec![Condition { column: "_uuid".into(), function: Function::Equal, value: one(Atom::Uuid(uuid)) }];
     let table = row.table.into();
     let op = match (row.table, rng.below(3)) {
-        (nb::LOGICAL_SWITCH, 0) => {
-            Operation::Update { table, r#where: here, row: [("ports".into(), Datum::set([]))].into_iter().collect() }
-        }
+        (nb::LOGICAL_SWITCH, 0) => Operation::Update {
+            table,
+            r#where: here,
+            row: [("ports".into(), Datum::set([]))].into_iter().collect(),
+        },
         (nb::LOGICAL_SWITCH_PORT, 0) => {
             let row = [("addresses".into(), one(Atom::String("unknown".into())))].into_iter().collect();
             Operation::Update { table, r#where: here, row }
@@ -97,8 +104,11 @@ fn meddle(sim: &mut Sim, rng: &mut Rng) {
         (nb::LOGICAL_ROUTER | nb::LOGICAL_SWITCH, 1) => Operation::Delete { table, r#where: here },
         _ => {
             let mark = (Atom::String("mine".into()), Atom::String("yes".into()));
-            let mutation =
-                Mutation { column: "external_ids".into(), mutator: Mutator::Insert, value: Datum::map([mark]) };
+            let mutation = Mutation {
+                column: "external_ids".into(),
+                mutator: Mutator::Insert,
+                value: Datum::map([mark]),
+            };
             Operation::Mutate { table, r#where: here, mutations: vec![mutation] }
         }
     };
@@ -142,7 +152,12 @@ fn heal(sim: &mut Sim) {
             .pods()
             .filter(|p| {
                 let owner = OwnerKey::pod(&p.meta.namespace, &p.meta.name);
-                let held_in = sim.spine.world().grants(&owner).iter().any(|g| sim.spine.world().plan(&g.subnet).is_none());
+                let held_in = sim
+                    .spine
+                    .world()
+                    .grants(&owner)
+                    .iter()
+                    .any(|g| sim.spine.world().plan(&g.subnet).is_none());
                 held_in || sim.spine.world().refusal(&owner).is_some() || sim.spine.verdict(&owner).is_some()
             })
             .map(|p| (p.meta.namespace.to_string(), p.meta.name.to_string()))
@@ -183,7 +198,12 @@ fn play(seed: u64, steps: usize) {
             55..=69 => sim.run(),
             70..=84 => {
                 let fate = rng.pick(&[
-                    Fate::Done, Fate::Done, Fate::Done, Fate::Rejected, Fate::UnknownApplied, Fate::UnknownNotApplied,
+                    Fate::Done,
+                    Fate::Done,
+                    Fate::Done,
+                    Fate::Rejected,
+                    Fate::UnknownApplied,
+                    Fate::UnknownNotApplied,
                 ]);
                 sim.answer(fate);
             }
@@ -209,15 +229,23 @@ fn play(seed: u64, steps: usize) {
     let mut again = Sim::on(sim.cluster.clone(), sim.db.clone(), sim.now);
     again.hear(usize::MAX);
     again.settle();
-    assert_eq!((again.txns, &again.written), (0, &Vec::new()), "seed {seed}: a restart wrote {:#?}", again.last);
+    assert_eq!(
+        (again.txns, &again.written),
+        (0, &Vec::new()),
+        "seed {seed}: a restart wrote {:#?}",
+        again.last
+    );
 
     // A start on an empty database comes to the same rows.
     let mut scratch = Sim::on(sim.cluster.clone(), Sync::new(&NORTHBOUND), sim.now);
     scratch.hear(usize::MAX);
     scratch.settle();
     let (left, right) = (sim.dump(), dump(&scratch.db));
-    let differing: Vec<_> =
-        left.iter().filter(|r| !right.contains(r)).chain(right.iter().filter(|r| !left.contains(r))).collect();
+    let differing: Vec<_> = left
+        .iter()
+        .filter(|r| !right.contains(r))
+        .chain(right.iter().filter(|r| !left.contains(r)))
+        .collect();
     assert!(differing.is_empty(), "seed {seed}: differs from a fresh start:\n{differing:#?}");
     let foreign = sim.db.replica.has(&RowKey::named(nb::LOGICAL_SWITCH, "not-ours"));
     assert!(foreign, "seed {seed}: somebody else's row is gone");
@@ -230,7 +258,9 @@ fn incremental_equals_from_scratch() {
     let workers = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
     std::thread::scope(|scope| {
         for worker in 0..workers {
-            scope.spawn(move || (first..first + seeds).filter(|s| s % workers == worker).for_each(|s| play(s, 120)));
+            scope.spawn(move || {
+                (first..first + seeds).filter(|s| s % workers == worker).for_each(|s| play(s, 120))
+            });
         }
     });
 }

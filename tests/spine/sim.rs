@@ -3,6 +3,7 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use futures_util::{FutureExt, StreamExt, stream::BoxStream};
+use kubeovn_core::cluster::memory::MemoryCluster;
 use kubeovn_core::{
     contract::cluster::{Cluster, Event, Write},
     index::{
@@ -12,7 +13,6 @@ use kubeovn_core::{
     rows::{Outcome, RowChange, Txn},
     spine::{Effect, Input, Spine},
 };
-use kubeovn_core::cluster::memory::MemoryCluster;
 use kubeovn_ipam::Ledger;
 use kubeovn_ovn::{memory::Sync, nb::NORTHBOUND, render::Fabric};
 
@@ -111,7 +111,9 @@ impl Sim {
         let mut heard = 0;
         while heard < n {
             let Some(Some(event)) = self.events.next().now_or_never() else { break };
-            if std::env::var_os("TRACE").is_some() { eprintln!("heard {event:?}"); }
+            if std::env::var_os("TRACE").is_some() {
+                eprintln!("heard {event:?}");
+            }
             self.spine.feed(self.now, Input::Object(event), &self.db.replica);
             heard += 1;
         }
@@ -175,7 +177,9 @@ impl Sim {
             return true;
         }
         self.written.push(write.clone());
-        if std::env::var_os("TRACE").is_some() { eprintln!("write {write:?}"); }
+        if std::env::var_os("TRACE").is_some() {
+            eprintln!("write {write:?}");
+        }
         let answer = self.cluster.write(write).now_or_never().expect("memory never waits");
         if answer.is_err() {
             self.spine.feed(self.now, Input::WriteFailed(key), &self.db.replica);
@@ -234,7 +238,11 @@ pub(crate) fn dump(db: &Sync) -> Vec<String> {
         for column in NORTHBOUND.table(row.table).unwrap().columns {
             match column.kind {
                 ColumnKind::Value => {
-                    text += &format!("\n  {}={:?}", column.name, db.replica.value(row, column.name).map(|v| v.atoms().to_vec()));
+                    text += &format!(
+                        "\n  {}={:?}",
+                        column.name,
+                        db.replica.value(row, column.name).map(|v| v.atoms().to_vec())
+                    );
                 }
                 ColumnKind::Keys(keys) => {
                     for key in keys {

@@ -10,7 +10,6 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::error::LabError;
 use super::fabric;
 use super::plan;
-use super::plan::plan;
 use super::run::{Options, run};
 use super::state::{LabName, StateDir};
 use super::status;
@@ -47,13 +46,6 @@ enum Command {
     /// Show what manifests would change in the Northbound of a running lab; changes nothing
     Plan {
         /// A YAML file, or a folder of them
-        manifests: PathBuf,
-        #[command(flatten)]
-        lab: Which,
-    },
-    /// Print what other manifests would change in the Northbound of a running lab; change nothing
-    Plan {
-        /// A YAML file, or a folder of them: all that should be
         manifests: PathBuf,
         #[command(flatten)]
         lab: Which,
@@ -111,12 +103,10 @@ async fn execute(command: Command) -> Result<ExitCode, LabError> {
         }
         Command::Plan { manifests, lab } => {
             let (plan, rejected) = plan::show(&manifests, &StateDir::new(lab.name)).await?;
-            let rejected: String = rejected.iter().map(|r| format!("{r}\n")).collect();
-            print(&format!("{rejected}{plan}"));
-            Ok(ExitCode::SUCCESS)
-        }
-        Command::Plan { manifests, lab } => {
-            print(&plan(&StateDir::new(lab.name), &manifests).await?);
+            for found in rejected {
+                print(&format!("! {found}\n"));
+            }
+            print(&plan.to_string());
             Ok(ExitCode::SUCCESS)
         }
         Command::Status { output, lab } => {

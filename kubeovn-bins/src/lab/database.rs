@@ -12,14 +12,10 @@ use uuid::Uuid;
 
 /// A client of the database that is served on a unix socket.
 pub(super) fn client(schema: &'static Schema, socket: &Path, fence: Option<FenceConfig>) -> Client {
-    Client::new(schema, connector(schema.database, socket), Identity::Given(Uuid::nil()), fence)
-}
-
-/// What connects to a database that is served on a unix socket.
-pub(super) fn connector(database: &'static str, socket: &Path) -> Connector {
     let endpoint = Endpoints::from(Endpoint::Unix(socket.to_owned()));
     // A lab's clients come back one by one anyway: no need to draw lots.
-    Connector::new(ConnectConfig::new(endpoint, database), Box::new(|| 0.0))
+    let connector = Connector::new(ConnectConfig::new(endpoint, schema.database), Box::new(|| 0.0));
+    Client::new(schema, connector, Identity::Given(Uuid::nil()), fence)
 }
 
 /// The fence of the one controller of a lab.

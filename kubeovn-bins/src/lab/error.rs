@@ -113,14 +113,6 @@ pub enum LabError {
         /// What is wrong, and where.
         found: String,
     },
-    /// The Northbound of a lab cannot be read.
-    #[error("LAB-NORTHBOUND: {} does not answer: {what}; is the lab still running? See `kubeovn-lab status`", socket.display())]
-    Northbound {
-        /// Its socket.
-        socket: PathBuf,
-        /// What went wrong.
-        what: String,
-    },
     /// Cleaning up could not remove everything.
     #[error("LAB-LEFTOVERS: {}; remove them by hand, then run `kubeovn-lab down --name {name}` again", left.join("; "))]
     Leftovers {

@@ -107,6 +107,7 @@ struct Lab {
     places: Arc<Mutex<Places>>,
     /// What people were warned of already.
     warned: BTreeSet<(ObjectKey, Arc<str>)>,
+    restarts: u64,
     report: Option<Report>,
 }
 
@@ -117,6 +118,8 @@ struct Subject {
     nodes: Vec<String>,
     pods: Vec<(PodName, String)>,
     findings: Arc<Findings>,
+    /// How often daemons of the fabric have come back.
+    restarts: u64,
 }
 
 /// Probing under way; dropped, it ends.
@@ -155,6 +158,7 @@ impl Lab {
             events,
             places: Arc::default(),
             warned: BTreeSet::new(),
+            restarts: 0,
             report: None,
         }
     }
@@ -189,7 +193,10 @@ impl Lab {
             tokio::select! {
                 () = &mut stop => break,
                 said = self.stage.next() => if let Some(said) = said { self.progress.say(&said) },
-                Some(event) = self.events.recv() => self.progress.fabric(&event),
+                Some(event) = self.events.recv() => {
+                    self.progress.fabric(&event);
+                    self.restarts += u64::from(matches!(event, FabricEvent::Restarted { .. }));
+                }
                 _ = findings.changed() => {}
                 _ = changes.next() => while changes.next().now_or_never().flatten().is_some() {},
                 () = sleep_until(settle_by), if !probed && probing.is_none() => {}
@@ -251,6 +258,7 @@ impl Lab {
             nodes: self.stage.hosts().map(|host| host.name.clone()).collect(),
             pods: self.stage.plugged().map(|(name, plugged)| (name.clone(), plugged.node.clone())).collect(),
             findings,
+            restarts: self.restarts,
         }
     }
 

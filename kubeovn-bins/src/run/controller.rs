@@ -14,7 +14,10 @@ use kubeovn_core::{
         cluster::{Cluster, Write},
         database::{Database, DbEvent},
     },
-    index::{Settings, objects::{Kind, ObjectKey}},
+    index::{
+        Settings,
+        objects::{Kind, ObjectKey},
+    },
     rows::Millis,
     spine::{Effect, Input, Spine},
 };

@@ -11,7 +11,9 @@ use kubeovn_core::{
         database::{Database, DbEvent},
     },
     index::{Settings, objects::Kind},
-    rows::{Act, Atom, Delta, EXTERNAL_IDS, Elem, KEY_OWNER, KEY_ROW, KEY_VENDOR, Op, Replica, RowKey, Value},
+    rows::{
+        Act, Atom, Delta, EXTERNAL_IDS, Elem, KEY_OWNER, KEY_ROW, KEY_VENDOR, Op, Replica, RowKey, Value,
+    },
     spine::{Effect, Input, Spine},
 };
 use kubeovn_ipam::Ledger;
@@ -40,13 +42,12 @@ pub async fn plan(
     cluster: &Arc<MemoryCluster>,
     mut northbound: Box<dyn Database>,
 ) -> Result<Plan, Unreachable> {
-    let resynced = async {
-        while northbound.next().await != DbEvent::Resynced {}
-    };
+    let resynced = async { while northbound.next().await != DbEvent::Resynced {} };
     tokio::time::timeout(PATIENCE, resynced).await.map_err(|_| Unreachable)?;
     let have = northbound.replica();
     // One transaction, however large: it is not sent.
-    let mut spine = Spine::new(settings, Box::new(Ledger::new()), Box::new(Fabric), &NORTHBOUND).with_batch(usize::MAX);
+    let mut spine =
+        Spine::new(settings, Box::new(Ledger::new()), Box::new(Fabric), &NORTHBOUND).with_batch(usize::MAX);
     let mut objects = cluster.watch(Kind::ALL);
     let mut effects = Vec::new();
     spine.feed(now(), Input::Resynced, have);
@@ -83,7 +84,10 @@ impl Plan {
         let mut before = Vec::new();
         for op in &ops {
             if let Act::Change(delta) = &op.act {
-                let values = delta.values.keys().filter_map(|c| Some((op.row.clone(), *c, have.value(&op.row, c)?.clone())));
+                let values = delta
+                    .values
+                    .keys()
+                    .filter_map(|c| Some((op.row.clone(), *c, have.value(&op.row, c)?.clone())));
                 before.extend(values);
             }
         }
@@ -108,11 +112,16 @@ impl Plan {
     fn changes(&self, row: &RowKey, delta: &Delta, moving: &BTreeSet<&RowKey>) -> Vec<String> {
         let values = delta.values.iter().map(|(c, v)| format!("{c}: {} -> {}", self.old(row, c), text(v)));
         let pairs = delta.pairs.iter().flat_map(|(column, pairs)| {
-            pairs.iter().map(move |(key, value)| format!("{column}:{key} -> {}", value.as_deref().unwrap_or("(none)")))
+            pairs.iter().map(move |(key, value)| {
+                format!("{column}:{key} -> {}", value.as_deref().unwrap_or("(none)"))
+            })
         });
         let elems = [("+", &delta.add), ("-", &delta.remove)].into_iter().flat_map(|(sign, columns)| {
             columns.iter().flat_map(move |(column, elems)| {
-                elems.iter().filter(|e| self.is_news(e, moving)).map(move |e| format!("{column} {sign} {}", elem(e)))
+                elems
+                    .iter()
+                    .filter(|e| self.is_news(e, moving))
+                    .map(move |e| format!("{column} {sign} {}", elem(e)))
             })
         });
         values.chain(pairs).chain(elems).collect()
@@ -138,7 +147,9 @@ impl fmt::Display for Plan {
                     }
                     let ours = [KEY_VENDOR, KEY_OWNER, KEY_ROW];
                     for (column, pairs) in &spec.pairs {
-                        for (key, value) in pairs.iter().filter(|(k, _)| *column != EXTERNAL_IDS || !ours.contains(&&***k)) {
+                        for (key, value) in
+                            pairs.iter().filter(|(k, _)| *column != EXTERNAL_IDS || !ours.contains(&&***k))
+                        {
                             if *column != EXTERNAL_IDS {
                                 write!(f, "  {column}:{key}={value}")?;
                             }

@@ -66,7 +66,10 @@ impl IpRange {
 
     fn end(self, n: u128) -> IpAddr {
         match self.family {
-            #[allow(clippy::cast_possible_truncation, reason = "numbers of a v4 range fit 32 bits by construction")]
+            #[allow(
+                clippy::cast_possible_truncation,
+                reason = "numbers of a v4 range fit 32 bits by construction"
+            )]
             Family::V4 => IpAddr::V4((n as u32).into()),
             Family::V6 => IpAddr::V6(n.into()),
         }

@@ -16,7 +16,14 @@ fn mac_is_compared_by_value_and_must_be_unicast() {
     assert_eq!("0A:58:0A:10:00:05".parse(), Ok(lower));
     assert_eq!(lower.to_string(), "0a:58:0a:10:00:05");
     assert!(matches!("01:00:5e:00:00:01".parse::<Mac>(), Err(AddrParseError::MacMulticast { .. })));
-    for bad in ["", "0a:58:0a:10:00", "0a:58:0a:10:00:05:06", "a:58:0a:10:00:05", "0a-58-0a-10-00-05", "+a:58:0a:10:00:05"] {
+    for bad in [
+        "",
+        "0a:58:0a:10:00",
+        "0a:58:0a:10:00:05:06",
+        "a:58:0a:10:00:05",
+        "0a-58-0a-10-00-05",
+        "+a:58:0a:10:00:05",
+    ] {
         assert!(matches!(bad.parse::<Mac>(), Err(AddrParseError::Mac { .. })), "{bad}");
     }
 }
@@ -46,7 +53,8 @@ fn range_goes_upwards_in_one_family() {
     assert_eq!("10.0.0.3".parse(), Ok(IpRange::from(ip("10.0.0.3"))));
     assert!(matches!("10.0.0.3..10.0.0.2".parse::<IpRange>(), Err(AddrParseError::RangeOrder { .. })));
     assert!(matches!("10.0.0.3..fd00::1".parse::<IpRange>(), Err(AddrParseError::RangeOrder { .. })));
-    for bad in ["", "..", "10.0.0.1..", "10.0.0.1...10.0.0.2", "10.0.0.1..10.0.0.2..10.0.0.3", "10.0.0.0/24"] {
+    for bad in ["", "..", "10.0.0.1..", "10.0.0.1...10.0.0.2", "10.0.0.1..10.0.0.2..10.0.0.3", "10.0.0.0/24"]
+    {
         assert!(bad.parse::<IpRange>().is_err(), "{bad}");
     }
 }

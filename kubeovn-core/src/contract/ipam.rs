@@ -193,7 +193,9 @@ pub enum AddrError {
         holder: OwnerKey,
     },
     /// Not one that the subnet can give.
-    #[error("{ip} is not among the usable addresses of subnet {subnet} ({cidr}). Choose one inside, or another subnet")]
+    #[error(
+        "{ip} is not among the usable addresses of subnet {subnet} ({cidr}). Choose one inside, or another subnet"
+    )]
     OutOfRange {
         /// The address.
         ip: IpAddr,
@@ -211,13 +213,17 @@ pub enum AddrError {
         subnet: Arc<str>,
     },
     /// No such subnet, or it offers nothing now.
-    #[error("subnet {subnet} offers no addresses: it does not exist, is being deleted, or is refused. See its status")]
+    #[error(
+        "subnet {subnet} offers no addresses: it does not exist, is being deleted, or is refused. See its status"
+    )]
     NoSubnet {
         /// Subnet.
         subnet: Arc<str>,
     },
     /// A subnet with grants can't move to another space.
-    #[error("subnet {subnet} can't move from {from} to {to} while {held} addresses are held in it. Delete their owners first")]
+    #[error(
+        "subnet {subnet} can't move from {from} to {to} while {held} addresses are held in it. Delete their owners first"
+    )]
     SpaceFixed {
         /// Subnet.
         subnet: Arc<str>,
@@ -252,7 +258,9 @@ impl AddrError {
     pub fn kube_ovn(&self) -> Option<&'static str> {
         Some(match self {
             AddrError::Exhausted { .. } => "NoAvailableAddress",
-            AddrError::Taken { .. } | AddrError::MacTaken { .. } | AddrError::Gateway { .. } => "AddressConflict",
+            AddrError::Taken { .. } | AddrError::MacTaken { .. } | AddrError::Gateway { .. } => {
+                "AddressConflict"
+            }
             AddrError::OutOfRange { .. } => "AddressOutOfRange",
             AddrError::NoSubnet { .. } => "NoSubnet",
             AddrError::SpaceFixed { .. } | AddrError::Unreadable(_) => return None,

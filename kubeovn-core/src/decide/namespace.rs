@@ -16,7 +16,8 @@ pub fn subnets_for(world: &World, namespace: &str) -> Vec<Name> {
         .subnets()
         .filter(|s| !s.meta.deleting)
         .filter(|s| {
-            let by_label = || labels.is_some_and(|l| s.spec.namespace_selectors.iter().any(|sel| sel.matches(l)));
+            let by_label =
+                || labels.is_some_and(|l| s.spec.namespace_selectors.iter().any(|sel| sel.matches(l)));
             s.spec.namespaces.iter().any(|n| **n == *namespace) || by_label()
         })
         .collect();

@@ -124,11 +124,18 @@ fn read(world: &World, subnet: &Subnet) -> Result<SubnetPlan, Problem> {
     let (name, spec) = (&subnet.meta.name, &subnet.spec);
     let bad = |code, text: String| Problem::new(code, format!("subnet {name}: {text}"));
     if !spec.vlan.is_empty() {
-        let text = format!("vlan {} makes it an underlay, which this version does not support. Remove vlan", spec.vlan);
+        let text = format!(
+            "vlan {} makes it an underlay, which this version does not support. Remove vlan",
+            spec.vlan
+        );
         return Err(bad("SUBNET-UNDERLAY", text));
     }
     if !["", annotations::OVN].contains(&spec.provider.as_str()) {
-        let text = format!("provider {} is not supported by this version, only the default network {:?} is", spec.provider, annotations::OVN);
+        let text = format!(
+            "provider {} is not supported by this version, only the default network {:?} is",
+            spec.provider,
+            annotations::OVN
+        );
         return Err(bad("SUBNET-PROVIDER", text));
     }
     let cidrs: DualStack<Cidr> =
@@ -157,7 +164,10 @@ fn read(world: &World, subnet: &Subnet) -> Result<SubnetPlan, Problem> {
     allow.sort_unstable();
     allow.dedup();
     if spec.mtu != 0 && spec.mtu < IPV6_MTU && cidrs.v6.is_some() {
-        let text = format!("mtu {} is below {IPV6_MTU}, which IPv6 needs at least. Raise it, or leave it out", spec.mtu);
+        let text = format!(
+            "mtu {} is below {IPV6_MTU}, which IPv6 needs at least. Raise it, or leave it out",
+            spec.mtu
+        );
         return Err(bad("SUBNET-MTU-INVALID", text));
     }
     Ok(SubnetPlan {
@@ -178,11 +188,16 @@ fn read(world: &World, subnet: &Subnet) -> Result<SubnetPlan, Problem> {
 fn check_prefix(cidr: Cidr) -> Result<(), String> {
     let bits = cidr.family().bits();
     if cidr.prefix_len() == bits {
-        return Err(format!("cidrBlock {cidr} is a single address. Use a prefix of /{} or shorter", bits - 1));
+        return Err(format!(
+            "cidrBlock {cidr} is a single address. Use a prefix of /{} or shorter",
+            bits - 1
+        ));
     }
     for reserved in RESERVED {
         if reserved.parse().is_ok_and(|r: Cidr| r.overlaps(cidr)) {
-            return Err(format!("cidrBlock {cidr} overlaps {reserved}, which is reserved. Choose another prefix"));
+            return Err(format!(
+                "cidrBlock {cidr} overlaps {reserved}, which is reserved. Choose another prefix"
+            ));
         }
     }
     Ok(())
@@ -195,11 +210,15 @@ fn gateways(text: &str, cidrs: &DualStack<Cidr>) -> Result<DualStack<IpAddr>, St
         let slot = gateways.slot(family);
         match (cidrs.get(family), *slot) {
             (None, Some(ip)) => {
-                return Err(format!("gateway {ip} is {family}, but cidrBlock {cidrs} has no {family} prefix"));
+                return Err(format!(
+                    "gateway {ip} is {family}, but cidrBlock {cidrs} has no {family} prefix"
+                ));
             }
             (Some(cidr), Some(ip)) if !cidr.usable().contains(ip) => {
                 let usable = cidr.usable();
-                return Err(format!("gateway {ip} is not among the usable addresses {usable} of {cidr}. Choose one of them"));
+                return Err(format!(
+                    "gateway {ip} is not among the usable addresses {usable} of {cidr}. Choose one of them"
+                ));
             }
             (Some(cidr), None) => *slot = Some(cidr.usable().first()),
             _ => {}
@@ -213,16 +232,25 @@ fn fits(world: &World, plan: SubnetPlan, accepted: &[SubnetPlan]) -> Result<Subn
     let name = &plan.name;
     let bad = |code, text: String| Problem::new(code, format!("subnet {name}: {text}"));
     if *plan.vpc == **name {
-        return Err(bad("SUBNET-NAME-IS-VPC", format!("it has the name of its VPC {}. Rename one of the two", plan.vpc)));
+        return Err(bad(
+            "SUBNET-NAME-IS-VPC",
+            format!("it has the name of its VPC {}. Rename one of the two", plan.vpc),
+        ));
     }
     let Some(vpc) = world.vpc(&plan.vpc) else {
-        return Err(bad("SUBNET-VPC-UNKNOWN", format!("there is no VPC {}. Create it, or correct spec.vpc", plan.vpc)));
+        return Err(bad(
+            "SUBNET-VPC-UNKNOWN",
+            format!("there is no VPC {}. Create it, or correct spec.vpc", plan.vpc),
+        ));
     };
     let subnet = world.subnet(name);
     for namespace in subnet.into_iter().flat_map(|s| &s.spec.namespaces) {
         let listed = &vpc.spec.namespaces;
         if plan.vpc != world.settings().vpc && !listed.is_empty() && !listed.contains(namespace) {
-            let text = format!("namespace {namespace} is not in spec.namespaces of VPC {}. Add it there, or remove it here", plan.vpc);
+            let text = format!(
+                "namespace {namespace} is not in spec.namespaces of VPC {}. Add it there, or remove it here",
+                plan.vpc
+            );
             return Err(bad("SUBNET-NAMESPACE-FOREIGN", text));
         }
     }

@@ -16,7 +16,8 @@ impl RowEngine {
             self.woken_by(row);
         }
         // What is on its way is compared when its outcome is known.
-        let own = self.flight.as_ref().is_some_and(|f| f.txn.ops.binary_search_by(|op| op.row.cmp(row)).is_ok());
+        let own =
+            self.flight.as_ref().is_some_and(|f| f.txn.ops.binary_search_by(|op| op.row.cmp(row)).is_ok());
         match &change.what {
             Change::Inserted | Change::Deleted if own => {}
             Change::Inserted | Change::Deleted => {
@@ -32,7 +33,8 @@ impl RowEngine {
                     self.dirty.extend(self.holdings.winner(row).cloned());
                 }
                 for (column, elem) in elems {
-                    let (has, wants) = (have.holds(row, column, elem), self.holdings.gives(row, column, elem));
+                    let (has, wants) =
+                        (have.holds(row, column, elem), self.holdings.gives(row, column, elem));
                     if wants != has && (wants || is_ours(elem, change.owner.is_some(), have)) {
                         self.repairs.insert((row.clone(), column, elem.clone()));
                     }
@@ -82,7 +84,8 @@ impl RowEngine {
                         _ => None,
                     };
                     let spared = target.is_some_and(|t| waiting.contains(t));
-                    if !self.holdings.gives(row, column.name, &elem) && !spared && is_ours(&elem, true, have) {
+                    if !self.holdings.gives(row, column.name, &elem) && !spared && is_ours(&elem, true, have)
+                    {
                         repairs.insert((row.clone(), column.name, elem));
                     }
                 });

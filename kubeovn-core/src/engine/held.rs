@@ -118,7 +118,9 @@ impl Holdings {
                 self.take_back(give);
             }
             let kept = new.as_ref().filter(|n| !n.beaten);
-            for what in holding.exclusive.iter().filter(|what| !kept.is_some_and(|n| n.exclusive.contains(*what))) {
+            for what in
+                holding.exclusive.iter().filter(|what| !kept.is_some_and(|n| n.exclusive.contains(*what)))
+            {
                 self.leave(what, owner);
             }
         }

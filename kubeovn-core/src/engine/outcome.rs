@@ -79,7 +79,9 @@ impl RowEngine {
         let culprit = named.or_else(|| owners.first().filter(|_| owners.len() == 1).cloned());
         if let Some(culprit) = culprit {
             self.retries.refused(&culprit, now);
-            let text = format!("the database refused its rows: {text}. It is tried again; see also the log of ovsdb-server");
+            let text = format!(
+                "the database refused its rows: {text}. It is tried again; see also the log of ovsdb-server"
+            );
             self.judge(&culprit, Standing::Refused, vec![Problem::new("ROWS-REFUSED", text)]);
             let others: BTreeSet<OwnerKey> = owners.into_iter().filter(|o| *o != culprit).collect();
             if !others.is_empty() {
@@ -99,7 +101,9 @@ impl RowEngine {
     /// Whose row it is that the database names: who wants it now, or who was about to remove it.
     fn blame(&self, row: &RowKey, undo: &Undo) -> Option<OwnerKey> {
         let wants = self.holdings.winner(row).filter(|owner| undo.contains_key(*owner));
-        let had = || undo.iter().find(|(_, old)| old.as_ref().is_some_and(|h| h.rows.contains(row))).map(|(o, _)| o);
+        let had = || {
+            undo.iter().find(|(_, old)| old.as_ref().is_some_and(|h| h.rows.contains(row))).map(|(o, _)| o)
+        };
         wants.or_else(had).cloned()
     }
 
@@ -133,7 +137,10 @@ fn as_meant(op: &Op, have: &dyn Replica) -> bool {
         Act::Change(delta) => {
             there
                 && delta.values.iter().all(|(c, v)| have.value(row, c) == Some(v))
-                && delta.pairs.iter().all(|(c, ps)| ps.iter().all(|(k, v)| have.pair(row, c, k) == v.as_ref()))
+                && delta
+                    .pairs
+                    .iter()
+                    .all(|(c, ps)| ps.iter().all(|(k, v)| have.pair(row, c, k) == v.as_ref()))
                 && delta.add.iter().all(|(c, es)| es.iter().all(|e| have.holds(row, c, e)))
                 && !delta.remove.iter().any(|(c, es)| es.iter().any(|e| have.holds(row, c, e)))
         }

@@ -9,8 +9,8 @@ use super::{Flight, Holding, RowEngine, Slot, Standing, Undo};
 use crate::{
     error::Problem,
     rows::{
-        Act, Atom, ColumnKind, Delta, EXTERNAL_IDS, Elem, KEY_OWNER, KEY_ROW, KEY_VENDOR, Millis, Op, OwnerKey,
-        Render, Rendered, Replica, RowKey, RowSpec, Txn, VENDOR,
+        Act, Atom, ColumnKind, Delta, EXTERNAL_IDS, Elem, KEY_OWNER, KEY_ROW, KEY_VENDOR, Millis, Op,
+        OwnerKey, Render, Rendered, Replica, RowKey, RowSpec, Txn, VENDOR,
     },
 };
 
@@ -181,7 +181,8 @@ impl RowEngine {
     fn turn_away(&mut self, owner: &OwnerKey, why: Obstacle, batch: &mut Batch) {
         match why {
             Obstacle::Beaten(row, winner) => {
-                let beaten = self.holdings.get(owner).map(|h| Arc::new(Holding { beaten: true, ..(**h).clone() }));
+                let beaten =
+                    self.holdings.get(owner).map(|h| Arc::new(Holding { beaten: true, ..(**h).clone() }));
                 self.swap(owner, beaten, batch);
                 let text = format!(
                     "the name {} is taken by {winner}, which is older or part of the infrastructure. Rename one of the two",
@@ -195,9 +196,11 @@ impl RowEngine {
             }
             Obstacle::Busy(what, rival) => {
                 // Two that wait for each other can only change places in one transaction.
-                let waits_for_us = |o: &OwnerKey| self.blocked.iter().any(|(what, waiting)| {
-                    waiting.contains(o) && self.holdings.rival(what, o) == Some(owner)
-                });
+                let waits_for_us = |o: &OwnerKey| {
+                    self.blocked.iter().any(|(what, waiting)| {
+                        waiting.contains(o) && self.holdings.rival(what, o) == Some(owner)
+                    })
+                };
                 if waits_for_us(&rival) {
                     self.groups.push([owner.clone(), rival.clone()].into());
                 }
@@ -220,13 +223,21 @@ impl RowEngine {
         let left: Vec<RowKey> = before
             .iter()
             .filter_map(|(owner, old)| Some((self.holdings.get(owner), old.as_ref()?)))
-            .flat_map(|(new, old)| old.exclusive.iter().filter(move |what| !new.is_some_and(|n| n.exclusive.contains(*what))))
+            .flat_map(|(new, old)| {
+                old.exclusive.iter().filter(move |what| !new.is_some_and(|n| n.exclusive.contains(*what)))
+            })
             .cloned()
             .collect();
         left.iter().for_each(|what| self.woken_by(what));
     }
 
-    fn obstacle(&self, owner: &OwnerKey, want: &Rendered, batch: &Batch, have: &dyn Replica) -> Option<Obstacle> {
+    fn obstacle(
+        &self,
+        owner: &OwnerKey,
+        want: &Rendered,
+        batch: &Batch,
+        have: &dyn Replica,
+    ) -> Option<Obstacle> {
         for row in claimed(want) {
             if let Some(winner) = self.holdings.winner(&row).filter(|w| *w != owner).cloned() {
                 return Some(Obstacle::Beaten(row, winner));
@@ -309,7 +320,8 @@ impl RowEngine {
             if !want && self.clears_itself(row.table, column, elem, acts) {
                 continue;
             }
-            let Act::Change(delta) = acts.entry(row.clone()).or_insert_with(|| Act::Change(Delta::default())) else {
+            let Act::Change(delta) = acts.entry(row.clone()).or_insert_with(|| Act::Change(Delta::default()))
+            else {
                 continue;
             };
             let side = if want { &mut delta.add } else { &mut delta.remove };

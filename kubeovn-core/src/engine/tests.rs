@@ -153,7 +153,10 @@ fn an_element_is_counted_not_collected() {
     bench.settle();
     bench.wish(pod("q"), Render::Gone);
     bench.settle();
-    assert!(bench.toy.holds(&parent("group"), "values", &Elem::Item(Atom::from("10.0.0.1"))), "p gives it still");
+    assert!(
+        bench.toy.holds(&parent("group"), "values", &Elem::Item(Atom::from("10.0.0.1"))),
+        "p gives it still"
+    );
     bench.wish(pod("p"), Render::Gone);
     bench.settle();
     assert!(!bench.toy.holds(&parent("group"), "values", &Elem::Item(Atom::from("10.0.0.1"))));
@@ -203,7 +206,10 @@ fn an_unknown_outcome_is_read_before_anything_else_and_leaks_nothing() {
         bench.engine.resynced();
         bench.settle();
         assert!(!bench.toy.has(&child("q")));
-        assert!(bench.toy.holds(&parent("group"), "values", &Elem::Item(Atom::from("10.0.0.1"))), "p gives it");
+        assert!(
+            bench.toy.holds(&parent("group"), "values", &Elem::Item(Atom::from("10.0.0.1"))),
+            "p gives it"
+        );
     }
 }
 

@@ -28,7 +28,11 @@ impl Settings {
     pub fn built_in(&self) -> (Vpc, [Subnet; 2]) {
         let subnet = |name: &Name, cidr: &str| Subnet {
             meta: Meta::named(name),
-            spec: SubnetSpec { vpc: self.vpc.to_string(), cidr_block: cidr.to_owned(), ..SubnetSpec::default() },
+            spec: SubnetSpec {
+                vpc: self.vpc.to_string(),
+                cidr_block: cidr.to_owned(),
+                ..SubnetSpec::default()
+            },
             ..Subnet::default()
         };
         let vpc = Vpc { meta: Meta::named(&self.vpc), ..Vpc::default() };

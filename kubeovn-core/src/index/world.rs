@@ -210,7 +210,9 @@ impl World {
         let name = new.meta.name.clone();
         let old = self.subnets.insert(name.clone(), Arc::new(new.clone()));
         let same = |old: &Subnet| {
-            old.spec == new.spec && old.meta.deleting == new.meta.deleting && old.meta.created == new.meta.created
+            old.spec == new.spec
+                && old.meta.deleting == new.meta.deleting
+                && old.meta.created == new.meta.created
         };
         if old.as_deref().is_some_and(same) {
             return;
@@ -229,7 +231,13 @@ impl World {
         let old = old.insert(new.meta.name.clone(), Arc::new(new.clone()));
         // Marking addresses is cheap: who holds what it wants is neither changed nor rendered.
         self.dirty.addresses.insert(owner.clone());
-        let port = |p: &Pod| (p.meta.uid.clone(), p.needs_network(), p.meta.annotation(nic::PORT_SECURITY.ovn()) == Some("true"));
+        let port = |p: &Pod| {
+            (
+                p.meta.uid.clone(),
+                p.needs_network(),
+                p.meta.annotation(nic::PORT_SECURITY.ovn()) == Some("true"),
+            )
+        };
         if old.is_none_or(|old| port(&old) != port(&new)) {
             self.dirty.rows.insert(owner);
         }
@@ -348,7 +356,8 @@ impl World {
             self.dirty.addresses.extend(nodes.clone());
             self.dirty.rows.extend(nodes);
             // Private subnets let nodes in.
-            let subnets: Vec<_> = self.by_vpc.get(&self.settings.vpc).into_iter().flatten().cloned().collect();
+            let subnets: Vec<_> =
+                self.by_vpc.get(&self.settings.vpc).into_iter().flatten().cloned().collect();
             self.dirty.rows.extend(subnets.into_iter().map(|name| OwnerKey::new(OwnerKind::Subnet, name)));
         }
         self.mark_bindings();
@@ -359,7 +368,8 @@ impl World {
         let key = object_key(owner);
         if self.grants(owner) != grants {
             // An object that goes has a record left to remove.
-            let records = self.grants(owner).iter().map(|g| ObjectKey::cluster(Kind::Ip, ip_name(owner, &g.nic)));
+            let records =
+                self.grants(owner).iter().map(|g| ObjectKey::cluster(Kind::Ip, ip_name(owner, &g.nic)));
             let records: Vec<ObjectKey> = records.collect();
             self.dirty.status.extend(records);
             for old in self.grants.get(owner).into_iter().flatten() {

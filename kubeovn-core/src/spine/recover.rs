@@ -61,14 +61,17 @@ impl Spine {
 
     /// The address space of a subnet, also of one that is refused now.
     fn space(&self, subnet: &Name) -> Name {
-        self.world.subnet(subnet).map_or_else(|| self.world.settings().vpc.clone(), |s| self.world.vpc_name(s))
+        self.world
+            .subnet(subnet)
+            .map_or_else(|| self.world.settings().vpc.clone(), |s| self.world.vpc_name(s))
     }
 
     /// A grant of an owner that is gone, or of its predecessor, is not taken back: its rows go and its record is
     /// removed.
     fn take_back(&mut self, owner: &OwnerKey, uid: &Name, grant: &Grant) {
         let alive = self.world.uid(owner).is_some_and(|known| known == *uid);
-        let wanted = owner.kind != OwnerKind::Pod || self.world.pod_of(owner).is_some_and(|p| p.needs_network());
+        let wanted =
+            owner.kind != OwnerKind::Pod || self.world.pod_of(owner).is_some_and(|p| p.needs_network());
         let known = self.ipam.held(owner).iter().any(|g| g.nic == grant.nic);
         if alive && wanted && !known && self.ipam.restore(owner, uid, grant).is_ok() {
             let grants = self.ipam.held(owner);

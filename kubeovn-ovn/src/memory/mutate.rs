@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ovsdb::schema::Atomic;
+use crate::ovsdb::wire::Atomic;
 
 use crate::ovsdb::wire::{Atom, BaseType, ColumnSchema, Datum, Function, Mutator, Real, ServerError};
 

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use ovsdb::schema::Atomic;
+use crate::ovsdb::wire::Atomic;
 use uuid::Uuid;
 
 use crate::ovsdb::wire::{Atom, BaseType, ColumnSchema, Datum, DbSchema, Real};

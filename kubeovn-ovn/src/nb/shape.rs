@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use kubeovn_core::rows::{ColumnKind, Schema, Table};
-use ovsdb::schema::Atomic;
+use crate::ovsdb::wire::Atomic;
 
 use super::{
     ACL, ADDRESS_SET, BRIDGE, INTERFACE, LOGICAL_ROUTER_POLICY, LOGICAL_ROUTER_PORT, LOGICAL_SWITCH_PORT,

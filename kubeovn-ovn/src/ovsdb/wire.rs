@@ -18,5 +18,5 @@ pub use datum::{Atom, Datum, Real, Row};
 pub use message::{Message, encode_reply, encode_request};
 pub use op::{Condition, Function, Mutation, Mutator, Operation};
 pub use result::{OpResult, ServerError};
-pub use schema::{BaseType, ColumnSchema, DbSchema, TableSchema};
+pub use schema::{Atomic, BaseType, ColumnSchema, DbSchema, TableSchema};
 pub use update::{MonitorReply, Notification, RowUpdate, TableUpdates};

@@ -14,7 +14,8 @@ pub(super) fn render(world: &World, owner: &OwnerKey, out: &mut Rendered) {
     for grant in world.grants(owner) {
         let name = ip_name(owner, &grant.nic);
         port(out, &name, grant, &pod.meta.uid);
-        let secure = pod.meta.annotation(nic::PORT_SECURITY.of(&grant.nic).as_ref()).is_some_and(annotations::is_true);
+        let secure =
+            pod.meta.annotation(nic::PORT_SECURITY.of(&grant.nic).as_ref()).is_some_and(annotations::is_true);
         let row = out.row(ids::switch_port(&name));
         row.pair(EXTERNAL_IDS, "pod", owner.name.clone());
         let own = Value::str(ids::port_addresses(grant.mac, &grant.ips));

@@ -58,5 +58,9 @@ fn rule(plan: &SubnetPlan, out: &mut Rendered, priority: u16, what: &str, matchi
 
 /// ACL.name holds 63 characters; a longer name is cut, as Kube-OVN does.
 fn acl_name(name: &str) -> String {
-    if name.chars().count() <= 63 { name.to_owned() } else { name.chars().take(60).chain("...".chars()).collect() }
+    if name.chars().count() <= 63 {
+        name.to_owned()
+    } else {
+        name.chars().take(60).chain("...".chars()).collect()
+    }
 }

@@ -31,7 +31,14 @@ fn read(replica: &dyn Replica, row: &RowKey, owner: OwnerKey) -> Option<Recovere
     for ip in words.filter_map(|word| word.parse::<IpAddr>().ok()) {
         ips.slot(Family::of(ip)).get_or_insert(ip);
     }
-    let grant =
-        Grant { nic: id("nic").unwrap_or_default(), subnet: id("ls")?, space: id("space")?, ips, mac, generation: 0, since: 0 };
+    let grant = Grant {
+        nic: id("nic").unwrap_or_default(),
+        subnet: id("ls")?,
+        space: id("space")?,
+        ips,
+        mac,
+        generation: 0,
+        since: 0,
+    };
     (!ips.is_empty()).then(|| Some(Recovered { owner, uid: id("uid")?, grant, row: row.clone() }))?
 }

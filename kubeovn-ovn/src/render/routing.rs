@@ -89,7 +89,9 @@ fn hits(world: &World, vpc: &str, plan: &VpcPlan, subnets: &[&SubnetPlan], out: 
             let key = ids::policy(vpc, DROP, word(family));
             add_policy(out, vpc, key, DROP, Match::family(family).to_string(), "drop", []);
         }
-        for prefix in plan.routes.iter().map(|r| r.prefix).filter(|p| p.family() == family && *p != everything) {
+        for prefix in
+            plan.routes.iter().map(|r| r.prefix).filter(|p| p.family() == family && *p != everything)
+        {
             let key = ids::policy(vpc, DESTINATION, &prefix.to_string());
             if !out.rows.contains_key(&key) {
                 let matching = Match::dst(prefix.net()).to_string();

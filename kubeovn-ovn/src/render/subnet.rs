@@ -28,7 +28,8 @@ pub(super) fn render(world: &World, owner: &OwnerKey, out: &mut Rendered) {
     out.attach(switch, "ports", key);
 
     let key = RowKey::new(nb::LOGICAL_ROUTER_PORT, at_router.as_str());
-    let networks = plan.cidrs.families().filter_map(|f| Some(plan.cidrs.get(f)?.with_host(*plan.gateways.get(f)?)));
+    let networks =
+        plan.cidrs.families().filter_map(|f| Some(plan.cidrs.get(f)?.with_host(*plan.gateways.get(f)?)));
     let networks = Value::strs(networks);
     let row = out.row(key.clone());
     row.set("name", Value::str(at_router.as_str()));

@@ -43,7 +43,9 @@ pub(super) fn tell_subnet(world: &World, key: &ObjectKey, seat: &dyn Fn(&OwnerKe
         v6usingIPrange: text(&usage.used_ranges, Family::V6),
     };
     let mut writes: Vec<Write> =
-        finalizer(key, &subnet.meta, decision.plan.is_some(), holds_nothing(world.usage(&key.name))).into_iter().collect();
+        finalizer(key, &subnet.meta, decision.plan.is_some(), holds_nothing(world.usage(&key.name)))
+            .into_iter()
+            .collect();
     if want != subnet.status {
         let uid = subnet.meta.uid.clone();
         writes.push(Write::Status { key: key.clone(), uid, status: Status::Subnet(want) });
@@ -102,7 +104,8 @@ fn conditions(meta: &Meta, valid: bool, ready: bool, problems: &[Problem]) -> Ve
         message: problem.map_or_else(Name::default, |p| p.to_string().into()),
         observed_generation: meta.generation,
     };
-    let mut all = vec![condition("Validated", valid, "Accepted"), condition("Ready", valid && ready, "Programmed")];
+    let mut all =
+        vec![condition("Validated", valid, "Accepted"), condition("Ready", valid && ready, "Programmed")];
     if !valid {
         all.push(condition("Error", true, ""));
     }

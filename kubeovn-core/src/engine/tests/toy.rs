@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::rows::{
-    Act, Atom, Change, Column, ColumnKind, EXTERNAL_IDS, Elem, KEY_OWNER, KEY_ROW, KEY_VENDOR, OwnerKey, Pairs, Replica,
-    RowChange, RowKey, Schema, Table, Txn, Value,
+    Act, Atom, Change, Column, ColumnKind, EXTERNAL_IDS, Elem, KEY_OWNER, KEY_ROW, KEY_VENDOR, OwnerKey,
+    Pairs, Replica, RowChange, RowKey, Schema, Table, Txn, Value,
 };
 
 const KEYS: ColumnKind = ColumnKind::Keys(&[KEY_VENDOR, KEY_OWNER, KEY_ROW]);
@@ -66,7 +66,10 @@ impl Toy {
                 Act::Insert(spec, born) => {
                     assert!(!self.0.contains_key(&op.row), "{} inserted twice", op.row);
                     let ids = spec.pairs.get(EXTERNAL_IDS).cloned().unwrap_or_default();
-                    self.0.insert(op.row.clone(), Row { values: spec.values.clone(), ids, elems: born.clone() });
+                    self.0.insert(
+                        op.row.clone(),
+                        Row { values: spec.values.clone(), ids, elems: born.clone() },
+                    );
                     changes.push(self.told(&op.row, Change::Inserted));
                 }
                 Act::Change(delta) => {
@@ -106,8 +109,10 @@ impl Toy {
 
     /// Children that no parent refers to vanish.
     fn collect(&mut self) -> Vec<RowChange> {
-        let held: BTreeSet<RowKey> = self.0.values().flat_map(|r| r.elems.values().flatten()).filter_map(target).collect();
-        let lost: Vec<RowKey> = self.0.keys().filter(|k| k.table == "child" && !held.contains(*k)).cloned().collect();
+        let held: BTreeSet<RowKey> =
+            self.0.values().flat_map(|r| r.elems.values().flatten()).filter_map(target).collect();
+        let lost: Vec<RowKey> =
+            self.0.keys().filter(|k| k.table == "child" && !held.contains(*k)).cloned().collect();
         lost.into_iter()
             .map(|row| {
                 let change = self.told(&row, Change::Deleted);
@@ -176,7 +181,8 @@ impl Replica for Toy {
     }
 
     fn parents(&self, row: &RowKey, f: &mut dyn FnMut(RowKey, &'static str)) {
-        let refers = |r: &Row| r.elems.get("ports").is_some_and(|e| e.contains(&Elem::Item(Atom::Row(row.clone()))));
+        let refers =
+            |r: &Row| r.elems.get("ports").is_some_and(|e| e.contains(&Elem::Item(Atom::Row(row.clone()))));
         self.0.iter().filter(|(_, r)| refers(r)).for_each(|(key, _)| f(key.clone(), "ports"));
     }
 

@@ -112,10 +112,12 @@ mod raw {
         let (clock, fraction) = time.split_once('.').unwrap_or((time, ""));
         let mut clock = clock.splitn(3, ':').map(|p| p.parse::<i64>().ok());
         let (h, min, s) = (clock.next()??, clock.next()??, clock.next()??);
-        let thousandths: i64 =
-            fraction.bytes().take(3).chain(std::iter::repeat(b'0')).take(3).try_fold(0, |n, c| {
-                c.is_ascii_digit().then(|| n * 10 + i64::from(c - b'0'))
-            })?;
+        let thousandths: i64 = fraction
+            .bytes()
+            .take(3)
+            .chain(std::iter::repeat(b'0'))
+            .take(3)
+            .try_fold(0, |n, c| c.is_ascii_digit().then(|| n * 10 + i64::from(c - b'0')))?;
         // Days from civil date, counting years from March so that the leap day is the last of the year.
         let (year, month) = if m <= 2 { (y - 1, m + 9) } else { (y, m - 3) };
         let days = 365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + d - 1 - 719_468;

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use kubeovn_core::rows::{Atom, ColumnKind, Value};
-use ovsdb::schema::Atomic;
+use crate::ovsdb::wire::Atomic;
 use uuid::Uuid;
 
 use crate::ovsdb::wire::{self, ColumnSchema, Datum};
