@@ -33,7 +33,8 @@ impl Lab {
     fn traces(&self) -> Vec<String> {
         let mine = |name: &String| name.starts_with(&format!("{}.", self.0.name()));
         let netns = std::fs::read_dir("/run/netns").into_iter().flatten().flatten();
-        let mut traces: Vec<String> = netns.filter_map(|entry| entry.file_name().into_string().ok()).filter(mine).collect();
+        let mut traces: Vec<String> =
+            netns.filter_map(|entry| entry.file_name().into_string().ok()).filter(mine).collect();
         traces.extend(self.0.exists().then(|| self.0.path().display().to_string()));
         let dir = self.0.path().display().to_string() + "/";
         for entry in std::fs::read_dir("/proc").unwrap().flatten() {
@@ -63,7 +64,14 @@ fn ctl(program: &str, socket: &Path, line: &str) -> String {
 }
 
 /// A link into br-int for a port that exists in Northbound. The namespace is removed with the lab.
-async fn plug(lab: &Lab, node: &NodeHandle, port: &str, mac: [u8; 6], addresses: &[String], gateways: &[String]) -> Place {
+async fn plug(
+    lab: &Lab,
+    node: &NodeHandle,
+    port: &str,
+    mac: [u8; 6],
+    addresses: &[String],
+    gateways: &[String],
+) -> Place {
     let name = lab.0.name().pod_netns("t", port);
     lab.0.record_netns(&name).unwrap();
     let netns = NetNs::create_named(&name).unwrap();
@@ -92,7 +100,8 @@ fn pod(name: &str) -> PodName {
 }
 
 fn probe(name: &str, from: &str, to: &str, traffic: Traffic, expect: Expect) -> Probe {
-    let spec = ProbeSpec { from: Source::Pod(pod(from)), to: Target::Pod(pod(to)), traffic, family: None, expect };
+    let spec =
+        ProbeSpec { from: Source::Pod(pod(from)), to: Target::Pod(pod(to)), traffic, family: None, expect };
     Probe { name: name.to_owned(), file: "test".to_owned(), line: 1, spec }
 }
 
@@ -121,7 +130,11 @@ async fn network(lab: &Lab, fabric: &Fabric) -> Places {
         let gateways = [format!("10.7.{net}.1"), format!("fd07:{net}::1")];
         places.pods.insert(pod(name), plug(lab, &node, name, [2, 0, 0, 1, net, host], &own, &gateways).await);
     }
-    ctl("ovn-nbctl", &nb, "acl-add s2 to-lport 1001 tcp.dst==81 drop -- acl-add s2 to-lport 1000 ip allow-related");
+    ctl(
+        "ovn-nbctl",
+        &nb,
+        "acl-add s2 to-lport 1001 tcp.dst==81 drop -- acl-add s2 to-lport 1000 ip allow-related",
+    );
     places
 }
 
@@ -220,7 +233,7 @@ async fn what_a_dead_lab_left_is_found_by_its_records() {
     let sleep = || Command::new("sleep").arg("30").spawn().unwrap();
     let mut strays = [netns.run(sleep).unwrap(), sleep()];
     let daemon = Process::of(strays[1].id().try_into().unwrap()).unwrap();
-    daemon.record(&lab.0.processes().join("n1-stray")).unwrap();
+    daemon.record(&lab.0.process("n1", "stray")).unwrap();
     drop((fabric, netns));
     fabric::down(&lab.0).unwrap();
     for stray in &mut strays {

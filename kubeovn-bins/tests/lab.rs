@@ -1,5 +1,11 @@
 //! The lab as a person uses it: the real programs, from manifests to packets, and back to nothing.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
 
 use std::fs;
 use std::io::Read;
@@ -143,12 +149,15 @@ impl Lab {
     fn traces(&self) -> Vec<String> {
         let netns = fs::read_dir("/run/netns").into_iter().flatten().flatten();
         let names = netns.filter_map(|entry| entry.file_name().into_string().ok());
-        let mut traces: Vec<String> = names.filter(|name| name.starts_with(&format!("{}.", self.name))).collect();
+        let mut traces: Vec<String> =
+            names.filter(|name| name.starts_with(&format!("{}.", self.name))).collect();
         let state = Path::new("/run/kubeovn-lab").join(&self.name);
         traces.extend(state.exists().then(|| state.display().to_string()));
         for entry in fs::read_dir("/proc").unwrap().flatten() {
             let command = fs::read_to_string(entry.path().join("cmdline")).unwrap_or_default();
-            traces.extend(command.contains(&format!("{}/", state.display())).then(|| command.replace('\0', " ")));
+            traces.extend(
+                command.contains(&format!("{}/", state.display())).then(|| command.replace('\0', " ")),
+            );
         }
         traces
     }
@@ -202,7 +211,9 @@ fn probe_names(document: &Value) -> Vec<&str> {
 }
 
 fn all_good(document: &Value) -> bool {
-    document["probes"].as_array().is_some_and(|probes| probes.iter().all(|probe| probe["expected"] == probe["seen"]))
+    document["probes"]
+        .as_array()
+        .is_some_and(|probes| probes.iter().all(|probe| probe["expected"] == probe["seen"]))
 }
 
 #[test]
@@ -212,13 +223,20 @@ fn once_tells_the_whole_story_and_leaves_nothing() {
     let output = lab.run(&["--once", "-o", "json", "--svg", picture.to_str().unwrap()]).output().unwrap();
     assert!(output.status.success(), "{}", text(&output));
     let document: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(probe_names(&document), ["ping/v4", "ping/v6", "connect/v4", "connect/v6", "tenants-are-apart"]);
+    assert_eq!(
+        probe_names(&document),
+        ["ping/v4", "ping/v6", "connect/v4", "connect/v6", "tenants-are-apart"]
+    );
     assert!(all_good(&document), "{document:#}");
     for node in document["nodes"].as_array().unwrap() {
         assert_eq!(node["ready"], true, "{node}");
     }
-    let subnets: Vec<&str> =
-        document["subnets"].as_array().unwrap().iter().map(|subnet| subnet["name"].as_str().unwrap()).collect();
+    let subnets: Vec<&str> = document["subnets"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|subnet| subnet["name"].as_str().unwrap())
+        .collect();
     assert_eq!(subnets, ["blue", "join", "ovn-default", "web"], "also those that no manifest names");
     let pod = pod(&document, "w1").unwrap();
     assert_eq!((&pod["node"], &pod["subnet"], &pod["error"]), (&"n1".into(), &"web".into(), &Value::Null));
@@ -256,7 +274,9 @@ fn edits_take_effect_while_it_runs_and_ctrl_c_removes_it() {
     assert!(!lab.traces().iter().any(|trace| trace.ends_with(".p.web.w2")), "its namespace is gone");
     let without_node = NETWORK.replace("metadata: {name: n2}", "metadata: {name: n3}");
     lab.write("net.yaml", &without_node);
-    let moved = lab.wait("another node", |status| status["nodes"][1]["name"] == "n3" && status["nodes"][1]["ready"] == true);
+    let moved = lab.wait("another node", |status| {
+        status["nodes"][1]["name"] == "n3" && status["nodes"][1]["ready"] == true
+    });
     let homeless = pod(&moved, "b1").unwrap();
     assert_eq!(homeless["error"]["code"], "LAB-NODE-UNKNOWN", "{homeless}");
 
@@ -284,4 +304,63 @@ fn a_killed_lab_is_seen_as_such_and_removed_by_down() {
     assert_eq!(lab.traces(), Vec::<String>::new());
     let unknown = lab.command("down").output().unwrap();
     assert!(text(&unknown).contains("LAB-UNKNOWN"), "{}", text(&unknown));
+}
+
+#[test]
+fn daemons_that_are_killed_come_back_and_nothing_is_renumbered() {
+    let lab = Lab::new("heal", &[("net.yaml", NETWORK), ("more.yaml", MORE)]);
+    let _running = Running::start(lab.run(&[]));
+    let before = lab.wait("the first report", |status| probe_names(status).len() == 5 && all_good(status));
+    let daemons = [
+        "central.northbound",
+        "central.southbound",
+        "central.ovn-northd",
+        "n2.ovsdb-server",
+        "n2.ovs-vswitchd",
+        "n2.ovn-controller",
+    ];
+    for daemon in daemons {
+        let record = Path::new("/run/kubeovn-lab").join(&lab.name).join("processes").join(daemon);
+        let record: Value = serde_json::from_str(&fs::read_to_string(record).unwrap()).unwrap();
+        assert!(Command::new("kill").args(["-KILL", &record["pid"].to_string()]).status().unwrap().success());
+    }
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let said = String::from_utf8(lab.command("status").output().unwrap().stdout).unwrap();
+        let back =
+            daemons.iter().all(|daemon| said.contains(&format!("{} is back", daemon.replace('.', "/"))));
+        if back && said.lines().next().is_some_and(|line| line.ends_with(": settled")) {
+            break;
+        }
+        assert!(Instant::now() < deadline, "{said}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let after = lab.status().unwrap();
+    assert!(all_good(&after), "{after:#}");
+    assert_eq!((&before["pods"], &before["subnets"]), (&after["pods"], &after["subnets"]));
+}
+
+#[test]
+fn a_plan_tells_what_would_change_and_changes_nothing() {
+    let lab = Lab::new("plan", &[("net.yaml", NETWORK)]);
+    let other = Lab::new("plan-b", &[("net.yaml", NETWORK), ("more.yaml", MORE)]);
+    let plan = |folder: &Path| lab.command("plan").arg(folder).output().unwrap();
+    assert!(text(&plan(&lab.folder)).contains("LAB-UNKNOWN"));
+    let _running = Running::start(lab.run(&[]));
+    lab.wait("the first report", |status| probe_names(status).len() == 1 && all_good(status));
+    let rows = || {
+        let socket = format!("unix:/run/kubeovn-lab/{}/central/nb.sock", lab.name);
+        let dump = Command::new("ovsdb-client").args(["dump", &socket, "OVN_Northbound"]).output().unwrap();
+        String::from_utf8(dump.stdout).unwrap()
+    };
+    let before = rows();
+    assert!(before.contains("w1.web"), "{before}");
+    let same = plan(&lab.folder);
+    assert!(same.status.success() && text(&same).contains("nothing would change"), "{}", text(&same));
+    let more = text(&plan(&other.folder));
+    assert!(more.contains("+ Logical_Switch_Port w2.web"), "{more}");
+    assert!(!more.contains("w1.web") && !more.lines().any(|line| line.starts_with('-')), "{more}");
+    other.write("more.yaml", "kind: [");
+    assert!(text(&plan(&other.folder)).contains("LAB-PLAN-UNREADABLE"));
+    assert_eq!(rows(), before);
 }

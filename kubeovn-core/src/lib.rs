@@ -33,3 +33,4 @@ pub mod error;
 pub mod index;
 pub mod rows;
 pub mod spine;
+pub mod time;

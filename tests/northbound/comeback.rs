@@ -43,10 +43,16 @@ fn marks_that_somebody_removed_come_back() {
     undone(&rig, "remove Logical_Switch_Port shop-1.web external_ids owner");
     undone(&rig, "set Logical_Switch_Port shop-1.web external_ids:owner=pod/web/nobody");
     undone(&rig, "remove Logical_Switch_Port shop-1.web external_ids uid");
+}
+
+/// A row is who its UUID says, whatever became of its mark.
+#[test]
+fn rows_that_lost_their_mark_are_still_ours() {
+    let rig = Rig::settled(tenants());
     undone(&rig, "remove Logical_Switch_Port shop-2.web external_ids vendor");
     undone(&rig, "remove Logical_Switch_Port shop-2.web external_ids row");
     undone(&rig, "clear Logical_Switch_Port shop-0.web external_ids");
-    undone(&rig, "remove Logical_Router_Port ovn-cluster-web external_ids vendor");
+    undone(&rig, "remove ACL db external_ids vendor");
     undone(&rig, "remove Logical_Router blue external_ids vendor");
     undone(&rig, "clear Logical_Switch green-net external_ids");
 }

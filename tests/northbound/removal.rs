@@ -1,6 +1,6 @@
 //! Deleting an object removes exactly its rows.
 
-use kubeovn_core::index::objects::{Kind, ObjectKey};
+use kubeovn_core::index::objects::{Kind, Object, ObjectKey};
 
 use crate::{
     objects::{pod, pod_key, tenants},
@@ -47,25 +47,48 @@ fn subnets_and_vpcs_go_with_their_rows() {
 fn a_subnet_stays_until_its_last_pod_is_gone() {
     let rig = Rig::settled(tenants());
     let subnet = ObjectKey::cluster(Kind::Subnet, "blue-net");
-    let before = rig.rows();
     rig.cluster.delete(&subnet).unwrap();
-    wait_for("the deletion to be asked for", || rig.cluster.get(&subnet)?.meta().deleting.then_some(()));
-    // a subnet that goes takes nobody in: that it says so is the sign that the deletion was noticed
-    rig.apply(pod("blue", "too-late", "n1", &[("ovn.kubernetes.io/logical_switch", "blue-net")]));
-    if std::env::var_os("DBG").is_some() { std::thread::sleep(std::time::Duration::from_secs(2)); eprintln!("{:#?}\n{:#?}\n{:?}", rig.cluster.notes(), rig.cluster.get(&pod_key("blue","too-late")), rig.seen.ports()); }
-    wait_for("the pod to be refused", || {
-        let of_it = |told: &kubeovn_core::cluster::memory::Told| &*told.note.key.name == "too-late";
-        rig.cluster.notes().iter().any(of_it).then_some(())
-    });
-    assert!(rig.cluster.get(&subnet).is_some(), "the finalizer went before the last pod");
+    // objects are told in one order: when this one has its port, the deletion was noticed
+    rig.apply(pod("web", "later", "n1", &[]));
+    wait_for("the later pod to have its port", || rig.seen.ports().contains_key("later.web").then_some(()));
+    let before = rig.rows();
+    assert!(before.contains_key("Logical_Switch/blue-net") && before.contains_key("Logical_Switch_Port/b1.blue"));
+    rig.apply(asking("too-late"));
+    is_refused(&rig, "too-late");
     rig.becomes("the switch and its ports to stay", &before);
     rig.cluster.delete(&pod_key("blue", "too-late")).unwrap();
     rig.cluster.delete(&pod_key("blue", "b1")).unwrap();
     wait_for("the subnet to go", || rig.cluster.get(&subnet).is_none().then_some(()));
-    wait_for("its switch to go", || {
-        let rows = rig.rows();
-        let left = rows.values().any(|seat| matches!(seat.owner.as_deref(), Some("subnet/blue-net" | "pod/blue/b1")));
-        (!left).then_some(())
+    // the VPC's routing hit moves to its other subnet
+    let goes = |owner: &str| ["subnet/blue-net", "pod/blue/b1", "vpc/blue"].contains(&owner);
+    let wanted = without(before, |seat| seat.owner.as_deref().is_some_and(goes));
+    let vpc = |owner: &str| owner == "vpc/blue";
+    wait_for("its rows to go, and nothing else", || {
+        (without(rig.rows(), |seat| seat.owner.as_deref().is_some_and(vpc)) == wanted).then_some(())
     });
     rig.settle();
+}
+
+/// The controller was away when it was deleted.
+#[test]
+fn a_subnet_that_goes_takes_nobody_in_after_a_restart() {
+    let mut rig = Rig::settled(tenants());
+    rig.stop();
+    rig.cluster.delete(&ObjectKey::cluster(Kind::Subnet, "blue-net")).unwrap();
+    rig.apply(asking("too-late"));
+    rig.start();
+    is_refused(&rig, "too-late");
+}
+
+/// A pod that asks for the subnet that goes.
+fn asking(name: &str) -> Object {
+    pod("blue", name, "n1", &[("ovn.kubernetes.io/logical_switch", "blue-net")])
+}
+
+/// It is told that it can't have it.
+fn is_refused(rig: &Rig, name: &str) {
+    wait_for("the pod to be refused", || {
+        assert!(!rig.seen.ports().contains_key(&format!("{name}.blue")), "the subnet took somebody in");
+        rig.cluster.notes().iter().any(|told| &*told.note.key.name == name).then_some(())
+    });
 }

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::task::Poll;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use tokio::signal::unix::{SignalKind, signal};
@@ -95,7 +96,8 @@ async fn execute(command: Command) -> Result<ExitCode, LabError> {
     match command {
         Command::Run { manifests, once, svg, output, plugin, lab } => {
             let plugin = plugin.unwrap_or_else(beside_us);
-            let options = Options { name: lab.name, manifests, plugin, once, json: output == Output::Json, svg };
+            let options =
+                Options { name: lab.name, manifests, plugin, once, json: output == Output::Json, svg };
             let report = run(options, interrupted()).await?;
             // Interrupted before there was anything to tell.
             let good = report.is_some_and(|report| report.is_good());
@@ -113,7 +115,8 @@ async fn execute(command: Command) -> Result<ExitCode, LabError> {
             let seen = status::look(&StateDir::new(lab.name.clone()))?;
             let text = match (output, &seen.status) {
                 (Output::Json, Some(status)) => format!("{:#}\n", status.report),
-                _ => seen.to_text(&lab.name.to_string()),
+                (Output::Json, None) => "null\n".to_owned(),
+                (Output::Table, _) => seen.to_text(&lab.name.to_string()),
             };
             print(&text);
             Ok(if seen.alive { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -126,15 +129,15 @@ async fn execute(command: Command) -> Result<ExitCode, LabError> {
     }
 }
 
-/// Ends with the first Ctrl-C or SIGTERM.
-async fn interrupted() {
-    let (Ok(mut int), Ok(mut term)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = int.recv() => {}
-        _ = term.recv() => {}
-    }
+/// Ends with the first Ctrl-C, SIGTERM or SIGHUP; none of them ends the process any more from now on.
+fn interrupted() -> impl Future<Output = ()> {
+    let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
+    // One that cannot be caught does what it always does.
+    let mut signals: Vec<_> = kinds.into_iter().filter_map(|kind| signal(kind).ok()).collect();
+    std::future::poll_fn(move |context| {
+        let any = signals.iter_mut().any(|signal| signal.poll_recv(context).is_ready());
+        if any { Poll::Ready(()) } else { Poll::Pending }
+    })
 }
 
 fn beside_us() -> PathBuf {

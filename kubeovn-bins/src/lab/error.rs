@@ -17,7 +17,9 @@ use crate::run::plan::Unreachable;
 #[non_exhaustive]
 pub enum LabError {
     /// The lab's name cannot be part of the names that are made from it.
-    #[error("LAB-NAME-INVALID: `{name}` cannot name a lab; take 1-{max} letters a-z, digits and dashes, a letter first")]
+    #[error(
+        "LAB-NAME-INVALID: `{name}` cannot name a lab; take 1-{max} letters a-z, digits and dashes, a letter first"
+    )]
     Name {
         /// The name as given.
         name: String,
@@ -35,6 +37,12 @@ pub enum LabError {
         /// The Debian package that holds it.
         package: &'static str,
     },
+    /// The CNI plugin is not where it should be.
+    #[error("LAB-PLUGIN-MISSING: there is no CNI plugin at {}; build it with `cargo build --bin kubeovn-cni`, or name it by --plugin", path.display())]
+    PluginMissing {
+        /// Where it should be.
+        path: PathBuf,
+    },
     /// A program that sets something up said no.
     #[error("LAB-TOOL-FAILED: `{command}` ended with {status}: {stderr}")]
     Tool {
@@ -46,7 +54,9 @@ pub enum LabError {
         stderr: String,
     },
     /// Somebody runs a lab of this name.
-    #[error("LAB-RUNNING: lab `{name}` runs already ({state}); take another --name, or end it with `kubeovn-lab down --name {name}`")]
+    #[error(
+        "LAB-RUNNING: lab `{name}` runs already ({state}); take another --name, or end it with `kubeovn-lab down --name {name}`"
+    )]
     Running {
         /// The lab's name.
         name: String,
@@ -54,7 +64,9 @@ pub enum LabError {
         state: PathBuf,
     },
     /// No lab of this name has left a trace.
-    #[error("LAB-UNKNOWN: there is no lab `{name}` ({state} does not exist); start one with `kubeovn-lab run FILE --name {name}`")]
+    #[error(
+        "LAB-UNKNOWN: there is no lab `{name}` ({state} does not exist); start one with `kubeovn-lab run FILE --name {name}`"
+    )]
     Unknown {
         /// The lab's name.
         name: String,
@@ -78,7 +90,9 @@ pub enum LabError {
         node: String,
     },
     /// The underlay has an address for no further node.
-    #[error("LAB-NODES-FULL: {limit} nodes are up, which is as many as the underlay has addresses for; remove some")]
+    #[error(
+        "LAB-NODES-FULL: {limit} nodes are up, which is as many as the underlay has addresses for; remove some"
+    )]
     NodesFull {
         /// How many there may be.
         limit: usize,

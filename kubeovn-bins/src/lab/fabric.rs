@@ -33,11 +33,11 @@ mod node;
 mod ovs;
 mod supervisor;
 
+use self::central::Central;
 pub use self::down::{down, sweep};
+use self::node::Node;
 pub use self::node::NodeHandle;
 pub use self::supervisor::FabricEvent;
-use self::central::Central;
-use self::node::Node;
 
 /// The switch between all nodes, in the underlay namespace.
 const BRIDGE: &str = "br0";
@@ -74,7 +74,10 @@ impl Fabric {
     /// # Errors
     /// When the machine lacks something, when a lab of this name runs, or when a daemon does not come up; nothing
     /// is left in that case.
-    pub async fn start(state: StateDir, events: mpsc::UnboundedSender<FabricEvent>) -> Result<Self, LabError> {
+    pub async fn start(
+        state: StateDir,
+        events: mpsc::UnboundedSender<FabricEvent>,
+    ) -> Result<Self, LabError> {
         tool::check_machine()?;
         let hold = state.hold()?;
         let (left, sweeping) = (state.clone(), state.clone());
@@ -138,7 +141,8 @@ impl Fabric {
             nodes.numbers.insert(number, name.to_owned());
             number
         };
-        let started = Node::start(&self.state, &self.underlay, &self.central, name, number, &self.events).await;
+        let started =
+            Node::start(&self.state, &self.underlay, &self.central, name, number, &self.events).await;
         let mut nodes = self.nodes.lock().await;
         match started {
             Ok(node) => {
@@ -223,7 +227,9 @@ pub(crate) async fn make_netns(state: &StateDir, name: String) -> Result<NetNs, 
         let off: Vec<(&str, &str)> = off.iter().map(|key| (key.as_str(), "0")).collect();
         match sysctl::write(&netns, &off) {
             // Without IPv6 in the kernel there is nothing to detect.
-            Err(error) if !error.is_not_found() => Err(LabError::network(format!("prepare namespace {name}"))(error)),
+            Err(error) if !error.is_not_found() => {
+                Err(LabError::network(format!("prepare namespace {name}"))(error))
+            }
             _ => Ok(netns),
         }
     };

@@ -91,7 +91,8 @@ impl PlugError {
         let text = self.to_string();
         let words = text.split([' ', ':', '(', ')']);
         let is_code = |word: &&str| {
-            word.contains('-') && word.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '-')
+            word.contains('-')
+                && word.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '-')
         };
         match (words.into_iter().find(is_code), self) {
             (Some(code), _) => code.to_owned(),
@@ -153,7 +154,12 @@ impl Runtime {
                 netns,
                 node: node.name.clone(),
                 ips: answer.ips.iter().map(|ip| ip.address.addr()).collect(),
-                mac: answer.interfaces.into_iter().find(|link| !link.sandbox.is_empty()).map(|link| link.mac).unwrap_or_default(),
+                mac: answer
+                    .interfaces
+                    .into_iter()
+                    .find(|link| !link.sandbox.is_empty())
+                    .map(|link| link.mac)
+                    .unwrap_or_default(),
             }),
             Err(error) => {
                 // The first error tells more than one from taking it back.
@@ -210,7 +216,8 @@ impl Runtime {
         })
         .to_string();
         let run = tool::run_in(&node.netns, command, config.as_bytes());
-        let output = timeout(PATIENCE, run).await.map_err(|_| PlugError::Timeout { node: node.name.clone() })?;
+        let output =
+            timeout(PATIENCE, run).await.map_err(|_| PlugError::Timeout { node: node.name.clone() })?;
         let output = output.map_err(LabError::io("run", &self.plugin))?;
         understand(&output)
     }
@@ -249,12 +256,17 @@ struct Refusal {
 
 fn understand(output: &Output) -> Result<Answer, PlugError> {
     let garbled = || {
-        let said = [&output.stdout, &output.stderr].map(|said| String::from_utf8_lossy(said).trim().to_owned());
+        let said =
+            [&output.stdout, &output.stderr].map(|said| String::from_utf8_lossy(said).trim().to_owned());
         PlugError::Garbled { status: output.status.to_string(), said: said.join(" ").trim().to_owned() }
     };
     if !output.status.success() {
         let refusal: Refusal = serde_json::from_slice(&output.stdout).map_err(|_| garbled())?;
-        return Err(PlugError::Refused { number: refusal.code, message: refusal.msg, details: refusal.details });
+        return Err(PlugError::Refused {
+            number: refusal.code,
+            message: refusal.msg,
+            details: refusal.details,
+        });
     }
     if output.stdout.trim_ascii().is_empty() {
         return Ok(Answer::default());

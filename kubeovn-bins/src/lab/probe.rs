@@ -153,7 +153,10 @@ async fn round(probes: &[Probe], places: &Places, listeners: &mut Listeners) -> 
         routes.flat_map(|route| route.at.iter().map(|netns| (netns, route.to, route.traffic))).collect();
     listeners.listen(&asked).await;
     let slots = Arc::new(Semaphore::new(AT_ONCE));
-    join_all(checks.into_iter().map(|of_probe| join_all(of_probe.into_iter().map(|check| check.perform(&slots))))).await
+    join_all(
+        checks.into_iter().map(|of_probe| join_all(of_probe.into_iter().map(|check| check.perform(&slots)))),
+    )
+    .await
 }
 
 impl Check {
@@ -184,7 +187,8 @@ fn expand(probe: &Probe, places: &Places) -> Vec<Check> {
         Ok(ends) => ends,
         Err(why) => return stuck(why),
     };
-    let mut targets: Vec<IpAddr> = targets.into_iter().filter(|to| from.ips.iter().any(|ip| family(*ip) == family(*to))).collect();
+    let mut targets: Vec<IpAddr> =
+        targets.into_iter().filter(|to| from.ips.iter().any(|ip| family(*ip) == family(*to))).collect();
     targets.retain(|to| probe.spec.family.is_none_or(|wanted| wanted == family(*to)));
     targets.sort_by_key(|to| family(*to));
     targets.dedup_by_key(|to| family(*to));
@@ -214,7 +218,9 @@ fn ends<'a>(probe: &Probe, places: &'a Places) -> Result<(&'a Place, Vec<IpAddr>
     let target = match &probe.spec.to {
         Target::Pod(name) => pod(name)?,
         Target::Node(name) => node(name)?,
-        Target::Ip(ip) => return Ok((from, vec![*ip], places.pods.values().chain(places.nodes.values()).collect())),
+        Target::Ip(ip) => {
+            return Ok((from, vec![*ip], places.pods.values().chain(places.nodes.values()).collect()));
+        }
     };
     Ok((from, target.ips.clone(), vec![target]))
 }

@@ -2,7 +2,7 @@
 //!
 //! Both are made from the same [`Report`], which is plain data; who fills it in decides what is true.
 
-use std::fmt::Write;
+use std::fmt::{self, Write};
 
 use serde::Serialize;
 
@@ -13,7 +13,7 @@ use super::probe::{Outcome, Seen};
 mod table;
 
 /// Everything a lab knows at one moment. Serialised it is the document of `-o json`.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Report {
     /// By name.
     pub nodes: Vec<NodeLine>,
@@ -23,8 +23,11 @@ pub struct Report {
     pub pods: Vec<PodLine>,
     /// In the order of the manifests.
     pub probes: Vec<ProbeLine>,
-    /// In the order of the manifests.
+    /// In the order of the manifests; VPCs that are refused by the controller are last, without a place.
     pub rejected: Vec<RejectedLine>,
+    /// What has no effect although the object that it is part of has; for people only.
+    #[serde(skip)]
+    pub warnings: Vec<String>,
 }
 
 /// What is wrong with an object.
@@ -36,8 +39,27 @@ pub struct Problem {
     pub message: String,
 }
 
+impl Problem {
+    /// A problem from a text that may begin with the code.
+    pub fn new(code: &str, text: &str) -> Self {
+        let message = text.strip_prefix(code).and_then(|rest| rest.strip_prefix(": ")).unwrap_or(text);
+        Self { code: code.to_owned(), message: message.to_owned() }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Who passed a problem on may have said something before it.
+        if self.message.contains(&self.code) {
+            f.write_str(&self.message)
+        } else {
+            write!(f, "{}: {}", self.code, self.message)
+        }
+    }
+}
+
 /// A node.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct NodeLine {
     /// Its name.
     pub name: String,
@@ -46,7 +68,7 @@ pub struct NodeLine {
 }
 
 /// A subnet.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SubnetLine {
     /// Its name.
     pub name: String,
@@ -66,7 +88,7 @@ pub struct SubnetLine {
 }
 
 /// A pod.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PodLine {
     /// Its namespace.
     pub namespace: String,
@@ -85,7 +107,7 @@ pub struct PodLine {
 }
 
 /// A probe in one address family.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ProbeLine {
     /// The probe's name.
     pub name: String,
@@ -103,7 +125,7 @@ pub struct ProbeLine {
 }
 
 /// A document of the manifests that was not taken.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RejectedLine {
     /// Where it stands.
     pub file: String,
@@ -147,7 +169,8 @@ impl Report {
 
     /// The last line: how many probes are as expected, and which are not.
     pub fn verdict(&self) -> String {
-        let bad: Vec<&str> = self.probes.iter().filter(|probe| !probe.is_good()).map(|probe| probe.name.as_str()).collect();
+        let bad: Vec<&str> =
+            self.probes.iter().filter(|probe| !probe.is_good()).map(|probe| probe.name.as_str()).collect();
         let (good, all) = (self.probes.len() - bad.len(), self.probes.len());
         let names = if bad.is_empty() { String::new() } else { format!(": {}", bad.join(", ")) };
         format!("{good}/{all} probes as expected{names}")
@@ -163,27 +186,49 @@ impl Report {
     pub fn to_text(&self, colours: bool) -> String {
         let paint = Paint::new(colours);
         let mut text = String::new();
-        for table in [self.node_table(paint), self.subnet_table(paint), self.pod_table(paint), self.probe_table(paint)] {
+        for table in
+            [self.node_table(paint), self.subnet_table(paint), self.pod_table(paint), self.probe_table(paint)]
+        {
             text.push_str(&table);
         }
         if !self.rejected.is_empty() {
             text.push_str(&paint.bold("NOT IN EFFECT"));
             text.push('\n');
             for line in &self.rejected {
-                let what = [line.kind.as_deref(), line.name.as_deref()].into_iter().flatten().collect::<Vec<_>>().join(" ");
-                let _ = writeln!(text, "{}:{}: {what}\n    {}", line.file, line.line, paint.red(&line.message));
+                let what = [line.kind.as_deref(), line.name.as_deref()]
+                    .into_iter()
+                    .flatten()
+                    .collect::<Vec<_>>()
+                    .join(" ");
+                let place = if line.file.is_empty() {
+                    String::new()
+                } else {
+                    format!("{}:{}: ", line.file, line.line)
+                };
+                let _ = writeln!(
+                    text,
+                    "{place}{what}\n    {}",
+                    paint.red(&format!("{}: {}", line.code, line.message))
+                );
             }
             text.push('\n');
         }
+        for warning in &self.warnings {
+            let _ = writeln!(text, "{warning}");
+        }
         let verdict = self.verdict();
-        let _ = writeln!(text, "{}", if self.is_good() { paint.green(&verdict) } else { paint.red(&verdict) });
+        let _ =
+            writeln!(text, "{}", if self.is_good() { paint.green(&verdict) } else { paint.red(&verdict) });
         text
     }
 
     fn node_table(&self, paint: Paint) -> String {
         let mut table = Table::new(&["NODE", "STATE"]);
         for node in &self.nodes {
-            table.row([node.name.clone(), if node.ready { "ready".to_owned() } else { paint.red("not ready") }]);
+            table.row([
+                node.name.clone(),
+                if node.ready { "ready".to_owned() } else { paint.red("not ready") },
+            ]);
         }
         table.render(paint)
     }
@@ -198,7 +243,7 @@ impl Report {
                 subnet.used.to_string(),
                 roughly(subnet.available),
             ]);
-            let error = subnet.error.as_ref().map(|error| paint.red(&error.message));
+            let error = subnet.error.as_ref().map(|error| paint.red(&error.to_string()));
             table.note(error.or_else(|| subnet.warning.clone()));
         }
         table.render(paint)
@@ -214,7 +259,7 @@ impl Report {
                 pod.ips.join(", "),
                 pod.mac.clone(),
             ]);
-            table.note(pod.error.as_ref().map(|error| paint.red(&error.message)));
+            table.note(pod.error.as_ref().map(|error| paint.red(&error.to_string())));
         }
         table.render(paint)
     }

@@ -75,6 +75,9 @@ pub struct Options {
 /// When the fabric does not come up, or when something of it cannot be removed.
 pub async fn run(options: Options, stop: impl Future<Output = ()>) -> Result<Option<Report>, LabError> {
     let folder = Arc::new(FolderCluster::open(&options.manifests)?);
+    if !options.plugin.is_file() {
+        return Err(LabError::PluginMissing { path: options.plugin });
+    }
     let state = StateDir::new(options.name.clone());
     let (tell, events) = mpsc::unbounded_channel();
     let fabric = Arc::new(Fabric::start(state.clone(), tell).await?);
@@ -108,6 +111,8 @@ struct Lab {
     /// What people were warned of already.
     warned: BTreeSet<(ObjectKey, Arc<str>)>,
     restarts: u64,
+    /// What the last probing has seen.
+    probes: Vec<ProbeLine>,
     report: Option<Report>,
 }
 
@@ -146,7 +151,8 @@ impl Lab {
         // Also when a file cannot be read: the fabric is empty, so nothing in it can be taken for gone.
         cluster.filled();
         let northbound = database::client(&NORTHBOUND, &fabric.northbound(), Some(database::sole_writer()));
-        let controller = controller::run(Settings::default(), Arc::clone(&cluster) as _, Box::new(northbound));
+        let controller =
+            controller::run(Settings::default(), Arc::clone(&cluster) as _, Box::new(northbound));
         let runtime = Arc::new(Runtime::new(fabric.state().clone(), options.plugin.clone()));
         Self {
             progress: Progress::new(fabric.state().clone()),
@@ -159,6 +165,7 @@ impl Lab {
             places: Arc::default(),
             warned: BTreeSet::new(),
             restarts: 0,
+            probes: Vec::new(),
             report: None,
         }
     }
@@ -177,6 +184,7 @@ impl Lab {
             let view = View::of(self.folder.cluster());
             self.stage.want(wanted(&view));
             self.refresh_places(&view);
+            self.progress.report(self.describe(&view));
             let now = self.subject(&view, Arc::clone(&findings.borrow_and_update()));
             if now != subject {
                 subject = now;
@@ -231,14 +239,18 @@ impl Lab {
     /// What is still to come before probing makes sense.
     fn unsettled(&self, view: &View) -> Option<String> {
         let Settings { subnet, join, .. } = Settings::default();
-        if let Some(missing) = [subnet, join].iter().find(|name| !view.subnets.iter().any(|has| has.meta.name == **name)) {
+        if let Some(missing) =
+            [subnet, join].iter().find(|name| !view.subnets.iter().any(|has| has.meta.name == **name))
+        {
             return Some(format!("waiting for subnet {missing}"));
         }
         if let Some(what) = view.undecided() {
             return Some(format!("waiting for {what}"));
         }
         // Who waits for an address that cannot be had would wait for ever.
-        let refused = |name: &PodName| view.pods.iter().any(|pod| view::name(pod) == *name && view::error(pod).is_some());
+        let refused = |name: &PodName| {
+            view.pods.iter().any(|pod| view::name(pod) == *name && view::error(pod).is_some())
+        };
         if self.stage.plugging().any(|name| !refused(name)) || self.stage.plugging().next().is_none() {
             return self.stage.unfinished();
         }
@@ -269,7 +281,8 @@ impl Lab {
         });
         let nodes = self.stage.hosts().map(|host| {
             let node = view.nodes.iter().find(|node| *node.meta.name == *host.name);
-            let said = node.and_then(|node| node.meta.annotation(annotations::node::IP_ADDRESS)).unwrap_or_default();
+            let said =
+                node.and_then(|node| node.meta.annotation(annotations::node::IP_ADDRESS)).unwrap_or_default();
             let ips = annotations::items(said).filter_map(|ip| ip.parse().ok()).collect();
             (host.name.clone(), Place { netns: host.netns.clone(), ips })
         });
@@ -293,15 +306,20 @@ impl Lab {
         Probing { rounds, task }
     }
 
-    /// Reports what was seen.
-    fn tell(&mut self, outcomes: Vec<Outcome>) {
-        let view = View::of(self.folder.cluster());
+    /// Everything as it is, with what was seen last.
+    fn describe(&self, view: &View) -> Report {
         let machines = Machines {
             up: self.stage.hosts().map(|host| host.name.clone()).collect(),
             trouble: self.stage.trouble(),
         };
-        let mut report = view.report(&self.folder.findings().borrow(), &machines);
-        report.probes = outcomes.into_iter().map(ProbeLine::from).collect();
+        Report { probes: self.probes.clone(), ..view.report(&self.folder.findings().borrow(), &machines) }
+    }
+
+    /// Reports what was seen.
+    fn tell(&mut self, outcomes: Vec<Outcome>) {
+        self.probes = outcomes.into_iter().map(ProbeLine::from).collect();
+        let view = View::of(self.folder.cluster());
+        let report = self.describe(&view);
         self.progress.report(report.clone());
         self.progress.doing("settled");
         let mut out = std::io::stdout().lock();

@@ -8,7 +8,7 @@
 //!   lab.process          the lab itself
 //!   status.json          what `status` prints
 //!   netns/<namespace>    one empty file per namespace
-//!   processes/<daemon>   one record per daemon
+//!   processes/<node>.<daemon>   one record per daemon; the node of the databases is called `central`
 //!   central/             databases, sockets and logs of Northbound, Southbound, northd
 //!   n/<node>/            the same for each node
 //! ```
@@ -71,7 +71,11 @@ impl FromStr for LabName {
         let good = name.len() <= NAME_MAX
             && name.starts_with(|c: char| c.is_ascii_lowercase())
             && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
-        if good { Ok(Self(name.to_owned())) } else { Err(LabError::Name { name: name.to_owned(), max: NAME_MAX }) }
+        if good {
+            Ok(Self(name.to_owned()))
+        } else {
+            Err(LabError::Name { name: name.to_owned(), max: NAME_MAX })
+        }
     }
 }
 
@@ -130,6 +134,11 @@ impl StateDir {
         self.dir.join("processes")
     }
 
+    /// The record of one daemon of `place`, which is a node or `central`.
+    pub fn process(&self, place: &str, daemon: &str) -> PathBuf {
+        self.processes().join(format!("{}.{daemon}", shorten(place, NETNS_MAX)))
+    }
+
     /// The directory of the databases that all nodes share.
     pub fn central(&self) -> PathBuf {
         self.dir.join("central")
@@ -148,13 +157,13 @@ impl StateDir {
         loop {
             make_dir(&self.dir)?;
             let file = File::open(&self.dir).map_err(LabError::io("open", &self.dir))?;
-            let lock = Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, _)| LabError::Running {
-                name: self.name.to_string(),
-                state: self.dir.clone(),
+            let lock = Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, _)| {
+                LabError::Running { name: self.name.to_string(), state: self.dir.clone() }
             })?;
             // A lab that ended meanwhile has removed the directory we locked: then that lock means nothing.
             let locked = lock.metadata().map_err(LabError::io("stat", &self.dir))?;
-            if fs::metadata(&self.dir).is_ok_and(|now| (now.dev(), now.ino()) == (locked.dev(), locked.ino())) {
+            if fs::metadata(&self.dir).is_ok_and(|now| (now.dev(), now.ino()) == (locked.dev(), locked.ino()))
+            {
                 for dir in [self.netns(), self.processes(), self.central()] {
                     make_dir(&dir)?;
                 }
@@ -182,7 +191,9 @@ impl StateDir {
     /// Removes the directory, and [`ROOT`] if this was the last lab.
     pub fn remove(&self) -> Result<(), LabError> {
         match fs::remove_dir_all(&self.dir) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(LabError::io("remove", &self.dir)(error)),
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(LabError::io("remove", &self.dir)(error))
+            }
             _ => {
                 // Fails while other labs live there, as it should.
                 let _ = self.dir.parent().map(fs::remove_dir);
@@ -200,7 +211,9 @@ pub(crate) fn make_dir(dir: &Path) -> Result<(), LabError> {
 /// Removes a file that may be gone already.
 pub(crate) fn remove_file(path: &Path) -> Result<(), LabError> {
     match fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(LabError::io("remove", path)(error)),
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(LabError::io("remove", path)(error))
+        }
         _ => Ok(()),
     }
 }
@@ -218,7 +231,9 @@ fn shorten(name: &str, max: usize) -> String {
     if name.len() <= max {
         return name.to_owned();
     }
-    let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
     let start: String = name.chars().take(max.saturating_sub(17)).collect();
     format!("{start}-{hash:016x}")
 }

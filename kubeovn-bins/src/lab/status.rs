@@ -38,7 +38,8 @@ impl Status {
     pub fn write(&self, state: &StateDir) -> Result<(), LabError> {
         let path = state.status();
         let fresh = path.with_extension("new");
-        fs::write(&fresh, serde_json::to_vec(self).unwrap_or_default()).map_err(LabError::io("write", &fresh))?;
+        fs::write(&fresh, serde_json::to_vec(self).unwrap_or_default())
+            .map_err(LabError::io("write", &fresh))?;
         fs::rename(&fresh, &path).map_err(LabError::io("replace", &path))
     }
 }
@@ -68,7 +69,9 @@ fn read(path: &Path) -> Result<Option<Status>, LabError> {
     match fs::read(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(LabError::io("read", path)(error)),
-        Ok(text) => serde_json::from_slice(&text).map(Some).map_err(|error| LabError::io("read", path)(error.into())),
+        Ok(text) => {
+            serde_json::from_slice(&text).map(Some).map_err(|error| LabError::io("read", path)(error.into()))
+        }
     }
 }
 

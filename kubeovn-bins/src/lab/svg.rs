@@ -112,13 +112,22 @@ fn title(topology: &Topology) -> String {
     let pods: usize = topology.vpcs.iter().flat_map(|vpc| &vpc.subnets).map(|subnet| subnet.pods.len()).sum();
     let subnets: usize = topology.vpcs.iter().map(|vpc| vpc.subnets.len()).sum();
     let count = |many: usize, what: &str| format!("{many} {what}{}", if many == 1 { "" } else { "s" });
-    let parts =
-        [count(topology.nodes.len(), "node"), count(topology.vpcs.len(), "VPC"), count(subnets, "subnet"), count(pods, "pod")];
+    let parts = [
+        count(topology.nodes.len(), "node"),
+        count(topology.vpcs.len(), "VPC"),
+        count(subnets, "subnet"),
+        count(pods, "pod"),
+    ];
     parts.join(", ")
 }
 
 /// Puts things side by side from `from` on, in rows at most `width` wide; returns how much room that takes.
-fn flow<'a, T: ?Sized>(sized: &[(&'a T, Size)], from: Point, width: f64, gap: f64) -> (Vec<Placed<'a, T>>, Size) {
+fn flow<'a, T: ?Sized>(
+    sized: &[(&'a T, Size)],
+    from: Point,
+    width: f64,
+    gap: f64,
+) -> (Vec<Placed<'a, T>>, Size) {
     let (mut at, mut row, mut wide) = (from, 0.0_f64, 0.0_f64);
     let mut placed = Vec::with_capacity(sized.len());
     for (what, size) in sized {
@@ -161,7 +170,8 @@ fn subnet_size(subnet: &SubnetBox) -> Size {
 
 /// The subnets of a VPC relative to its corner, and the VPC's size.
 fn place_subnets(vpc: &VpcBox) -> (Vec<Placed<'_, SubnetBox>>, Size) {
-    let sized: Vec<(&SubnetBox, Size)> = vpc.subnets.iter().map(|subnet| (subnet, subnet_size(subnet))).collect();
+    let sized: Vec<(&SubnetBox, Size)> =
+        vpc.subnets.iter().map(|subnet| (subnet, subnet_size(subnet))).collect();
     let from = Point { x: TRUNK, y: VPC_HEAD + 2.0 * GAP };
     let (placed, size) = flow(&sized, from, PAGE - TRUNK - GAP, 2.0 * GAP);
     (placed, Size { w: (TRUNK + size.w + GAP).max(TRUNK + ROUTER.w + GAP), h: from.y + size.h + GAP })
@@ -179,14 +189,21 @@ fn draw_peering(canvas: &mut Canvas, one: &Placed<'_, VpcBox>, other: &Placed<'_
         canvas.curve(left, Point { x: f64::midpoint(left.x, right.x), y: left.y - 60.0 }, right, "peering");
     } else {
         let left = |router: Point| router.by(-ROUTER.w / 2.0, 0.0);
-        let aside = Point { x: left(one).x.min(left(other).x) - 2.0 * TRUNK, y: f64::midpoint(one.y, other.y) };
+        let aside =
+            Point { x: left(one).x.min(left(other).x) - 2.0 * TRUNK, y: f64::midpoint(one.y, other.y) };
         canvas.curve(left(one), aside, left(other), "peering");
     }
 }
 
 fn draw_vpc(canvas: &mut Canvas, topology: &Topology, vpc: &Placed<'_, VpcBox>) {
     let corner = vpc.at;
-    canvas.text(corner.by(TRUNK, 26.0), &format!("VPC {}", vpc.what.name), "vpcname", vpc.size.w - 2.0 * TRUNK, 9.5);
+    canvas.text(
+        corner.by(TRUNK, 26.0),
+        &format!("VPC {}", vpc.what.name),
+        "vpcname",
+        vpc.size.w - 2.0 * TRUNK,
+        9.5,
+    );
     let (subnets, _) = place_subnets(vpc.what);
     let trunk = corner.x + TRUNK / 2.0;
     let middle = router_middle(vpc);
@@ -209,7 +226,13 @@ fn draw_vpc(canvas: &mut Canvas, topology: &Topology, vpc: &Placed<'_, VpcBox>) 
     }
     let router = corner.by(TRUNK, VPC_HEAD - ROUTER.h);
     canvas.rect(router, ROUTER, ROUTER.h / 2.0, "router", "");
-    canvas.text(router.by(16.0, 20.0), &format!("router {}", vpc.what.name), "routername", ROUTER.w - 28.0, 7.5);
+    canvas.text(
+        router.by(16.0, 20.0),
+        &format!("router {}", vpc.what.name),
+        "routername",
+        ROUTER.w - 28.0,
+        7.5,
+    );
     for subnet in &subnets {
         draw_subnet(canvas, topology, subnet, corner.by(subnet.at.x, subnet.at.y));
     }

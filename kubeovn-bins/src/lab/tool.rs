@@ -93,10 +93,19 @@ pub(crate) async fn run_in(netns: &NetNs, mut command: Command, input: &[u8]) ->
 }
 
 /// What a program printed, if it ended well.
-pub(crate) fn check(command: impl FnOnce() -> String, output: io::Result<Output>) -> Result<String, LabError> {
-    let failed = |status: String, stderr: &str| LabError::Tool { command: command(), status, stderr: stderr.trim().to_owned() };
+pub(crate) fn check(
+    command: impl FnOnce() -> String,
+    output: io::Result<Output>,
+) -> Result<String, LabError> {
+    let failed = |status: String, stderr: &str| LabError::Tool {
+        command: command(),
+        status,
+        stderr: stderr.trim().to_owned(),
+    };
     match output {
-        Ok(output) if output.status.success() => Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned()),
+        Ok(output) if output.status.success() => {
+            Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+        }
         Ok(output) => Err(failed(output.status.to_string(), &String::from_utf8_lossy(&output.stderr))),
         Err(error) => Err(failed("no start".to_owned(), &error.to_string())),
     }
@@ -106,7 +115,12 @@ pub(crate) fn check(command: impl FnOnce() -> String, output: io::Result<Output>
 ///
 /// # Errors
 /// [`LabError::Timeout`], naming `what` and where to read on.
-pub(crate) async fn wait_for<T, F>(what: &str, within: Duration, log: &Path, mut look: impl FnMut() -> F) -> Result<T, LabError>
+pub(crate) async fn wait_for<T, F>(
+    what: &str,
+    within: Duration,
+    log: &Path,
+    mut look: impl FnMut() -> F,
+) -> Result<T, LabError>
 where
     F: Future<Output = Option<T>>,
 {

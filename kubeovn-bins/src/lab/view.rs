@@ -9,7 +9,7 @@ use kubeovn_core::index::objects::{Condition, Kind, Node, Object, Pod, Subnet, V
 use super::manifest::PodName;
 use super::report::{NodeLine, PodLine, Problem, RejectedLine, Report, SubnetLine};
 use super::svg::{PodBox, SubnetBox, Topology, VpcBox};
-use crate::cluster::folder::{Findings, Severity};
+use crate::cluster::folder::{Findings, Rejected, Severity};
 
 /// The VPC of subnets that name none.
 const DEFAULT_VPC: &str = "ovn-cluster";
@@ -72,7 +72,9 @@ impl View {
         if let Some(node) = self.nodes.iter().find(waits) {
             return Some(format!("the address of node {}", node.meta.name));
         }
-        let waits = |pod: &&Pod| pod.node.is_some() && !pod.meta.deleting && given(pod).is_none() && error(pod).is_none();
+        let waits = |pod: &&Pod| {
+            pod.node.is_some() && !pod.meta.deleting && given(pod).is_none() && error(pod).is_none()
+        };
         self.pods.iter().find(waits).map(|pod| format!("the addresses of pod {}", name(pod)))
     }
 
@@ -91,17 +93,26 @@ impl View {
                 name: pod.meta.name.to_string(),
                 node: pod.node.as_deref().unwrap_or_default().to_owned(),
                 subnet: said(nic::LOGICAL_SWITCH).to_owned(),
-                ips: given(pod).map(|ips| annotations::items(ips).map(str::to_owned).collect()).unwrap_or_default(),
+                ips: given(pod)
+                    .map(|ips| annotations::items(ips).map(str::to_owned).collect())
+                    .unwrap_or_default(),
                 mac: if allocated { said(nic::MAC_ADDRESS).to_owned() } else { String::new() },
-                error: error(pod).or_else(|| machines.trouble.get(&name(pod)).cloned()),
+                error: error(pod)
+                    .or_else(|| machines.trouble.get(&name(pod)).cloned())
+                    .or_else(|| unscheduled(pod)),
             }
         });
+        let of = |severity| findings.rejected.iter().filter(move |found| found.severity == severity);
         Report {
             nodes: nodes.collect(),
             subnets: self.subnets.iter().map(subnet_line).collect(),
             pods: pods.collect(),
             probes: Vec::new(),
-            rejected: findings.rejected.iter().filter(|found| found.severity == Severity::Error).map(rejected_line).collect(),
+            rejected: of(Severity::Error)
+                .map(rejected_line)
+                .chain(self.vpcs.iter().filter_map(refused_vpc))
+                .collect(),
+            warnings: of(Severity::Warning).map(ToString::to_string).collect(),
         }
     }
 
@@ -127,11 +138,16 @@ impl View {
             })
             .collect()
         };
-        let boxes = self.vpcs.iter().map(|vpc| VpcBox { name: vpc.meta.name.to_string(), subnets: subnets_of(vpc) });
+        let boxes =
+            self.vpcs.iter().map(|vpc| VpcBox { name: vpc.meta.name.to_string(), subnets: subnets_of(vpc) });
         let mut vpcs: Vec<VpcBox> = boxes.collect();
         // What everybody has comes first.
         vpcs.sort_by_key(|vpc| vpc.name != DEFAULT_VPC);
-        Topology { nodes: report.nodes.iter().map(|node| node.name.clone()).collect(), vpcs, peerings: Vec::new() }
+        Topology {
+            nodes: report.nodes.iter().map(|node| node.name.clone()).collect(),
+            vpcs,
+            peerings: Vec::new(),
+        }
     }
 }
 
@@ -148,13 +164,14 @@ pub fn given(pod: &Pod) -> Option<&str> {
 
 /// Why a pod has no addresses.
 pub fn error(pod: &Pod) -> Option<Problem> {
-    pod.meta.annotation(nic::ERROR.ovn()).map(problem)
+    let text = pod.meta.annotation(nic::ERROR.ovn())?;
+    Some(Problem::new(text.split(':').next().unwrap_or_default(), text))
 }
 
-/// A problem from its text, which begins with the code.
-fn problem(text: &str) -> Problem {
-    let code = text.split([':', ' ']).next().unwrap_or_default();
-    Problem { code: code.to_owned(), message: text.to_owned() }
+/// There is no scheduler here.
+fn unscheduled(pod: &Pod) -> Option<Problem> {
+    let text = "it is on no node, and the lab has no scheduler; set spec.nodeName to one of the nodes";
+    pod.node.is_none().then(|| Problem::new("LAB-POD-UNSCHEDULED", text))
 }
 
 fn vpc_of(subnet: &Subnet) -> &str {
@@ -165,22 +182,19 @@ fn subnet_line(subnet: &Subnet) -> SubnetLine {
     let status = &subnet.status;
     // Of a dual-stack subnet IPv4 is the family that runs out.
     let v4 = subnet.spec.cidr_block.contains('.');
-    let (used, available) =
-        if v4 { (status.v4usingIPs.0, status.v4availableIPs.0) } else { (status.v6usingIPs.0, status.v6availableIPs.0) };
-    let ready = status.conditions.iter().find(|condition| *condition.r#type == *"Ready");
-    let said = ready.filter(|ready| !ready.message.is_empty());
-    let in_effect = ready.is_some_and(|ready| *ready.status == *"True");
+    let (used, available) = if v4 {
+        (status.v4usingIPs.0, status.v4availableIPs.0)
+    } else {
+        (status.v6usingIPs.0, status.v6availableIPs.0)
+    };
     SubnetLine {
         name: subnet.meta.name.to_string(),
         vpc: vpc_of(subnet).to_owned(),
         cidr: subnet.spec.cidr_block.clone(),
         used,
         available,
-        error: said.filter(|_| !in_effect).map(|condition| Problem {
-            code: condition.reason.to_string(),
-            message: condition.message.to_string(),
-        }),
-        warning: said.filter(|_| in_effect).map(|condition| condition.message.to_string()),
+        error: refusal(&status.conditions),
+        warning: remark_of(&status.conditions),
     }
 }
 
@@ -192,7 +206,33 @@ fn remark(subnet: &Subnet) -> String {
     }
 }
 
-fn rejected_line(found: &crate::cluster::folder::Rejected) -> RejectedLine {
+/// A VPC that is not in effect: it has no table of its own.
+fn refused_vpc(vpc: &Vpc) -> Option<RejectedLine> {
+    let problem = refusal(&vpc.status.conditions)?;
+    Some(RejectedLine {
+        file: String::new(),
+        line: 0,
+        kind: Some("Vpc".to_owned()),
+        name: Some(vpc.meta.name.to_string()),
+        code: problem.code,
+        message: problem.message,
+    })
+}
+
+/// Why an object is not in effect.
+fn refusal(conditions: &[Condition]) -> Option<Problem> {
+    let ready = conditions.iter().find(|condition| *condition.r#type == *"Ready")?;
+    (*ready.status != *"True" && !ready.message.is_empty())
+        .then(|| Problem::new(&ready.reason, &ready.message))
+}
+
+/// What of an object has no effect although the rest has.
+fn remark_of(conditions: &[Condition]) -> Option<String> {
+    let ready = conditions.iter().find(|condition| *condition.r#type == *"Ready")?;
+    (*ready.status == *"True" && !ready.message.is_empty()).then(|| ready.message.to_string())
+}
+
+fn rejected_line(found: &Rejected) -> RejectedLine {
     let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     RejectedLine {
         file: found.file.clone(),

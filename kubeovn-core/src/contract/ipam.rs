@@ -8,6 +8,7 @@ use crate::{
     addr::{AddrParseError, Cidr, DualStack, Family, IpRange, Mac},
     error::Problem,
     rows::{Millis, OwnerKey},
+    time::rfc3339,
 };
 
 /// What a subnet offers.
@@ -167,8 +168,8 @@ pub enum AddrError {
     },
     /// Somebody else holds it.
     #[error(
-        "{ip} (subnet {subnet}) is held by {holder} since {since} ms (generation {generation}). \
-         Choose another address, or delete {holder}"
+        "{ip} (subnet {subnet}) is held by {holder} since {} (generation {generation}). \
+         Choose another address, or delete {holder}", rfc3339(*since)
     )]
     Taken {
         /// The address.

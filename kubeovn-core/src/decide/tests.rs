@@ -1,1 +1,12 @@
-//! t
+//! Decisions on small worlds: what is refused and what it says, what is filled in, what is told back and when not.
+
+mod facts;
+mod namespaces;
+mod refusals;
+mod seniority;
+mod subnet_plan;
+mod telling;
+mod telling_subnet;
+mod telling_vpc;
+mod vpc_plan;
+mod wanting;

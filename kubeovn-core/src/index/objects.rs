@@ -121,3 +121,6 @@ impl std::fmt::Display for ObjectKey {
         }
     }
 }
+
+#[cfg(all(test, feature = "api"))]
+mod tests;

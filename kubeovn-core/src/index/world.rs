@@ -305,6 +305,15 @@ impl World {
         object_key(owner).and_then(|key| self.uid_of(&key).cloned())
     }
 
+    /// Creation time of the object behind an owner; of what is gone, before everything: it only gives back.
+    pub(crate) fn created(&self, owner: &OwnerKey) -> u64 {
+        match owner.kind {
+            OwnerKind::Node => self.nodes.get(&owner.name).map(|n| n.meta.created),
+            _ => self.pod_of(owner).map(|p| p.meta.created),
+        }
+        .unwrap_or(0)
+    }
+
     /// The VPC that a subnet names, or the default one.
     pub fn vpc_name(&self, subnet: &Subnet) -> Name {
         let vpc = subnet.spec.vpc.trim();

@@ -17,7 +17,11 @@ impl Spine {
         while !(self.world.dirty.vpcs.is_empty() && self.world.dirty.addresses.is_empty()) {
             self.decide();
             let mut freed = BTreeSet::new();
-            for owner in std::mem::take(&mut self.world.dirty.addresses) {
+            // The older first: of two that ask for one address it is the one that stays.
+            let mut owners: Vec<OwnerKey> =
+                std::mem::take(&mut self.world.dirty.addresses).into_iter().collect();
+            owners.sort_by_cached_key(|owner| self.world.created(owner));
+            for owner in owners {
                 freed.extend(self.settle(now, &owner));
             }
             self.close_empty();

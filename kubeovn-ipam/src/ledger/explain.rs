@@ -6,6 +6,7 @@ use kubeovn_core::{
     addr::{Family, number},
     contract::ipam::Grant,
     rows::{Millis, OwnerKey},
+    time::rfc3339,
 };
 
 use super::Ledger;
@@ -41,11 +42,14 @@ impl fmt::Display for AddressState {
         match self {
             AddressState::Held { owner, grant } => write!(
                 f,
-                "held by {owner} from subnet {} since {} ms (generation {}, MAC {})",
-                grant.subnet, grant.since, grant.generation, grant.mac
+                "held by {owner} from subnet {} since {} (generation {}, MAC {})",
+                grant.subnet,
+                rfc3339(grant.since),
+                grant.generation,
+                grant.mac
             ),
             AddressState::Free => f.write_str("free"),
-            AddressState::Resting { until } => write!(f, "free, but given last until {until} ms"),
+            AddressState::Resting { until } => write!(f, "free, but given last until {}", rfc3339(*until)),
             AddressState::Excluded => f.write_str("excluded: given only to who asks for it by number"),
             AddressState::Gateway => f.write_str("the gateway: given to nobody"),
             AddressState::Outside => f.write_str("not offered by the subnet"),

@@ -53,7 +53,8 @@ impl Central {
         ];
         for short in ["nb", "sb"] {
             let database = format!("{dir}/{short}.db");
-            tool::run("ovsdb-tool", &["create", &database, &format!("{SCHEMAS}/ovn-{short}.ovsschema")]).await?;
+            tool::run("ovsdb-tool", &["create", &database, &format!("{SCHEMAS}/ovn-{short}.ovsschema")])
+                .await?;
         }
         for (name, program, mut args) in plan {
             args.extend(QUIET.map(str::to_owned));
@@ -63,7 +64,7 @@ impl Central {
                 program,
                 args,
                 run_dir: central.dir.clone(),
-                record: state.processes().join(format!("central-{name}")),
+                record: state.process("central", name),
                 before: None,
                 after: None,
                 farewell: None,
@@ -83,7 +84,8 @@ impl Central {
             // As the distribution's start script does: clients count on the one row of NB_Global, and ovn-controller
             // crashes while there is none in SB_Global.
             let database = format!("--db=unix:{}", socket.display());
-            tool::run(&format!("ovn-{short}ctl"), &["--no-leader-only", "--timeout=30", &database, "init"]).await?;
+            tool::run(&format!("ovn-{short}ctl"), &["--no-leader-only", "--timeout=30", &database, "init"])
+                .await?;
         }
         Ok(())
     }

@@ -48,10 +48,14 @@ pub fn sweep(state: &StateDir) -> Result<(), LabError> {
 
 /// As [`sweep`], but keeps the directory, empty, for the one who holds it.
 pub(super) fn sweep_contents(state: &StateDir) -> Result<(), LabError> {
-    let daemons: Vec<Process> =
-        file_names(&state.processes()).iter().filter_map(|name| Process::recorded(&state.processes().join(name))).collect();
-    let mut left: Vec<String> =
-        end(daemons, DAEMON_PATIENCE).iter().map(|process| format!("process {} does not end", process.pid())).collect();
+    let daemons: Vec<Process> = file_names(&state.processes())
+        .iter()
+        .filter_map(|name| Process::recorded(&state.processes().join(name)))
+        .collect();
+    let mut left: Vec<String> = end(daemons, DAEMON_PATIENCE)
+        .iter()
+        .map(|process| format!("process {} does not end", process.pid()))
+        .collect();
     for name in state.netns_names() {
         left.extend(remove_netns(state, &name).err().map(|error| error.to_string()));
     }

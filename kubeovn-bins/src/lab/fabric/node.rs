@@ -59,7 +59,8 @@ impl Node {
             let netns = make_netns(state, state.name().node_netns(name)).await?;
             make_dir(&dir)?;
             let ovsdb = dir.join("db.sock");
-            let handle = NodeHandle { name: name.to_owned(), netns, ovsdb, dir, underlay: underlay_address(number) };
+            let handle =
+                NodeHandle { name: name.to_owned(), netns, ovsdb, dir, underlay: underlay_address(number) };
             handle.plug_in(underlay, number).await?;
             let mut node = Self { handle, number, daemons: Vec::new() };
             match node.start_daemons(state, central, events).await {
@@ -98,14 +99,18 @@ impl Node {
                 program,
                 args,
                 run_dir: node.dir.clone(),
-                record: state.processes().join(format!("node{}-{program}", self.number)),
+                record: state.process(&node.name, program),
                 before: None,
                 after: None,
                 farewell: None,
             }
         };
         let mut start = |spec: Spec| self.daemons.push((spec.program, Daemon::keep(spec, events.clone())));
-        let database = vec![format!("--remote=p{remote}"), format!("--unixctl={}", file("ovsdb", "ctl")), file("conf", "db")];
+        let database = vec![
+            format!("--remote=p{remote}"),
+            format!("--unixctl={}", file("ovsdb", "ctl")),
+            file("conf", "db"),
+        ];
         start(spec("ovsdb-server", "ovsdb", database));
         node.set_up_ovs(central).await?;
         let before = hook(&node, |node| async move { node.forget_capabilities().await });
@@ -114,8 +119,16 @@ impl Node {
             node.deny_zero_snat().await
         });
         // Not even a look for the kernel's datapath: all nodes would share it.
-        let vswitchd = vec!["--disable-system".to_owned(), format!("--unixctl={}", file("vswitchd", "ctl")), remote.clone()];
-        start(Spec { before: Some(before), after: Some(after), ..spec("ovs-vswitchd", "vswitchd", vswitchd) });
+        let vswitchd = vec![
+            "--disable-system".to_owned(),
+            format!("--unixctl={}", file("vswitchd", "ctl")),
+            remote.clone(),
+        ];
+        start(Spec {
+            before: Some(before),
+            after: Some(after),
+            ..spec("ovs-vswitchd", "vswitchd", vswitchd)
+        });
         // Else it tries in vain to connect, and then pauses for a second before it tries again.
         node.wait_bridge().await?;
         // Only when asked so, not by a signal, does it remove its chassis.

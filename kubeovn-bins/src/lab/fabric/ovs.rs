@@ -43,10 +43,13 @@ impl NodeHandle {
     pub(super) async fn plug_in(&self, underlay: &NetNs, number: u16) -> Result<(), LabError> {
         let failed = |error| LabError::network(format!("plug node {} into the underlay", self.name))(error);
         let port = format!("n{number}");
-        let (ours, wire) = (Netlink::new(&self.netns).map_err(failed)?, Netlink::new(underlay).map_err(failed)?);
+        let (ours, wire) =
+            (Netlink::new(&self.netns).map_err(failed)?, Netlink::new(underlay).map_err(failed)?);
         // The kernel takes its time to remove the links of a namespace that is gone.
         wire.delete_link(&port).await.map_err(failed)?;
-        ours.add_veth(Veth { name: NIC, peer: &port, peer_ns: underlay, mtu: UNDERLAY_MTU }).await.map_err(failed)?;
+        ours.add_veth(Veth { name: NIC, peer: &port, peer_ns: underlay, mtu: UNDERLAY_MTU })
+            .await
+            .map_err(failed)?;
         ours.set_up(NIC).await.map_err(failed)?;
         wire.set_master(&port, BRIDGE).await.map_err(failed)?;
         wire.set_up(&port).await.map_err(failed)?;
@@ -87,7 +90,9 @@ impl NodeHandle {
         let mut args: Vec<String> = words("--no-wait init -- set Open_vSwitch .");
         args.extend(ids.iter().map(|id| format!("external_ids:{id}")));
         args.extend(words("-- add-br br-int -- set bridge br-int datapath_type=netdev fail_mode=secure"));
-        args.extend(words(&format!("-- add-br {PHYSICAL} -- set bridge {PHYSICAL} datapath_type=netdev fail_mode=standalone")));
+        args.extend(words(&format!(
+            "-- add-br {PHYSICAL} -- set bridge {PHYSICAL} datapath_type=netdev fail_mode=standalone"
+        )));
         args.extend(words(&format!("-- add-port {PHYSICAL} {NIC}")));
         self.vsctl(&args).await.map(drop)
     }
@@ -102,12 +107,15 @@ impl NodeHandle {
 
     /// Gives the tunnel its address, as soon as OVS has made the bridge's own link.
     pub(super) async fn address_tunnel(&self) -> Result<(), LabError> {
-        let failed = |error| LabError::network(format!("address the tunnel endpoint of node {}", self.name))(error);
+        let failed =
+            |error| LabError::network(format!("address the tunnel endpoint of node {}", self.name))(error);
         let links = Netlink::new(&self.netns).map_err(failed)?;
         let what = format!("link {PHYSICAL} on node {}", self.name);
         let present = || async { links.link(PHYSICAL).await.ok().flatten() };
         tool::wait_for(&what, COMING_UP, &self.dir.join("vswitchd.log"), present).await?;
-        let address = Ipv4Net::new(self.underlay, UNDERLAY_PREFIX).map(IpNet::V4).map_err(LabError::network("form an address"))?;
+        let address = Ipv4Net::new(self.underlay, UNDERLAY_PREFIX)
+            .map(IpNet::V4)
+            .map_err(LabError::network("form an address"))?;
         links.set_mtu(PHYSICAL, UNDERLAY_MTU).await.map_err(failed)?;
         links.set_up(PHYSICAL).await.map_err(failed)?;
         links.replace_addresses(PHYSICAL, &[address]).await.map_err(failed)
@@ -116,7 +124,10 @@ impl NodeHandle {
     /// Clears what the last ovs-vswitchd said it can do, so that what is there later was said by the new one.
     pub(super) async fn forget_capabilities(&self) -> Result<(), LabError> {
         match self.datapath().await? {
-            Some(datapath) => self.vsctl(&words(&format!("--no-wait clear Datapath {datapath} capabilities"))).await.map(drop),
+            Some(datapath) => self
+                .vsctl(&words(&format!("--no-wait clear Datapath {datapath} capabilities")))
+                .await
+                .map(drop),
             None => Ok(()),
         }
     }
@@ -126,11 +137,14 @@ impl NodeHandle {
         let what = format!("the list of what the datapath of node {} can do", self.name);
         let said = || async {
             let datapath = self.datapath().await.ok().flatten()?;
-            let said = self.vsctl(&words(&format!("--no-wait get Datapath {datapath} capabilities"))).await.ok()?;
+            let said =
+                self.vsctl(&words(&format!("--no-wait get Datapath {datapath} capabilities"))).await.ok()?;
             said.contains("ct_zero_snat").then_some(datapath)
         };
         let datapath = tool::wait_for(&what, COMING_UP, &self.dir.join("vswitchd.log"), said).await?;
-        self.vsctl(&words(&format!("--no-wait set Datapath {datapath} capabilities:ct_zero_snat=false"))).await.map(drop)
+        self.vsctl(&words(&format!("--no-wait set Datapath {datapath} capabilities:ct_zero_snat=false")))
+            .await
+            .map(drop)
     }
 
     async fn datapath(&self) -> Result<Option<String>, LabError> {
@@ -140,7 +154,9 @@ impl NodeHandle {
 
     pub(super) async fn ask_controller_to_leave(&self) -> Result<(), LabError> {
         // Its socket has its pid in the name: several, if it was killed before and left one behind.
-        let is_socket = |name: &&String| name.strip_prefix("ovn-controller.").is_some_and(|rest| rest.strip_suffix(".ctl").is_some());
+        let is_socket = |name: &&String| {
+            name.strip_prefix("ovn-controller.").is_some_and(|rest| rest.strip_suffix(".ctl").is_some())
+        };
         for name in file_names(&self.dir).iter().filter(is_socket) {
             let socket = self.dir.join(name).display().to_string();
             if tool::run("ovs-appctl", &["--timeout=5", "-t", &socket, "exit"]).await.is_ok() {
@@ -153,10 +169,21 @@ impl NodeHandle {
     pub(super) async fn wait_chassis(&self, central: &Central) -> Result<(), LabError> {
         let database = format!("--db=unix:{}", central.southbound().display());
         let find = format!("name={}", self.name);
-        let args = ["--no-leader-only", "--timeout=5", &database, "--bare", "--columns=name", "find", "Chassis", &find];
+        let args = [
+            "--no-leader-only",
+            "--timeout=5",
+            &database,
+            "--bare",
+            "--columns=name",
+            "find",
+            "Chassis",
+            &find,
+        ];
         let known = || async { tool::run("ovn-sbctl", &args).await.ok().filter(|found| !found.is_empty()) };
         let what = format!("the registration of node {} in OVN", self.name);
-        tool::wait_for(&what, Duration::from_mins(1), &self.dir.join("ovn-controller.log"), known).await.map(drop)
+        tool::wait_for(&what, Duration::from_mins(1), &self.dir.join("ovn-controller.log"), known)
+            .await
+            .map(drop)
     }
 
     async fn vsctl(&self, args: &[String]) -> Result<String, LabError> {

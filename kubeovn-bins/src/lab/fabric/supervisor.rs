@@ -214,11 +214,16 @@ impl Keeper {
 
     async fn start(&self) -> io::Result<Child> {
         let spec = &self.spec;
-        let mut command = Command::new(tool::find(spec.program).unwrap_or_else(|| PathBuf::from(spec.program)));
+        let mut command =
+            Command::new(tool::find(spec.program).unwrap_or_else(|| PathBuf::from(spec.program)));
         let output = spec.run_dir.join(format!("{}.out", spec.program));
         let output = OpenOptions::new().create(true).append(true).open(output)?;
         command.args(&spec.args).current_dir(&spec.run_dir).env("OVS_RUNDIR", &spec.run_dir);
-        command.env("OVN_RUNDIR", &spec.run_dir).stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
+        command
+            .env("OVN_RUNDIR", &spec.run_dir)
+            .stdin(Stdio::null())
+            .stdout(output.try_clone()?)
+            .stderr(output);
         command.process_group(0).kill_on_drop(true);
         let (netns, runtime) = (spec.netns.clone(), Handle::current());
         let spawn = move || {

@@ -60,7 +60,9 @@ impl Listeners {
             let (_, _, address, tcp) = key;
             match if tcp { accept(netns, address).await } else { echo(netns, address).await } {
                 Ok(listener) => drop(self.0.insert(key, Listener(listener))),
-                Err(error) => tracing::debug!(netns = %netns.path().display(), %address, %error, "cannot listen"),
+                Err(error) => {
+                    tracing::debug!(netns = %netns.path().display(), %address, %error, "cannot listen")
+                }
             }
         }
     }
@@ -100,5 +102,7 @@ pub(super) async fn bind<T: Send + 'static>(
     make: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {
     let netns = netns.clone();
-    tokio::task::spawn_blocking(move || netns.run(make).map_err(io::Error::other)?).await.map_err(io::Error::other)?
+    tokio::task::spawn_blocking(move || netns.run(make).map_err(io::Error::other)?)
+        .await
+        .map_err(io::Error::other)?
 }

@@ -39,19 +39,26 @@ pub(super) async fn send(
 }
 
 /// Echo requests over a raw socket.
-pub(super) async fn echo(from: &NetNs, to: IpAddr, attempts: u32, each: Duration) -> io::Result<Option<Duration>> {
+pub(super) async fn echo(
+    from: &NetNs,
+    to: IpAddr,
+    attempts: u32,
+    each: Duration,
+) -> io::Result<Option<Duration>> {
     let (family, protocol, request, reply) = match to {
         IpAddr::V4(_) => (AddressFamily::Inet, SockProtocol::Icmp, 8, 0),
         IpAddr::V6(_) => (AddressFamily::Inet6, SockProtocol::IcmpV6, 128, 129),
     };
-    let make = move || socket(family, SockType::Raw, SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK, protocol);
+    let make =
+        move || socket(family, SockType::Raw, SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK, protocol);
     // The standard library's sockets send and receive on any kind of socket; a raw one has no port.
     let raw = bind(from, move || Ok(UdpSocket::from(make()?))).await?;
     let raw = tokio::net::UdpSocket::from_std(raw)?;
     let id = NEXT_ID.fetch_add(1, Ordering::Relaxed).to_be_bytes();
     let is_ours = |packet: &[u8]| {
         // IPv4 hands over its own header too; its length is in the low half of the first byte, in words.
-        let skip = if to.is_ipv4() { packet.first().map_or(0, |first| usize::from(first & 0xf) * 4) } else { 0 };
+        let skip =
+            if to.is_ipv4() { packet.first().map_or(0, |first| usize::from(first & 0xf) * 4) } else { 0 };
         let icmp = packet.get(skip..).unwrap_or_default();
         icmp.first() == Some(&reply) && icmp.get(4..6) == Some(id.as_slice())
     };
@@ -68,8 +75,16 @@ pub(super) async fn echo(from: &NetNs, to: IpAddr, attempts: u32, each: Duration
 }
 
 /// Datagrams that must come back as they are.
-async fn datagram(from: &NetNs, to: SocketAddr, attempts: u32, each: Duration) -> io::Result<Option<Duration>> {
-    let local = SocketAddr::new(if to.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() }, 0);
+async fn datagram(
+    from: &NetNs,
+    to: SocketAddr,
+    attempts: u32,
+    each: Duration,
+) -> io::Result<Option<Duration>> {
+    let local = SocketAddr::new(
+        if to.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() },
+        0,
+    );
     let socket = bind(from, move || UdpSocket::bind(local)).await?;
     socket.set_nonblocking(true)?;
     let socket = tokio::net::UdpSocket::from_std(socket)?;
@@ -112,7 +127,12 @@ async fn exchange(
 }
 
 /// TCP connections, closed as soon as they stand.
-async fn connect(from: &NetNs, to: SocketAddr, attempts: u32, each: Duration) -> io::Result<Option<Duration>> {
+async fn connect(
+    from: &NetNs,
+    to: SocketAddr,
+    attempts: u32,
+    each: Duration,
+) -> io::Result<Option<Duration>> {
     for _ in 0..attempts {
         let make = move || if to.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
         let socket = bind(from, make).await?;
@@ -130,7 +150,8 @@ async fn connect(from: &NetNs, to: SocketAddr, attempts: u32, each: Duration) ->
 
 /// The Internet checksum (RFC 1071) of a packet of even length.
 fn checksum(packet: &[u8]) -> [u8; 2] {
-    let words = packet.chunks_exact(2).map(|word| word.iter().fold(0, |sum, byte| (sum << 8) | u32::from(*byte)));
+    let words =
+        packet.chunks_exact(2).map(|word| word.iter().fold(0, |sum, byte| (sum << 8) | u32::from(*byte)));
     let mut sum: u32 = words.sum();
     while sum > 0xffff {
         sum = (sum & 0xffff) + (sum >> 16);

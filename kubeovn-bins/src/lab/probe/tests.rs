@@ -8,7 +8,10 @@ fn pod(name: &str) -> PodName {
 /// Two pods and a node; all in the test's own namespace, since nothing is sent.
 fn places() -> Places {
     let netns = NetNs::current().unwrap();
-    let place = |ips: &[&str]| Place { netns: netns.clone(), ips: ips.iter().map(|ip| ip.parse().unwrap()).collect() };
+    let place = |ips: &[&str]| Place {
+        netns: netns.clone(),
+        ips: ips.iter().map(|ip| ip.parse().unwrap()).collect(),
+    };
     Places {
         pods: BTreeMap::from([
             (pod("dual"), place(&["10.0.0.2", "fd00::2"])),
@@ -28,7 +31,10 @@ fn probe(from: Source, to: Target, family: Option<Family>) -> Probe {
 
 fn names(from: &str, to: Target, family: Option<Family>) -> Vec<(String, Option<Family>, Option<IpAddr>)> {
     let checks = expand(&probe(Source::Pod(pod(from)), to, family), &places());
-    checks.into_iter().map(|check| (check.name, check.family, check.route.ok().map(|route| route.to))).collect()
+    checks
+        .into_iter()
+        .map(|check| (check.name, check.family, check.route.ok().map(|route| route.to)))
+        .collect()
 }
 
 fn ip(text: &str) -> IpAddr {
@@ -43,7 +49,10 @@ fn every_family_both_ends_have() {
         ("p/v6".to_owned(), Some(Family::V6), Some(ip("fd00::3"))),
     ];
     assert_eq!(both, wanted);
-    assert_eq!(names("dual", Target::Pod(pod("v4")), None), [("p".to_owned(), Some(Family::V4), Some(ip("10.0.0.4")))]);
+    assert_eq!(
+        names("dual", Target::Pod(pod("v4")), None),
+        [("p".to_owned(), Some(Family::V4), Some(ip("10.0.0.4")))]
+    );
     let named = names("dual", Target::Pod(pod("twin")), Some(Family::V6));
     assert_eq!(named, [("p".to_owned(), Some(Family::V6), Some(ip("fd00::3")))]);
     let node = names("dual", Target::Node("n1".to_owned()), None);

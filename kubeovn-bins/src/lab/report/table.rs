@@ -31,7 +31,8 @@ impl Table {
     }
 
     pub(super) fn row<const N: usize>(&mut self, cells: [String; N]) {
-        self.rows.push((cells.map(|cell| if cell.is_empty() { "-".to_owned() } else { cell }).to_vec(), None));
+        self.rows
+            .push((cells.map(|cell| if cell.is_empty() { "-".to_owned() } else { cell }).to_vec(), None));
     }
 
     /// A line of its own below the last row.
@@ -49,7 +50,9 @@ impl Table {
         let cells = |column: usize| self.rows.iter().filter_map(move |(row, _)| row.get(column));
         let widths: Vec<usize> = (0..)
             .zip(&self.heading)
-            .map(|(column, heading)| cells(column).map(|cell| width(cell)).chain([heading.len()]).max().unwrap_or(0))
+            .map(|(column, heading)| {
+                cells(column).map(|cell| width(cell)).chain([heading.len()]).max().unwrap_or(0)
+            })
             .collect();
         let heading: Vec<String> = self.heading.iter().map(|heading| (*heading).to_owned()).collect();
         let mut text = paint.bold(&self.line(&heading, &widths));

@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 use super::*;
 
 fn report() -> Report {
-    let problem = Problem { code: "IPAM-POOL-EXHAUSTED".to_owned(), message: "IPAM-POOL-EXHAUSTED: full".to_owned() };
+    let problem = Problem::new("IPAM-POOL-EXHAUSTED", "IPAM-POOL-EXHAUSTED: full");
     let probe = |name: &str, expected, seen| ProbeLine {
         name: name.to_owned(),
         family: Some("v4".to_owned()),
@@ -43,8 +43,9 @@ fn report() -> Report {
             kind: Some("Subnet".to_owned()),
             name: None,
             code: "SUBNET-CIDR".to_owned(),
-            message: "SUBNET-CIDR: no".to_owned(),
+            message: "no".to_owned(),
         }],
+        warnings: vec!["y.yaml:3: FIELD: odd".to_owned()],
     }
 }
 
@@ -56,12 +57,12 @@ fn the_document_has_the_promised_shape() {
         "subnets": [{"name": "web", "vpc": "ovn-cluster", "cidr": "10.0.0.0/24,fd00::/64", "used": 3,
                      "available": 18_446_744_073_709_551_616.0, "error": null}],
         "pods": [{"namespace": "shop", "name": "w1", "node": "n1", "subnet": "web", "ips": ["10.0.0.2", "fd00::2"],
-                  "mac": "", "error": {"code": "IPAM-POOL-EXHAUSTED", "message": "IPAM-POOL-EXHAUSTED: full"}}],
+                  "mac": "", "error": {"code": "IPAM-POOL-EXHAUSTED", "message": "full"}}],
         "probes": [{"name": "a", "family": "v4", "expected": "allow", "seen": "allow", "ms": 1.25},
                    {"name": "b", "family": "v4", "expected": "deny", "seen": "allow", "ms": 1.25},
                    {"name": "c", "family": "v4", "expected": "deny", "seen": "unknown", "ms": 1.25}],
         "rejected": [{"file": "x.yaml", "line": 7, "kind": "Subnet", "name": null, "code": "SUBNET-CIDR",
-                      "message": "SUBNET-CIDR: no"}],
+                      "message": "no"}],
     });
     assert_eq!(document, wanted);
 }

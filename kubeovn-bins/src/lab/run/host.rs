@@ -28,7 +28,11 @@ pub(super) struct Host {
 
 impl Host {
     /// A machine, and a daemon on it that listens.
-    pub(super) async fn raise(fabric: &Fabric, cluster: &MemoryCluster, name: &str) -> Result<Self, LabError> {
+    pub(super) async fn raise(
+        fabric: &Fabric,
+        cluster: &MemoryCluster,
+        name: &str,
+    ) -> Result<Self, LabError> {
         let handle = fabric.node_up(name).await?;
         let failed = LabError::network(format!("start the daemon of node {name}"));
         let own = DaemonConfig::new(name).map_err(LabError::network("open the lab's own namespace"))?;

@@ -48,10 +48,12 @@ impl Progress {
         }
     }
 
-    /// The latest report.
+    /// How things are.
     pub(super) fn report(&mut self, report: Report) {
-        self.last = report;
-        self.write();
+        if self.last != report {
+            self.last = report;
+            self.write();
+        }
     }
 
     pub(super) fn fabric(&mut self, event: &FabricEvent) {

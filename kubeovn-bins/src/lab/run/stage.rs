@@ -38,6 +38,8 @@ pub(super) struct Wanted {
     pub(super) pods: BTreeMap<PodName, Seat>,
 }
 
+mod look;
+
 pub(super) struct Stage {
     fabric: Arc<Fabric>,
     runtime: Arc<Runtime>,
@@ -57,10 +59,24 @@ enum NodeState {
 
 enum PodState {
     /// Dropping the sender gives it up.
-    Plugging { seat: Seat, tries: usize, stop: Option<oneshot::Sender<Abandon>> },
-    Plugged { seat: Seat, plugged: Plugged },
-    Unplugging { tries: usize },
-    Failed { seat: Option<Seat>, problem: Problem, tries: usize, again: Instant },
+    Plugging {
+        seat: Seat,
+        tries: usize,
+        stop: Option<oneshot::Sender<Abandon>>,
+    },
+    Plugged {
+        seat: Seat,
+        plugged: Plugged,
+    },
+    Unplugging {
+        tries: usize,
+    },
+    Failed {
+        seat: Option<Seat>,
+        problem: Problem,
+        tries: usize,
+        again: Instant,
+    },
 }
 
 /// Give a pod up and leave what there is of it: all of the lab goes.
@@ -77,7 +93,15 @@ enum Done {
 impl Stage {
     pub(super) fn new(fabric: Arc<Fabric>, runtime: Arc<Runtime>, cluster: Arc<MemoryCluster>) -> Self {
         let wanted = Wanted::default();
-        Self { fabric, runtime, cluster, wanted, nodes: BTreeMap::new(), pods: BTreeMap::new(), jobs: JoinSet::new() }
+        Self {
+            fabric,
+            runtime,
+            cluster,
+            wanted,
+            nodes: BTreeMap::new(),
+            pods: BTreeMap::new(),
+            jobs: JoinSet::new(),
+        }
     }
 
     /// Begins to make it so.
@@ -107,65 +131,6 @@ impl Stage {
         };
         self.step();
         said
-    }
-
-    /// What is still on its way, for people; none when everything is as wanted, or as far as it gets.
-    pub(super) fn unfinished(&self) -> Option<String> {
-        let nodes = self.wanted.nodes.iter().filter(|name| match self.nodes.get(*name) {
-            Some(NodeState::Up(_) | NodeState::Failed { .. }) => false,
-            Some(NodeState::Rising | NodeState::Sinking) | None => true,
-        });
-        let pods = self.wanted.pods.iter().filter(|(name, seat)| match self.pods.get(*name) {
-            Some(PodState::Plugged { seat: has, .. }) => has != *seat,
-            Some(PodState::Failed { .. }) => false,
-            Some(PodState::Plugging { .. } | PodState::Unplugging { .. }) => true,
-            None => self.wanted.nodes.contains(&seat.node),
-        });
-        let gone = self.pods.keys().filter(|name| !self.wanted.pods.contains_key(*name));
-        let sinking = self.nodes.keys().filter(|name| !self.wanted.nodes.contains(*name));
-        match (nodes.count() + sinking.count(), pods.count() + gone.count()) {
-            (0, 0) => None,
-            (0, pods) => Some(format!("wiring {pods} pods")),
-            (nodes, _) => Some(format!("bringing {nodes} nodes up or down")),
-        }
-    }
-
-    /// The pods that are on their way, without a word whether they will get there.
-    pub(super) fn plugging(&self) -> impl Iterator<Item = &PodName> {
-        self.pods.iter().filter(|(_, state)| matches!(state, PodState::Plugging { .. })).map(|(name, _)| name)
-    }
-
-    /// The machines that are up.
-    pub(super) fn hosts(&self) -> impl Iterator<Item = &NodeHandle> {
-        self.nodes.values().filter_map(|state| match state {
-            NodeState::Up(host) => Some(&host.handle),
-            _ => None,
-        })
-    }
-
-    /// The pods that have a network.
-    pub(super) fn plugged(&self) -> impl Iterator<Item = (&PodName, &Plugged)> {
-        self.pods.iter().filter_map(|(name, state)| match state {
-            PodState::Plugged { plugged, .. } => Some((name, plugged)),
-            _ => None,
-        })
-    }
-
-    /// What is wrong with pods, as far as it is known here.
-    pub(super) fn trouble(&self) -> BTreeMap<PodName, Problem> {
-        let failed = self.pods.iter().filter_map(|(name, state)| match state {
-            PodState::Failed { problem, .. } => Some((name.clone(), problem.clone())),
-            _ => None,
-        });
-        let homeless = self.wanted.pods.iter().filter_map(|(name, seat)| {
-            let problem = match self.nodes.get(&seat.node) {
-                None => problem(&LabError::NodeUnknown { node: seat.node.clone() }),
-                Some(NodeState::Failed { problem, .. }) => problem.clone(),
-                Some(_) => return None,
-            };
-            Some((name.clone(), problem))
-        });
-        homeless.chain(failed).collect()
     }
 
     /// Lets what is on its way come to its end, and gives the fabric back.
@@ -214,7 +179,8 @@ impl Stage {
                 Some(_) => {}
             }
         }
-        let gone: Vec<String> = self.nodes.keys().filter(|name| !self.wanted.nodes.contains(*name)).cloned().collect();
+        let gone: Vec<String> =
+            self.nodes.keys().filter(|name| !self.wanted.nodes.contains(*name)).cloned().collect();
         for name in gone {
             if !self.is_used(&name) {
                 self.sink(name);
@@ -258,7 +224,8 @@ impl Stage {
     }
 
     fn step_pod(&mut self, name: &PodName, now: Instant) {
-        let wanted = self.wanted.pods.get(name).filter(|seat| self.wanted.nodes.contains(&seat.node)).cloned();
+        let wanted =
+            self.wanted.pods.get(name).filter(|seat| self.wanted.nodes.contains(&seat.node)).cloned();
         match (self.pods.get_mut(name), wanted) {
             (Some(PodState::Plugging { seat, stop, .. }), wanted) => {
                 if wanted.as_ref() != Some(seat) {
@@ -361,7 +328,7 @@ impl Stage {
 
     fn fail(&mut self, name: &PodName, seat: Option<Seat>, tries: usize, error: &PlugError) -> String {
         let pause = pause(tries);
-        let problem = Problem { code: error.code(), message: error.to_string() };
+        let problem = Problem::new(&error.code(), &error.to_string());
         let failed = PodState::Failed { seat, problem, tries: tries + 1, again: Instant::now() + pause };
         self.pods.insert(name.clone(), failed);
         format!("pod {name}: {error}; tried again in {} s", pause.as_secs())
@@ -374,7 +341,6 @@ fn pause(tries: usize) -> Duration {
 }
 
 fn problem(error: &LabError) -> Problem {
-    let message = error.to_string();
-    let code = message.split(':').next().unwrap_or_default().to_owned();
-    Problem { code, message }
+    let text = error.to_string();
+    Problem::new(text.split(':').next().unwrap_or_default(), &text)
 }

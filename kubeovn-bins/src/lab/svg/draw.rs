@@ -80,7 +80,10 @@ impl Canvas {
             let end: String = text.chars().skip(length - kept.div_ceil(2)).collect();
             (escape(&format!("{start}…{end}")), format!("<title>{}</title>", escape(text)))
         };
-        self.add(&format!("<text x=\"{:.1}\" y=\"{:.1}\" class=\"{class}\">{title}{shown}</text>", at.x, at.y));
+        self.add(&format!(
+            "<text x=\"{:.1}\" y=\"{:.1}\" class=\"{class}\">{title}{shown}</text>",
+            at.x, at.y
+        ));
     }
 
     /// The document.

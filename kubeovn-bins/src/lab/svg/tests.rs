@@ -33,7 +33,9 @@ fn boxes(svg: &str, class: &str) -> Vec<[f64; 4]> {
     let number = |line: &str, name: &str| -> f64 {
         line.split_once(&format!(" {name}=\"")).unwrap().1.split_once('"').unwrap().0.parse().unwrap()
     };
-    let of_class = svg.lines().filter(|line| line.starts_with("<rect x") && line.contains(&format!("class=\"{class}\"")));
+    let of_class = svg
+        .lines()
+        .filter(|line| line.starts_with("<rect x") && line.contains(&format!("class=\"{class}\"")));
     of_class
         .map(|line| {
             let (x, y) = (number(line, "x"), number(line, "y"));
@@ -55,13 +57,16 @@ fn nothing_overlaps_and_all_is_on_the_page() {
             for (number, one) in all.iter().enumerate() {
                 assert!(one[0] >= 0.0 && one[2] <= width, "{class} {one:?} leaves the page of {width}");
                 for other in &all[number + 1..] {
-                    let apart = one[2] <= other[0] || other[2] <= one[0] || one[3] <= other[1] || other[3] <= one[1];
+                    let apart =
+                        one[2] <= other[0] || other[2] <= one[0] || one[3] <= other[1] || other[3] <= one[1];
                     assert!(apart, "{class} {one:?} overlaps {other:?}");
                 }
             }
         }
         for subnet in boxes(&svg, "subnet") {
-            let inside = |vpc: &[f64; 4]| vpc[0] <= subnet[0] && vpc[1] <= subnet[1] && subnet[2] <= vpc[2] && subnet[3] <= vpc[3];
+            let inside = |vpc: &[f64; 4]| {
+                vpc[0] <= subnet[0] && vpc[1] <= subnet[1] && subnet[2] <= vpc[2] && subnet[3] <= vpc[3]
+            };
             assert!(boxes(&svg, "vpc").iter().any(inside), "subnet {subnet:?} is in no VPC");
         }
     }
@@ -95,6 +100,11 @@ fn pods_of_one_node_share_a_colour_and_broken_ones_are_marked() {
 fn peers_are_joined() {
     let mut topology = topology(&[&[1], &[1]]);
     assert!(!render(&topology).contains("class=\"peering\""));
-    topology.peerings = vec![("vpc-0".to_owned(), "vpc-1".to_owned()), ("vpc-0".to_owned(), "gone".to_owned())];
-    assert_eq!(render(&topology).matches("class=\"peering\"").count(), 1 + 1, "the line, and the legend's sample");
+    topology.peerings =
+        vec![("vpc-0".to_owned(), "vpc-1".to_owned()), ("vpc-0".to_owned(), "gone".to_owned())];
+    assert_eq!(
+        render(&topology).matches("class=\"peering\"").count(),
+        1 + 1,
+        "the line, and the legend's sample"
+    );
 }

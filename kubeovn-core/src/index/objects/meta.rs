@@ -68,7 +68,7 @@ impl Meta {
 
 #[cfg(feature = "serde")]
 mod raw {
-    //! The wire form, and RFC 3339 times without a time library.
+    //! The wire form.
 
     use super::{BTreeMap, Meta, Name};
 
@@ -93,7 +93,7 @@ mod raw {
                 name: raw.name.unwrap_or_default(),
                 namespace: raw.namespace.unwrap_or_default(),
                 uid: raw.uid.unwrap_or_default(),
-                created: raw.creation_timestamp.as_deref().and_then(millis).unwrap_or(0),
+                created: raw.creation_timestamp.as_deref().and_then(crate::time::millis).unwrap_or(0),
                 revision: raw.resource_version.unwrap_or_default(),
                 generation: raw.generation.unwrap_or(0),
                 deleting: raw.deletion_timestamp.is_some(),
@@ -102,38 +102,5 @@ mod raw {
                 annotations: raw.annotations.unwrap_or_default(),
             }
         }
-    }
-
-    /// `2026-03-01T12:00:00Z` (fractions allowed, always UTC: so the API server writes it) as milliseconds.
-    pub(super) fn millis(text: &str) -> Option<u64> {
-        let (date, time) = text.strip_suffix('Z')?.split_once('T')?;
-        let mut date = date.splitn(3, '-').map(|p| p.parse::<i64>().ok());
-        let (y, m, d) = (date.next()??, date.next()??, date.next()??);
-        let (clock, fraction) = time.split_once('.').unwrap_or((time, ""));
-        let mut clock = clock.splitn(3, ':').map(|p| p.parse::<i64>().ok());
-        let (h, min, s) = (clock.next()??, clock.next()??, clock.next()??);
-        let thousandths: i64 = fraction
-            .bytes()
-            .take(3)
-            .chain(std::iter::repeat(b'0'))
-            .take(3)
-            .try_fold(0, |n, c| c.is_ascii_digit().then(|| n * 10 + i64::from(c - b'0')))?;
-        // Days from civil date, counting years from March so that the leap day is the last of the year.
-        let (year, month) = if m <= 2 { (y - 1, m + 9) } else { (y, m - 3) };
-        let days = 365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + d - 1 - 719_468;
-        u64::try_from(((days * 24 + h) * 60 + min) * 60_000 + s * 1000 + thousandths).ok()
-    }
-}
-
-#[cfg(all(test, feature = "serde"))]
-mod tests {
-    use super::raw::millis;
-
-    #[test]
-    fn times_are_read_to_the_millisecond() {
-        assert_eq!(millis("1970-01-01T00:00:00Z"), Some(0));
-        assert_eq!(millis("2000-02-29T23:59:59.5Z"), Some(951_868_799_500));
-        assert_eq!(millis("2026-11-23T05:02:00.123456Z"), Some(1_795_410_120_123));
-        assert_eq!(millis("yesterday"), None);
     }
 }

@@ -12,10 +12,15 @@ pub(super) fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
 }
 
+/// Are the files to be written anew?
+pub(super) fn updating() -> bool {
+    env::var("UPDATE_GOLDEN").is_ok_and(|value| value == "1")
+}
+
 /// Fails with a line diff unless the file of this name holds this text. Writes the file when asked to.
 pub(super) fn compare(name: &str, text: &str) {
     let path = folder().join(format!("{name}.txt"));
-    if env::var("UPDATE_GOLDEN").is_ok_and(|value| value == "1") {
+    if updating() {
         return fs::write(&path, text).unwrap();
     }
     let golden = fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}. {HOW}", path.display()));

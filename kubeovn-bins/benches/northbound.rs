@@ -1,0 +1,113 @@
+//! What the controller costs on a real `ovsdb-server`: from objects to committed rows, again with nothing to do, after
+//! a restart; what one pod costs in planning; and beside it, in the same run, the way of one transaction per pod.
+//!
+//! `cargo bench -p kubeovn-bins --bench northbound -- [--pods 10000] [--nodes 200] [--subnets 50] [--quick]`; prints
+//! a table, exits with 0. Needs `ovsdb-server`, `ovsdb-tool` and the schema of OVN. Wall-clock time on whatever else
+//! the machine does: look at ratios, not at digits.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::cast_precision_loss,
+    reason = "a bench prints, stops at the first surprise, and computes with rounded numbers"
+)]
+
+#[path = "northbound/counted.rs"]
+mod counted;
+#[path = "northbound/one_by_one.rs"]
+mod one_by_one;
+#[path = "northbound/planning.rs"]
+mod planning;
+#[path = "northbound/size.rs"]
+mod size;
+#[path = "../../kubeovn-ovn/tests/support/server.rs"]
+mod server;
+
+use std::{
+    fs,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use kubeovn_bins::run::controller;
+use kubeovn_core::index::Settings;
+use tokio::runtime::Builder;
+
+use counted::{CountedCluster, CountedDatabase, Counts};
+use server::{Directory, Server};
+use size::Size;
+
+/// Comes after every other pod, so that its port is written when all the others have been looked at.
+const LAST: (&str, &str) = ("zzz", "zzz");
+
+fn main() {
+    let size = Size::from_args(std::env::args().skip(1));
+    println!("{} pods on {} nodes in {} subnets\n", size.pods, size.nodes, size.subnets);
+    println!("{:<44}{:>10}{:>12}{:>10}{:>14}", "", "seconds", "pods/s", "txns", "txns/100 pods");
+    let directory = Directory::new();
+    let server = Server::standalone(&directory, &[]);
+
+    let cluster = Arc::new(CountedCluster::new(size.objects()));
+    let first = run(&server, &cluster, |counts| counts.committed_ports() >= size.ports());
+    row("objects to committed rows", size.pods, &first);
+    let told = run(&server, &cluster, |_| cluster.told() >= size.pods);
+    row("  … to the last pod told, and started again", size.pods, &told);
+    println!("{:<44}{:>10}", "  peak memory (VmHWM)", peak());
+
+    cluster.apply(size::pod(LAST.0, LAST.1, 0));
+    let again = run(&server, &cluster, |counts| counts.committed_ports() >= 1);
+    row("again, nothing changed (but one pod)", size.pods, &again);
+
+    let manifests = Arc::new(CountedCluster::new(size.objects()));
+    let recovered = run(&server, &manifests, |_| manifests.told() >= size.pods);
+    row("again, from manifests alone, to all told", size.pods, &recovered);
+    println!("{:<44}{:>10}\n", "  peak memory (VmHWM)", peak());
+
+    planning::report(&size);
+    let serial = one_by_one::run(size.sample());
+    row("one transaction per pod, one after another", size.sample(), &serial);
+    let ratio = (size.pods as f64 / first.took.as_secs_f64()) / (size.sample() as f64 / serial.took.as_secs_f64());
+    println!("{:<44}{ratio:>9.1}x", "  the first row is faster by");
+}
+
+/// What a stage took.
+struct Took {
+    took: Duration,
+    transactions: usize,
+}
+
+fn row(what: &str, pods: usize, Took { took, transactions }: &Took) {
+    let seconds = took.as_secs_f64();
+    println!(
+        "{what:<44}{seconds:>10.3}{:>12.0}{transactions:>10}{:>14.2}",
+        pods as f64 / seconds,
+        *transactions as f64 * 100.0 / pods as f64
+    );
+}
+
+/// Runs a controller until it is done.
+fn run(server: &Server, cluster: &Arc<CountedCluster>, done: impl Fn(&Counts) -> bool) -> Took {
+    let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let counts = Arc::new(Counts::default());
+    let database = Box::new(CountedDatabase::connecting(&server.endpoint(), counts.clone()));
+    let start = Instant::now();
+    let controller = runtime.spawn(controller::run(Settings::default(), cluster.clone(), database));
+    while !done(&counts) {
+        assert!(!controller.is_finished(), "the controller ended");
+        assert!(start.elapsed() < Duration::from_mins(10), "not done in time");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let took = start.elapsed();
+    controller.abort();
+    let _ = runtime.block_on(controller);
+    Took { took, transactions: counts.transactions() }
+}
+
+/// The most memory that this process had, the objects of the cluster included.
+fn peak() -> String {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kilobytes: f64 = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse().ok()).unwrap_or(0.0);
+    format!("{:.0} MB", kilobytes / 1024.0)
+}

@@ -1,0 +1,75 @@
+//! The usual way of a network controller: one transaction per pod, each awaited before the next.
+
+use std::{sync::Arc, time::Instant};
+
+use kubeovn_ovn::ovsdb::{
+    session::{Session, SessionConfig, SessionEvent},
+    wire::{Atom, Condition, Datum, Function, Mutation, Mutator, OpResult, Operation, Row},
+};
+use tokio::{net::UnixStream, runtime::Builder};
+
+use crate::{
+    Took,
+    server::{DATABASE, Directory, Server},
+};
+
+/// Puts `pods` ports into one switch of a server of its own.
+pub(crate) fn run(pods: usize) -> Took {
+    let directory = Directory::new();
+    let server = Server::standalone(&directory, &[]);
+    let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let stream = UnixStream::connect(server.socket()).await.unwrap();
+        let (reader, writer) = stream.into_split();
+        let (session, mut events) = Session::start(reader, writer, &SessionConfig::default());
+        let switch = Operation::Insert {
+            table: "Logical_Switch".into(),
+            row: Row::from([("name".into(), Atom::from("net-0").into())]),
+            uuid: None,
+            name: None,
+        };
+        let mut transact = async |id: u64, operations: &[Operation]| {
+            session.submit(id, DATABASE, operations).unwrap();
+            match events.next().await {
+                SessionEvent::Reply { result, .. } => {
+                    let results = result.unwrap();
+                    assert_eq!(OpResult::first_error(&results), None);
+                }
+                other => panic!("{other:?}"),
+            }
+        };
+        transact(0, &[switch]).await;
+        let start = Instant::now();
+        for i in 0..pods {
+            transact(1, &wire_up(i)).await;
+        }
+        Took { took: start.elapsed(), transactions: pods }
+    })
+}
+
+/// A port like those of the controller, and its switch's reference to it.
+fn wire_up(i: usize) -> [Operation; 2] {
+    let name: Arc<str> = format!("web-7d4b9c-{i:05}.team-0").into();
+    let pair = |key: &str, value: &str| (Atom::from(key), Atom::from(value));
+    let marks = [
+        pair("vendor", "kube-ovn"),
+        pair("pod", &format!("team-0/web-7d4b9c-{i:05}")),
+        pair("ls", "net-0"),
+        pair("uid", "5a3a40f8-5d5e-4a43-9a5c-0d7e4e7a1f00"),
+    ];
+    let address = format!("00:00:00:00:{:02x}:{:02x} 10.100.{}.{}", i / 250, i % 250, i / 250, i % 250 + 2);
+    let row = Row::from([
+        ("name".into(), Atom::from(name).into()),
+        ("addresses".into(), Atom::from(address).into()),
+        ("external_ids".into(), Datum::map(marks)),
+    ]);
+    let port: Arc<str> = "port".into();
+    let insert =
+        Operation::Insert { table: "Logical_Switch_Port".into(), row, uuid: None, name: Some(port.clone()) };
+    let refer = Operation::Mutate {
+        table: "Logical_Switch".into(),
+        r#where: vec![Condition::new("name", Function::Equal, Atom::from("net-0"))],
+        mutations: vec![Mutation::new("ports", Mutator::Insert, Datum::set([Atom::Named(port)]))],
+    };
+    [insert, refer]
+}

@@ -1,0 +1,106 @@
+//! Pods, nodes and namespaces.
+
+use serde_json::{Value, json};
+
+use super::{metadata, read};
+use crate::index::objects::{Meta, Namespace, Node, Pod};
+
+#[test]
+fn metadata_is_read() {
+    let namespace: Namespace = read(&json!({ "metadata": metadata("dev"), "spec": { "finalizers": ["kubernetes"] },
+        "status": { "phase": "Active" } }));
+    let meta = &namespace.meta;
+    assert_eq!((&*meta.name, &*meta.namespace, &*meta.revision), ("dev", "", "123456"));
+    assert_eq!(&*meta.uid, "5b1b4c4e-7c1e-4e4e-9a55-3f9f6c1d2e3a");
+    assert_eq!((meta.created, meta.generation, meta.deleting), (1_772_366_400_000, 3, false));
+    assert_eq!(meta.finalizers.iter().map(|f| &**f).collect::<Vec<_>>(), ["kubeovn.io/kube-ovn-controller"]);
+    assert_eq!(meta.labels.get("app").map(|v| &**v), Some("web"));
+    assert_eq!(meta.annotation("ovn.kubernetes.io/ip_address"), Some("10.16.0.9"));
+    assert_eq!((meta.annotation("empty"), meta.annotation("absent")), (None, None));
+}
+
+#[test]
+fn sparse_metadata_is_read() {
+    let nulls = json!({ "name": "dev", "labels": null, "annotations": null, "finalizers": null,
+        "creationTimestamp": null, "deletionTimestamp": null, "generation": null });
+    assert_eq!(read::<Namespace>(&json!({ "metadata": nulls })).meta, Meta::named("dev"));
+    assert_eq!(read::<Namespace>(&json!({ "metadata": { "name": "dev" } })).meta, Meta::named("dev"));
+    let deleting = json!({ "name": "dev", "deletionTimestamp": "2026-03-01T12:00:00Z", "deletionGracePeriodSeconds": 30 });
+    assert!(read::<Namespace>(&json!({ "metadata": deleting })).meta.deleting);
+}
+
+fn pod(spec: Value, status: Value) -> Pod {
+    let mut meta = metadata("web-0");
+    meta["namespace"] = "dev".into();
+    meta["generateName"] = "web-".into();
+    read(&json!({ "apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec, "status": status }))
+}
+
+#[test]
+fn a_running_pod_is_read() {
+    let spec = json!({
+        "containers": [{ "name": "web", "image": "nginx", "ports": [{ "containerPort": 80, "protocol": "TCP" }],
+            "resources": { "limits": { "cpu": "1" } }, "volumeMounts": [{ "name": "t", "mountPath": "/t", "readOnly": true }] }],
+        "nodeName": "n1", "restartPolicy": "Always", "terminationGracePeriodSeconds": 30, "dnsPolicy": "ClusterFirst",
+        "tolerations": [{ "key": "node.kubernetes.io/not-ready", "operator": "Exists", "tolerationSeconds": 300 }],
+    });
+    let status = json!({ "phase": "Running", "podIP": "10.16.0.9", "podIPs": [{ "ip": "10.16.0.9" }],
+        "containerStatuses": [{ "name": "web", "ready": true, "restartCount": 0, "state": { "running": {} } }] });
+    let pod = pod(spec, status);
+    assert_eq!((&*pod.meta.namespace, &*pod.meta.name), ("dev", "web-0"));
+    assert_eq!(pod.node.as_deref(), Some("n1"));
+    assert!(pod.needs_network());
+}
+
+#[test]
+fn a_pod_that_was_only_just_made_is_read() {
+    let pod = read::<Pod>(&json!({ "metadata": { "name": "web-0", "namespace": "dev" } }));
+    assert_eq!((pod.node.clone(), pod.needs_network()), (None, true));
+    assert_eq!(self::pod(json!({ "nodeName": "" }), json!({})).node, None);
+}
+
+#[test]
+fn pods_on_the_nodes_network_need_none() {
+    assert!(!pod(json!({ "hostNetwork": true }), json!({})).needs_network());
+    assert!(pod(json!({ "hostNetwork": false }), json!({})).needs_network());
+}
+
+#[test]
+fn a_pod_is_finished_when_it_will_not_start_again() {
+    for (phase, policy, reason, finished) in [
+        ("Succeeded", "Always", "", false),
+        ("Succeeded", "OnFailure", "", true),
+        ("Succeeded", "Never", "", true),
+        ("Failed", "Never", "", true),
+        ("Failed", "OnFailure", "", false),
+        ("Failed", "Always", "", false),
+        ("Failed", "Always", "Evicted", true),
+        ("Running", "Never", "Evicted", false),
+        ("Pending", "Never", "", false),
+        ("Unknown", "Never", "", false),
+    ] {
+        let pod = pod(json!({ "restartPolicy": policy }), json!({ "phase": phase, "reason": reason }));
+        assert_eq!(pod.finished, finished, "{phase} {policy} {reason}");
+    }
+    assert!(!pod(json!({}), json!({ "phase": "Succeeded" })).finished, "the default is Always");
+}
+
+#[test]
+fn a_node_has_the_first_internal_address_of_each_family() {
+    let status = json!({
+        "addresses": [
+            { "type": "Hostname", "address": "n1" },
+            { "type": "ExternalIP", "address": "203.0.113.1" },
+            { "type": "InternalIP", "address": "fd00:192::1" },
+            { "type": "InternalIP", "address": "192.168.0.1" },
+            { "type": "InternalIP", "address": "192.168.7.7" },
+            { "type": "InternalIP", "address": "unreadable" },
+        ],
+        "capacity": { "cpu": "8" }, "conditions": [{ "type": "Ready", "status": "True" }],
+        "nodeInfo": { "kernelVersion": "6.1" }, "images": [{ "names": ["a"], "sizeBytes": 7 }],
+    });
+    let node: Node = read(&json!({ "metadata": metadata("n1"), "spec": { "podCIDR": "10.0.0.0/24" }, "status": status }));
+    assert_eq!((&*node.meta.name, node.internal.to_string()), ("n1", "192.168.0.1,fd00:192::1".into()));
+    assert!(read::<Node>(&json!({ "metadata": { "name": "n1" } })).internal.is_empty());
+    assert!(read::<Node>(&json!({ "metadata": { "name": "n1" }, "status": {} })).internal.is_empty());
+}

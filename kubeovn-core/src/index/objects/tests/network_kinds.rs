@@ -1,0 +1,162 @@
+//! Subnets, VPCs and address records.
+
+use serde_json::{Value, json};
+
+use super::{metadata, read};
+use crate::{
+    count::Count,
+    index::objects::{Ip, IpSpec, Meta, Name, Operator, PolicyAction, Subnet, SubnetSpec, SubnetStatus, Vpc, VpcSpec},
+};
+
+fn sample(text: &str) -> Value {
+    serde_json::from_str(text).unwrap()
+}
+
+fn texts(names: &[Name]) -> Vec<&str> {
+    names.iter().map(|name| &**name).collect()
+}
+
+fn subnet(spec: Value) -> SubnetSpec {
+    read::<Subnet>(&json!({ "metadata": { "name": "a" }, "spec": spec })).spec
+}
+
+#[test]
+fn a_whole_subnet_is_read_and_fields_without_effect_are_named() {
+    let subnet: Subnet = read(&sample(include_str!("../../../../tests/data/subnet.json")));
+    let spec = &subnet.spec;
+    assert_eq!((&*subnet.meta.name, &*spec.vpc, &*spec.vlan), ("shop-a", "shop", "vlan10"));
+    assert_eq!((&*spec.cidr_block, &*spec.gateway), ("10.1.0.0/24,fd00:1::/64", "10.1.0.1,fd00:1::1"));
+    assert_eq!(spec.exclude_ips, ["10.1.0.1", "10.1.0.10..10.1.0.20", "fd00:1::1"]);
+    assert_eq!((&*spec.provider, spec.private, spec.mtu, &*spec.route_table), ("ovn", true, 1400, "rt1"));
+    assert_eq!(spec.allow_subnets, ["10.2.0.0/16"]);
+    assert_eq!(spec.namespace_selectors.len(), 2);
+    let [first, second] = spec.namespace_selectors.as_slice() else { panic!("{spec:?}") };
+    assert_eq!(first.match_labels.get("team").map(|v| &**v), Some("shop"));
+    assert_eq!(first.match_expressions[0].operator, Operator::DoesNotExist);
+    assert_eq!(texts(&second.match_expressions[0].values), ["front"]);
+    let inert = texts(&spec.inert);
+    for field in ["acls", "enableDHCP", "gatewayNode", "natOutgoing", "policyRoutingTableID", "vips"] {
+        assert!(inert.contains(&field), "{field} is not among {inert:?}");
+    }
+    for field in ["cidrBlock", "vpc", "private", "default", "logicalGateway", "u2oFeatures", "externalEgressGateway"] {
+        assert!(!inert.contains(&field), "{field} has an effect, or is not set: {inert:?}");
+    }
+}
+
+#[test]
+fn a_field_that_is_set_to_nothing_is_not_named() {
+    let nothing = json!({ "vips": [], "u2oFeatures": {}, "enableDHCP": false, "policyRoutingPriority": 0, "gatewayNode": "",
+        "enableLb": null, "u2oInterconnectionIP": "", "nested": { "a": { "b": 0 }, "c": [] } });
+    assert_eq!(subnet(nothing).inert, []);
+    let set = json!({ "vips": [""], "u2oFeatures": { "overlayOnlyRouting": true }, "enableDHCP": true,
+        "policyRoutingPriority": 1, "gatewayNode": "n1", "ratio": 0.5, "negative": -1, "fromTheFuture": "x" });
+    let names = subnet(set).inert;
+    let expected =
+        ["enableDHCP", "fromTheFuture", "gatewayNode", "negative", "policyRoutingPriority", "ratio", "u2oFeatures", "vips"];
+    assert_eq!(texts(&names), expected, "sorted");
+}
+
+#[test]
+fn sparse_objects_are_read() {
+    assert_eq!(subnet(json!({})), SubnetSpec::default());
+    let bare = json!({ "metadata": { "name": "a" } });
+    assert_eq!(read::<Subnet>(&bare), Subnet { meta: Meta::named("a"), ..Subnet::default() });
+    assert_eq!(read::<Vpc>(&bare), Vpc { meta: Meta::named("a"), ..Vpc::default() });
+    assert_eq!(read::<Ip>(&bare), Ip { meta: Meta::named("a"), ..Ip::default() });
+}
+
+#[test]
+fn a_subnets_status_is_what_was_last_written() {
+    let subnet: Subnet = read(&sample(include_str!("../../../../tests/data/subnet.json")));
+    let status = &subnet.status;
+    assert_eq!((status.v4availableIPs, status.v4usingIPs), (Count(241), Count(0)));
+    assert_eq!((status.v6availableIPs, status.v6usingIPs), (Count((1 << 64) - 3), Count(1)));
+    assert_eq!(status.v4availableIPrange, "10.1.0.2-10.1.0.9,10.1.0.21-10.1.0.254");
+    assert_eq!((&*status.v4usingIPrange, &*status.v6usingIPrange), ("", "fd00:1::2"));
+    let [condition] = status.conditions.as_slice() else { panic!("{status:?}") };
+    assert_eq!((&*condition.r#type, &*condition.status), ("Validated", "False"));
+    assert_eq!(&*condition.reason, "ValidateLogicalSwitchFailed");
+    assert_eq!(&*condition.message, "gateway 10.9.0.1 is not in cidr");
+    assert_eq!(condition.observed_generation, 9_007_199_254_740_993);
+}
+
+#[test]
+fn counts_are_read_in_every_form_that_is_stored() {
+    for (stored, count) in [
+        (json!(253), 253),
+        (json!(253.0), 253),
+        (json!("18446744073709551613"), (1 << 64) - 3),
+        (json!(1.844_674_407_370_955_2e19), 1 << 64),
+        (json!("253.0"), 253),
+        (json!(-1), 0),
+    ] {
+        let status = json!({ "v4usingIPs": 0, "v6availableIPs": stored });
+        let subnet: Subnet = read(&json!({ "metadata": { "name": "a" }, "status": status }));
+        assert_eq!(subnet.status.v6availableIPs, Count(count), "{stored}");
+        assert_eq!(subnet.status, SubnetStatus { v6availableIPs: Count(count), ..SubnetStatus::default() });
+    }
+}
+
+#[test]
+fn a_vpc_is_read() {
+    let vpc: Vpc = read(&sample(include_str!("../../../../tests/data/vpc.json")));
+    assert_eq!(vpc.spec.static_routes.len(), vpc.spec.static_routes.iter().filter(|r| !r.next_hop.is_empty()).count());
+    assert!(texts(&vpc.spec.inert).contains(&"vpcPeerings"), "{:?}", vpc.spec.inert);
+    let spec = json!({
+        "defaultSubnet": "shop-a", "namespaces": ["shop", "shop-test"],
+        "staticRoutes": [{ "policy": "policySrc", "cidr": "10.1.0.0/24", "nextHopIP": "10.1.0.9", "routeTable": "t1",
+            "ecmpMode": "", "bfdId": "" }, { "cidr": "0.0.0.0/0", "nextHopIP": "10.1.0.8" }],
+        "policyRoutes": [{ "priority": 10, "match": "ip4", "action": "reroute", "nextHopIP": "10.1.0.9,10.1.0.8" },
+            { "priority": 32767, "match": "ip6", "action": "drop" }, { "match": "ip6" }],
+        "enableExternal": false, "bfdPort": null,
+    });
+    let spec: VpcSpec = read::<Vpc>(&json!({ "metadata": metadata("shop"), "spec": spec })).spec;
+    assert_eq!((&*spec.default_subnet, texts(&spec.namespaces)), ("shop-a", vec!["shop", "shop-test"]));
+    let [source, default] = spec.static_routes.as_slice() else { panic!("{spec:?}") };
+    assert_eq!((&*source.policy, &*source.cidr), ("policySrc", "10.1.0.0/24"));
+    assert_eq!((&*source.next_hop, &*source.table), ("10.1.0.9", "t1"));
+    assert_eq!((&*default.policy, &*default.table), ("", ""));
+    let actions: Vec<_> = spec.policy_routes.iter().map(|p| p.action).collect();
+    assert_eq!(actions, [PolicyAction::Reroute, PolicyAction::Drop, PolicyAction::Allow]);
+    let [first, second, _] = spec.policy_routes.as_slice() else { panic!("{spec:?}") };
+    assert_eq!((first.priority, &*first.r#match, &*first.next_hops), (10, "ip4", "10.1.0.9,10.1.0.8"));
+    assert_eq!(second.priority, 32_767);
+    assert_eq!(spec.inert, []);
+}
+
+#[test]
+fn a_vpcs_status_is_what_was_last_written() {
+    let status = json!({ "standby": true, "default": false, "defaultLogicalSwitch": "shop-a", "router": "shop",
+        "subnets": ["shop-a"], "tcpLoadBalancer": "vpc-shop-tcp-load", "vpcPeerings": [], "enableExternal": false,
+        "conditions": [{ "type": "Ready", "status": "True", "lastUpdateTime": "2026-01-01T00:00:00Z" }] });
+    let status = read::<Vpc>(&json!({ "metadata": { "name": "shop" }, "status": status })).status;
+    assert_eq!((status.standby, status.default, &*status.router), (true, false, "shop"));
+    assert_eq!((&*status.default_logical_switch, texts(&status.subnets)), ("shop-a", vec!["shop-a"]));
+    let [condition] = status.conditions.as_slice() else { panic!("{status:?}") };
+    assert_eq!((&*condition.reason, &*condition.message, condition.observed_generation), ("", "", 0));
+}
+
+#[test]
+fn a_record_is_read_and_written_in_kube_ovns_names() {
+    let ip: Ip = read(&sample(include_str!("../../../../tests/data/ip.json")));
+    assert!(!ip.spec.pod_name.is_empty() && !ip.spec.mac_address.is_empty(), "{ip:?}");
+    let spec = json!({ "podName": "web-0", "namespace": "dev", "subnet": "a", "nodeName": "n1", "macAddress": "0a:58:0a:10:00:05",
+        "ipAddress": "10.1.0.5,fd00::5", "v4IpAddress": "10.1.0.5", "v6IpAddress": "fd00::5", "podType": "StatefulSet" });
+    let mut with_legacy = spec.clone();
+    with_legacy["attachIps"] = json!([]);
+    with_legacy["containerID"] = json!("");
+    let ip: Ip = read(&json!({ "metadata": metadata("web-0.dev"), "spec": with_legacy }));
+    let expected = IpSpec {
+        pod_name: "web-0".into(),
+        namespace: "dev".into(),
+        subnet: "a".into(),
+        node_name: "n1".into(),
+        ip_address: "10.1.0.5,fd00::5".into(),
+        v4_ip_address: "10.1.0.5".into(),
+        v6_ip_address: "fd00::5".into(),
+        mac_address: "0a:58:0a:10:00:05".into(),
+        pod_type: "StatefulSet".into(),
+    };
+    assert_eq!(ip.spec, expected);
+    assert_eq!(serde_json::to_value(&ip.spec).unwrap(), spec);
+}
