@@ -73,6 +73,8 @@ pub struct RowEngine {
     spared: BTreeSet<OwnerKey>,
     sweep_due: bool,
     blocked: BTreeMap<RowKey, BTreeSet<OwnerKey>>,
+    /// The same by owner, who waits for one thing at a time.
+    blocked_on: BTreeMap<OwnerKey, RowKey>,
     retries: Retries,
     /// Elements that are not as wanted though no owner changed: somebody else's edit.
     repairs: BTreeSet<Slot>,
@@ -114,6 +116,7 @@ impl RowEngine {
             spared: BTreeSet::new(),
             sweep_due: false,
             blocked: BTreeMap::new(),
+            blocked_on: BTreeMap::new(),
             retries: Retries::default(),
             repairs: BTreeSet::new(),
             suspects: BTreeSet::new(),
@@ -221,11 +224,20 @@ impl RowEngine {
         self.sweep_due |= self.spared.remove(owner);
     }
 
+    fn block(&mut self, owner: &OwnerKey, what: RowKey) {
+        self.unblock(owner);
+        self.blocked.entry(what.clone()).or_default().insert(owner.clone());
+        self.blocked_on.insert(owner.clone(), what);
+    }
+
     fn unblock(&mut self, owner: &OwnerKey) {
-        self.blocked.retain(|_, owners| {
+        let Some(what) = self.blocked_on.remove(owner) else { return };
+        if let Some(owners) = self.blocked.get_mut(&what) {
             owners.remove(owner);
-            !owners.is_empty()
-        });
+            if owners.is_empty() {
+                self.blocked.remove(&what);
+            }
+        }
     }
 }
 

@@ -12,6 +12,7 @@
 //! Nothing is settled, planned, released or swept before every kind has been listed and the replica is complete: what
 //! is merely not known yet must not look as if it were gone.
 
+mod parked;
 mod recover;
 mod settle;
 
@@ -86,7 +87,7 @@ pub struct Spine {
     defined: BTreeSet<Name>,
     closing: BTreeSet<Name>,
     /// Owners that wait for somebody else's release, in the order in which they came.
-    parked: Vec<OwnerKey>,
+    parked: parked::Parked,
     /// What was last asked of the cluster and has not been seen yet, by object.
     sent: BTreeMap<ObjectKey, Vec<Write>>,
     rewrite: BTreeMap<ObjectKey, Millis>,
@@ -113,7 +114,7 @@ impl Spine {
             open: false,
             defined: BTreeSet::new(),
             closing: BTreeSet::new(),
-            parked: Vec::new(),
+            parked: parked::Parked::default(),
             sent: BTreeMap::new(),
             rewrite: BTreeMap::new(),
             noted: BTreeMap::new(),

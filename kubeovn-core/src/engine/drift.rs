@@ -104,9 +104,13 @@ impl RowEngine {
 
     /// Owners of whom it is not settled what they want.
     fn open(&self) -> HashSet<&OwnerKey> {
-        let blocked = self.blocked.values().flatten();
         let queued = self.dirty.iter().chain(self.groups.iter().flatten());
-        self.undecided.iter().chain(queued).chain(self.retries.owners()).chain(blocked).collect()
+        self.undecided
+            .iter()
+            .chain(queued)
+            .chain(self.retries.owners())
+            .chain(self.blocked_on.keys())
+            .collect()
     }
 
     /// Do rows of undecided owners live by this row?

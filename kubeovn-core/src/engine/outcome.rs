@@ -28,7 +28,8 @@ impl RowEngine {
         self.sweep_due = true;
         self.dirty.extend(self.holdings.owners().cloned());
         self.dirty.extend(self.undecided.iter().cloned());
-        self.dirty.extend(std::mem::take(&mut self.blocked).into_values().flatten());
+        self.blocked.clear();
+        self.dirty.extend(std::mem::take(&mut self.blocked_on).into_keys());
     }
 
     fn done(&mut self, flight: Flight, have: &dyn Replica) {
@@ -63,8 +64,9 @@ impl RowEngine {
 
     /// A row is there: whoever waited for it may go on.
     pub(super) fn woken_by(&mut self, row: &RowKey) {
-        if let Some(owners) = self.blocked.remove(row) {
-            self.dirty.extend(owners);
+        for owner in self.blocked.remove(row).into_iter().flatten() {
+            self.blocked_on.remove(&owner);
+            self.dirty.insert(owner);
         }
     }
 

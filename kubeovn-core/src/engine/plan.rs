@@ -196,12 +196,11 @@ impl RowEngine {
             }
             Obstacle::Busy(what, rival) => {
                 // Two that wait for each other can only change places in one transaction.
-                let waits_for_us = |o: &OwnerKey| {
-                    self.blocked.iter().any(|(what, waiting)| {
-                        waiting.contains(o) && self.holdings.rival(what, o) == Some(owner)
-                    })
-                };
-                if waits_for_us(&rival) {
+                let waits_for_us = self
+                    .blocked_on
+                    .get(&rival)
+                    .is_some_and(|awaited| self.holdings.rival(awaited, &rival) == Some(owner));
+                if waits_for_us {
                     self.groups.push([owner.clone(), rival.clone()].into());
                 }
                 let text = format!("waits until {} has left the rows of {rival}", what.id);
@@ -214,7 +213,7 @@ impl RowEngine {
     fn wait(&mut self, owner: &OwnerKey, what: RowKey, text: String, batch: &mut Batch) {
         let old = batch.undo.get(owner).cloned().flatten();
         self.swap(owner, old, batch);
-        self.blocked.entry(what).or_default().insert(owner.clone());
+        self.block(owner, what);
         self.judge(owner, Standing::Waiting, vec![Problem::new("ROW-WAITS", text)]);
     }
 

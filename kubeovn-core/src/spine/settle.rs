@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::Spine;
+use super::{Spine, parked::Need};
 use crate::{
-    contract::ipam::{AddrError, Settled},
+    contract::ipam::Settled,
     decide::{self, Wanting},
     error::Problem,
     index::{Decision, objects::Name},
@@ -88,13 +88,14 @@ impl Spine {
             Wanting::These(wants) => (self.ipam.settle(owner, &uid, &wants, now), None),
             Wanting::Unreadable(problem) => (Ok(Settled::default()), Some(problem)),
         };
-        self.parked.retain(|parked| parked != owner);
         match (answer, unreadable) {
             (Ok(settled), None) => {
+                self.parked.leave(owner);
                 self.world.grant(owner, settled.grants, None);
                 settled.freed
             }
             (Ok(_), Some(problem)) => {
+                self.parked.leave(owner);
                 let held = self.ipam.held(owner);
                 self.world.grant(owner, held, Some(problem));
                 Vec::new()
@@ -103,40 +104,34 @@ impl Spine {
                 // Refused: nothing changed in the ledger, so what is held stays, and so does the port.
                 let held = self.ipam.held(owner);
                 self.world.grant(owner, held, Some(Problem::from(&error)));
-                if error.waits_for_release() {
-                    self.parked.push(owner.clone());
+                match Need::of(&error) {
+                    Some(need) => self.parked.join(owner, need),
+                    None => self.parked.leave(owner),
                 }
                 Vec::new()
             }
         }
     }
 
-    /// Something was freed: who waits for it may try again, first come first served.
-    fn serve_parked(&mut self, now: Millis, freed: BTreeSet<Name>) {
-        if freed.is_empty() {
-            return;
-        }
-        let mut full: BTreeSet<Name> = BTreeSet::new();
-        for owner in self.parked.clone() {
-            let Wanting::These(wants) = decide::wants(&self.world, &owner) else { continue };
-            // Once the pool is found full again there is no use in asking for all the others.
-            if !wants.iter().any(|w| w.subnets.iter().any(|s| freed.contains(s) && !full.contains(s))) {
-                continue;
-            }
-            let place = self.parked.iter().position(|parked| *parked == owner);
-            let uid = self.world.uid(&owner).unwrap_or_default();
-            match self.ipam.settle(&owner, &uid, &wants, now) {
-                Ok(settled) => {
-                    if let Some(place) = place {
-                        self.parked.remove(place);
-                    }
-                    self.world.grant(&owner, settled.grants, None);
+    /// Something was freed: who waits for it may try again, first come first served. Who is served may free something
+    /// in turn.
+    fn serve_parked(&mut self, now: Millis, mut freed: BTreeSet<Name>) {
+        while !freed.is_empty() {
+            let mut full: BTreeSet<Name> = BTreeSet::new();
+            let mut more = BTreeSet::new();
+            for (owner, need) in self.parked.line() {
+                // Once a pool is found full again there is no use in asking for all the others.
+                let hopeless =
+                    matches!(&need, Need::Room(subnet) if !freed.contains(subnet) || full.contains(subnet));
+                if hopeless {
+                    continue;
                 }
-                Err(AddrError::Exhausted { subnet, .. }) => {
+                more.extend(self.settle(now, &owner));
+                if let (Some(_), Need::Room(subnet)) = (self.world.refusal(&owner), need) {
                     full.insert(subnet);
                 }
-                Err(_) => {}
             }
+            freed = more;
         }
     }
 }

@@ -61,7 +61,7 @@ impl Listeners {
             match if tcp { accept(netns, address).await } else { echo(netns, address).await } {
                 Ok(listener) => drop(self.0.insert(key, Listener(listener))),
                 Err(error) => {
-                    tracing::debug!(netns = %netns.path().display(), %address, %error, "cannot listen")
+                    tracing::debug!(netns = %netns.path().display(), %address, %error, "cannot listen");
                 }
             }
         }

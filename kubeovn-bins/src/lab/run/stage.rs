@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::host::{self, Host};
 use crate::lab::error::LabError;
-use crate::lab::fabric::{Fabric, NodeHandle};
+use crate::lab::fabric::Fabric;
 use crate::lab::manifest::PodName;
 use crate::lab::pods::{PlugError, Plugged, Runtime};
 use crate::lab::report::Problem;
