@@ -76,7 +76,7 @@ pub fn number(ip: IpAddr) -> u128 {
 #[non_exhaustive]
 pub enum AddrParseError {
     /// Not an IP address.
-    #[error("{text:?} is no IP address")]
+    #[error("{text:?} is no IP address: write it like 10.16.0.5 or fd00::5")]
     Ip {
         /// What was given.
         text: String,
@@ -96,7 +96,9 @@ pub enum AddrParseError {
         text: String,
     },
     /// First address after the last, or the ends are of different families.
-    #[error("range {text:?} does not go from a lower to a higher address of one family")]
+    #[error(
+        "range {text:?} does not go from a lower to a higher address of one family. Write the lower one first"
+    )]
     RangeOrder {
         /// What was given.
         text: String,

@@ -145,6 +145,29 @@ pub mod nic {
     }
 }
 
+/// Annotations by which users ask for something that nothing acts on yet: said to them, so that nobody waits for it.
+pub const NOT_SUPPORTED: &[&str] = &[
+    nic::IP_POOL.ovn(),
+    nic::IP_FAMILY.ovn(),
+    nic::ROUTES.ovn(),
+    nic::PORT_VIPS.ovn(),
+    nic::SECURITY_GROUPS.ovn(),
+    nic::LAYER2_FORWARD.ovn(),
+    nic::DHCP_V4_OPTIONS.ovn(),
+    nic::DHCP_V6_OPTIONS.ovn(),
+    nic::INGRESS_RATE.ovn(),
+    nic::EGRESS_RATE.ovn(),
+    nic::LATENCY.ovn(),
+    nic::LOSS.ovn(),
+    nic::MIRROR.ovn(),
+    pod::VIP,
+    pod::AAPS,
+    pod::EIP,
+    pod::SNAT,
+    pod::NORTH_GATEWAY,
+    pod::BGP,
+];
+
 /// What only the default network of a pod has.
 pub mod pod {
     keys! {

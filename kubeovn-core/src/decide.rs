@@ -11,7 +11,7 @@ mod wants;
 
 pub use namespace::subnets_for;
 pub use subnet::{SubnetPlan, decide_subnets};
-pub use vpc::{Policy, Route, VpcPlan, decide_vpc};
+pub use vpc::{Policy, PolicyAction, Route, VpcPlan, decide_vpc};
 pub use wants::{Wanting, wants};
 
 #[cfg(test)]

@@ -12,6 +12,7 @@
 //! * After an unknown outcome nothing is planned until the database has been read again, and nothing leaks.
 //! * Rows and elements of others are never touched.
 
+mod compare;
 mod drift;
 mod held;
 mod outcome;
@@ -25,7 +26,7 @@ use std::{
 
 use crate::{
     error::Problem,
-    rows::{Elem, Millis, OwnerKey, RowKey, Schema, Txn},
+    rows::{Atom, Elem, Give, Millis, OwnerKey, Replica, RowKey, Schema, Txn},
 };
 use held::{Holding, Holdings};
 use retry::Retries;
@@ -138,8 +139,18 @@ impl RowEngine {
     /// A row that is found at start with the owner's mark, before the owner has been rendered, and what of it is
     /// exclusive. The owner counts as its holder until it is decided what it wants: nobody takes the row, nobody
     /// else's row gets what it has. The owner should be marked, too.
-    pub fn found(&mut self, owner: OwnerKey, row: RowKey, exclusive: impl IntoIterator<Item = Arc<str>>) {
+    pub fn found(
+        &mut self,
+        owner: OwnerKey,
+        row: RowKey,
+        exclusive: impl IntoIterator<Item = Arc<str>>,
+        have: &dyn Replica,
+    ) {
         let mut holding = self.holdings.get(&owner).map_or_else(Holding::default, |h| (**h).clone());
+        have.parents(&row, &mut |parent, column| {
+            let elem = Elem::Item(Atom::Row(row.clone()));
+            holding.gives.insert(Give { row: parent, column, elem, parent: true });
+        });
         holding.rows.insert(row);
         holding.exclusive.extend(exclusive.into_iter().map(RowKey::exclusive));
         self.holdings.replace(&owner, Some(Arc::new(holding)));

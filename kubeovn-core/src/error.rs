@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+/// Code of a field or annotation that is set, but that nothing acts on; everything else is in effect.
+pub const NOT_SUPPORTED: &str = "FIELD-NOT-SUPPORTED";
+
 /// Something that a user must know of. The same text goes to events, conditions, the CNI result and the log.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Problem {
@@ -12,6 +15,12 @@ pub struct Problem {
 }
 
 impl Problem {
+    /// Is something not in effect that was asked for, and should be corrected? Not so for fields that are set and merely
+    /// not supported.
+    pub fn is_refusal(&self) -> bool {
+        self.code != NOT_SUPPORTED
+    }
+
     /// A problem by code and text.
     pub fn new(code: &'static str, message: impl Into<String>) -> Self {
         Problem { code, message: message.into() }

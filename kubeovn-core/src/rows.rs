@@ -88,6 +88,9 @@ pub struct Rendered {
     /// What must never be in two owners' rows at once, not even between two transactions: addresses. Who wants what
     /// another owner's rows still have waits until those rows are changed or gone.
     pub exclusive: BTreeSet<Arc<str>>,
+    /// Tables and beginnings of ids: rows of the owner's that match stay as they are, if they are there and not among
+    /// `rows`. For parts that cannot be decided now, when the rest can.
+    pub keep: Vec<(&'static str, String)>,
     /// What could not be rendered, while the rest goes on.
     pub reports: Vec<Problem>,
     /// Who wins a row that two owners claim: the lower number (creation time; infrastructure has 0), then the
@@ -96,6 +99,12 @@ pub struct Rendered {
 }
 
 impl Rendered {
+    /// Is this one of the rows that stay as they are?
+    pub fn keeps(&self, row: &RowKey) -> bool {
+        !self.rows.contains_key(row)
+            && self.keep.iter().any(|(table, start)| row.table == *table && row.id.starts_with(start))
+    }
+
     /// Claims a port name. All owners share one register of them, see [`RowKey::name`].
     pub fn name(&mut self, name: impl Into<Arc<str>>) {
         self.names.insert(name.into());

@@ -1,4 +1,4 @@
-//! Which tables and columns of Northbound and of Open_vSwitch are used, and how each is written.
+//! Which tables and columns of Northbound are used, and how each is written.
 //!
 //! Only what is listed here is asked of a server, so an older or newer OVN is fine as long as it has these columns;
 //! one that it lacks is left out ([`crate::ovsdb::replica::Replica::columns`]).
@@ -8,7 +8,6 @@
 mod shape;
 #[cfg(test)]
 mod tests;
-mod vswitch;
 
 use kubeovn_core::rows::{
     Column,
@@ -17,7 +16,6 @@ use kubeovn_core::rows::{
 };
 
 pub use shape::server_schema;
-pub use vswitch::{BRIDGE, INTERFACE, OPEN_VSWITCH, PORT, VSWITCH};
 
 /// Table of the one row about the whole database: tokens and settings.
 pub const NB_GLOBAL: &str = "NB_Global";

@@ -3,8 +3,8 @@
 use kubeovn_core::{
     annotations::nic,
     index::objects::{
-        Kind, Meta, Namespace, Node, Object, ObjectKey, Pod, PolicyAction, PolicyRoute, StaticRoute, Subnet,
-        SubnetSpec, Vpc, VpcSpec,
+        Kind, Meta, Namespace, Node, Object, ObjectKey, Pod, PolicyRoute, StaticRoute, Subnet, SubnetSpec,
+        Vpc, VpcSpec,
     },
 };
 
@@ -52,18 +52,20 @@ pub(crate) fn routed(vpc: Object) -> Object {
         next_hop: next_hop.into(),
         table: String::new(),
     };
-    vpc.spec.static_routes =
-        vec![route("policyDst", "192.168.7.0/24", "10.0.0.10"), route("policySrc", "10.0.1.0/24", "10.0.0.10")];
-    let policy = |priority, r#match: &str, action, next_hops: &str| PolicyRoute {
+    vpc.spec.static_routes = vec![
+        route("policyDst", "192.168.7.0/24", "10.0.0.10"),
+        route("policySrc", "10.0.1.0/24", "10.0.0.10"),
+    ];
+    let policy = |priority, r#match: &str, action: &str, next_hops: &str| PolicyRoute {
         priority,
         r#match: r#match.into(),
-        action,
+        action: action.into(),
         next_hops: next_hops.into(),
     };
     vpc.spec.policy_routes = vec![
-        policy(900, "ip4.src == 10.0.0.11", PolicyAction::Drop, ""),
-        policy(901, "ip4.dst == 10.0.9.0/24 && tcp.dst == 80", PolicyAction::Reroute, "10.0.0.10"),
-        policy(902, "ip4.src == 10.0.0.12", PolicyAction::Allow, ""),
+        policy(900, "ip4.src == 10.0.0.11", "drop", ""),
+        policy(901, "ip4.dst == 10.0.9.0/24 && tcp.dst == 80", "reroute", "10.0.0.10"),
+        policy(902, "ip4.src == 10.0.0.12", "allow", ""),
     ];
     Object::Vpc(vpc)
 }

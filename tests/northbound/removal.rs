@@ -28,15 +28,19 @@ fn subnets_and_vpcs_go_with_their_rows() {
         (pod_key("blue", "b2"), ["pod/blue/b2"]),
         (ObjectKey::cluster(Kind::Subnet, "blue-more"), ["subnet/blue-more"]),
     ] {
-        let wanted = without(rig.rows(), |seat| seat.owner.as_deref().is_some_and(|owner| owners.contains(&owner)));
+        let wanted =
+            without(rig.rows(), |seat| seat.owner.as_deref().is_some_and(|owner| owners.contains(&owner)));
         rig.cluster.delete(&key).unwrap();
         rig.settle();
         rig.becomes(&format!("{key} to be gone, and nothing else"), &wanted);
     }
     let blue = ["vpc/blue", "subnet/blue-net", "pod/blue/b1"];
     let wanted = without(rig.rows(), |seat| seat.owner.as_deref().is_some_and(|owner| blue.contains(&owner)));
-    for key in [ObjectKey::cluster(Kind::Vpc, "blue"), ObjectKey::cluster(Kind::Subnet, "blue-net"), pod_key("blue", "b1")]
-    {
+    for key in [
+        ObjectKey::cluster(Kind::Vpc, "blue"),
+        ObjectKey::cluster(Kind::Subnet, "blue-net"),
+        pod_key("blue", "b1"),
+    ] {
         rig.cluster.delete(&key).unwrap();
     }
     rig.settle();
@@ -52,7 +56,9 @@ fn a_subnet_stays_until_its_last_pod_is_gone() {
     rig.apply(pod("web", "later", "n1", &[]));
     wait_for("the later pod to have its port", || rig.seen.ports().contains_key("later.web").then_some(()));
     let before = rig.rows();
-    assert!(before.contains_key("Logical_Switch/blue-net") && before.contains_key("Logical_Switch_Port/b1.blue"));
+    assert!(
+        before.contains_key("Logical_Switch/blue-net") && before.contains_key("Logical_Switch_Port/b1.blue")
+    );
     rig.apply(asking("too-late"));
     is_refused(&rig, "too-late");
     rig.becomes("the switch and its ports to stay", &before);
@@ -77,6 +83,15 @@ fn a_subnet_that_goes_takes_nobody_in_after_a_restart() {
     rig.cluster.delete(&ObjectKey::cluster(Kind::Subnet, "blue-net")).unwrap();
     rig.apply(asking("too-late"));
     rig.start();
+    is_refused(&rig, "too-late");
+}
+
+/// Deletion and pod come in together: the pod must not slip in before the door is closed.
+#[test]
+fn a_subnet_that_goes_takes_nobody_in_at_once() {
+    let rig = Rig::settled(tenants());
+    rig.cluster.delete(&ObjectKey::cluster(Kind::Subnet, "blue-net")).unwrap();
+    rig.apply(asking("too-late"));
     is_refused(&rig, "too-late");
 }
 

@@ -170,7 +170,9 @@ impl Rig {
             };
             let told = meta.annotation(nic::ALLOCATED.ovn()) == Some("true");
             let ips = meta.annotation(nic::IP_ADDRESS.ovn()).unwrap_or_default();
-            let there = ports.get(&port).is_some_and(|text| ips.split(',').all(|ip| text.split(' ').any(|t| t == ip)));
+            let there = ports
+                .get(&port)
+                .is_some_and(|text| ips.split(',').all(|ip| text.split(' ').any(|t| t == ip)));
             if !told || !there {
                 left.push(format!("{}: told {told} {ips:?}, port {:?}", object.key(), ports.get(&port)));
             }
@@ -187,7 +189,10 @@ impl Rig {
             let of_it = |ip: &&Object| matches!(ip, Object::Ip(ip) if ip.spec.subnet == subnet.meta.name);
             let used = records.iter().filter(of_it).count();
             if subnet.status.v4usingIPs.0 != used as u128 {
-                left.push(format!("{}: {used} used, status says {}", subnet.meta.name, subnet.status.v4usingIPs));
+                left.push(format!(
+                    "{}: {used} used, status says {}",
+                    subnet.meta.name, subnet.status.v4usingIPs
+                ));
             }
         }
         left
@@ -223,7 +228,8 @@ impl Rig {
     pub(crate) fn empty(&self) {
         let tables = ["Logical_Switch", "Logical_Router", "NB_Global"];
         let mut transaction = vec![serde_json::json!(DATABASE)];
-        transaction.extend(tables.map(|table| serde_json::json!({"op": "delete", "table": table, "where": []})));
+        transaction
+            .extend(tables.map(|table| serde_json::json!({"op": "delete", "table": table, "where": []})));
         let transaction = serde_json::Value::from(transaction).to_string();
         tool("ovsdb-client", &["transact", &self.server.endpoint(), &transaction]);
     }
@@ -263,7 +269,10 @@ pub(crate) fn cluster_of(objects: impl IntoIterator<Item = Object>) -> Arc<Memor
 pub(crate) fn tool(program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program).args(arguments).stdin(Stdio::null()).output().unwrap();
     let (text, errors) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success() && !text.contains("\"error\""), "{program} {arguments:?}: {errors} {text}");
+    assert!(
+        output.status.success() && !text.contains("\"error\""),
+        "{program} {arguments:?}: {errors} {text}"
+    );
     text
 }
 

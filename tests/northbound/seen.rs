@@ -159,10 +159,12 @@ impl State {
                 names.insert(*uuid, unique);
             }
         }
-        let rows = self.rows.iter().filter(|(table, _)| !ASIDE.contains(&&***table)).flat_map(|(_, rows)| rows);
+        let rows =
+            self.rows.iter().filter(|(table, _)| !ASIDE.contains(&&***table)).flat_map(|(_, rows)| rows);
         rows.filter_map(|(uuid, row)| {
             let columns = row.iter().filter(|(column, _)| !column.starts_with('_'));
-            let columns = columns.map(|(column, datum)| (column.to_string(), elements(datum, &names))).collect();
+            let columns =
+                columns.map(|(column, datum)| (column.to_string(), elements(datum, &names))).collect();
             let owner = row.get("external_ids").and_then(|ids| ids.get_str("owner")).map(str::to_owned);
             Some((names.get(uuid)?.clone(), Seat { owner, columns }))
         })
@@ -176,7 +178,8 @@ fn name(row: &Row) -> Option<String> {
     if let Some(id) = ids.and_then(|ids| ids.get_str("row")) {
         return Some(id.to_owned());
     }
-    let text = |column: &str| row.get(column)?.scalar()?.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
+    let text =
+        |column: &str| row.get(column)?.scalar()?.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
     ["name", "match", "ip_prefix"].into_iter().find_map(text).map(|name| format!("@{name}"))
 }
 
@@ -192,7 +195,8 @@ fn elements(datum: &Datum, names: &BTreeMap<Uuid, String>) -> BTreeSet<String> {
 
 /// What is left when the rows that `goes` names are gone, from all columns that refer to them, too.
 pub(crate) fn without(mut rows: Rows, goes: impl Fn(&Seat) -> bool) -> Rows {
-    let gone: BTreeSet<String> = rows.iter().filter(|(_, seat)| goes(seat)).map(|(name, _)| name.clone()).collect();
+    let gone: BTreeSet<String> =
+        rows.iter().filter(|(_, seat)| goes(seat)).map(|(name, _)| name.clone()).collect();
     rows.retain(|name, _| !gone.contains(name));
     for elements in rows.values_mut().flat_map(|seat| seat.columns.values_mut()) {
         elements.retain(|element| !gone.contains(element));

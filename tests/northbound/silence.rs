@@ -2,10 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use kubeovn_core::{
-    cluster::memory::MemoryCluster,
-    index::objects::Kind,
-};
+use kubeovn_core::{cluster::memory::MemoryCluster, index::objects::Kind};
 
 use crate::{
     objects::{pod, tenants},

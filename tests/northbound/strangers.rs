@@ -10,7 +10,10 @@ use crate::{
 
 /// Rows without our mark.
 fn strangers(rows: &Rows) -> Rows {
-    rows.iter().filter(|(_, seat)| seat.owner.is_none()).map(|(name, seat)| (name.clone(), seat.clone())).collect()
+    rows.iter()
+        .filter(|(_, seat)| seat.owner.is_none())
+        .map(|(name, seat)| (name.clone(), seat.clone()))
+        .collect()
 }
 
 /// Elements of a column that name rows of somebody else.
@@ -58,7 +61,10 @@ fn rows_of_others_stay_whatever_happens_around_them() {
         assert!(changes.is_empty(), "{when}: {changes}");
         assert_eq!(guests(&rows), guests(&before), "{when}");
         let web = &rows["Logical_Switch/web"].columns;
-        assert!(web["external_ids"].contains("theirs=yes") && web["other_config"].contains("theirs=yes"), "{when}");
+        assert!(
+            web["external_ids"].contains("theirs=yes") && web["other_config"].contains("theirs=yes"),
+            "{when}"
+        );
     };
 
     rig.apply(private(subnet("db", "", "10.30.0.0/24", "db"), &["10.20.0.0/24", "10.16.0.0/16"]));

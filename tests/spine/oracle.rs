@@ -42,7 +42,14 @@ fn user(sim: &Sim, rng: &mut Rng) {
             sim.apply(node(NODES[i], &format!("172.18.0.{}", i + 2)));
         }
         3 if rng.chance(30) => sim.delete(Kind::Node, "", rng.pick(&NODES)),
-        4 => sim.apply(vpc(rng.pick(&VPCS))),
+        4 => {
+            let matches = rng.pick(&[
+                &[][..],
+                &["ip4.dst == 10.9.0.0/16"],
+                &["ip4.dst == 10.8.0.0/16", "outport != x"],
+            ]);
+            sim.apply(vpc(rng.pick(&VPCS), matches));
+        }
         5 if rng.chance(40) => sim.delete(Kind::Vpc, "", rng.pick(&VPCS)),
         6..=9 => {
             let place = ["", "va", "vb", "nowhere"][rng.below(4)];
@@ -162,6 +169,13 @@ fn heal(sim: &mut Sim) {
             })
             .map(|p| (p.meta.namespace.to_string(), p.meta.name.to_string()))
             .collect();
+        let vpcs: Vec<_> = (sim.spine.world().vpcs())
+            .filter(|v| sim.spine.verdict(&OwnerKey::new(OwnerKind::Vpc, v.meta.name.clone())).is_some())
+            .map(|v| v.meta.name.to_string())
+            .collect();
+        for name in vpcs {
+            sim.apply(vpc(&name, &[]));
+        }
         for (ns, name) in broken {
             sim.delete(Kind::Pod, &ns, &name);
         }

@@ -8,7 +8,10 @@ use kubeovn_core::{
     contract::cluster::{Cluster, Event, Write},
     index::{
         Settings,
-        objects::{Kind, Meta, Namespace, Node, Object, ObjectKey, Pod, Subnet, SubnetSpec, Vpc},
+        objects::{
+            Kind, Meta, Namespace, Node, Object, ObjectKey, Pod, PolicyRoute, Subnet, SubnetSpec, Vpc,
+            VpcSpec,
+        },
     },
     rows::{Outcome, RowChange, Txn},
     spine::{Effect, Input, Spine},
@@ -274,8 +277,15 @@ pub(crate) fn node(name: &str, ip: &str) -> Object {
     Object::Node(Node { meta: Meta::named(name), internal: ip.parse().unwrap() })
 }
 
-pub(crate) fn vpc(name: &str) -> Object {
-    Object::Vpc(Vpc { meta: Meta::named(name), ..Vpc::default() })
+pub(crate) fn vpc(name: &str, drops: &[&str]) -> Object {
+    let policy = |text: &&str| PolicyRoute {
+        priority: 31_500,
+        r#match: (*text).into(),
+        action: "drop".into(),
+        ..PolicyRoute::default()
+    };
+    let spec = VpcSpec { policy_routes: drops.iter().map(policy).collect(), ..VpcSpec::default() };
+    Object::Vpc(Vpc { meta: Meta::named(name), spec, ..Vpc::default() })
 }
 
 pub(crate) fn subnet(name: &str, vpc: &str, cidr: &str, change: impl FnOnce(&mut SubnetSpec)) -> Object {

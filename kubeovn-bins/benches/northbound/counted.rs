@@ -6,6 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
+    time::{Duration, Instant},
 };
 
 use async_trait::async_trait;
@@ -73,12 +74,18 @@ impl Cluster for CountedCluster {
 pub(crate) struct Counts {
     transactions: AtomicUsize,
     ports: AtomicUsize,
+    awaited: AtomicU64,
 }
 
 impl Counts {
     /// How many transactions were sent.
     pub(crate) fn transactions(&self) -> usize {
         self.transactions.load(Ordering::SeqCst)
+    }
+
+    /// How long a transaction was on its way, all together: encoding, server, its updates read back.
+    pub(crate) fn awaited(&self) -> Duration {
+        Duration::from_micros(self.awaited.load(Ordering::SeqCst))
     }
 
     /// How many new switch ports were answered to be committed.
@@ -91,14 +98,17 @@ impl Counts {
 pub(crate) struct CountedDatabase {
     client: Client,
     counts: Arc<Counts>,
-    /// New ports in transactions on their way.
-    coming: HashMap<u64, usize>,
+    /// New ports in transactions on their way, and since when they are.
+    coming: HashMap<u64, (usize, Instant)>,
 }
 
 impl CountedDatabase {
     pub(crate) fn connecting(endpoint: &str, counts: Arc<Counts>) -> Self {
         static NONCE: AtomicU64 = AtomicU64::new(0);
-        let connector = Connector::new(ConnectConfig::new(endpoint.parse().unwrap(), NORTHBOUND.database), Box::new(|| 0.0));
+        let connector = Connector::new(
+            ConnectConfig::new(endpoint.parse().unwrap(), NORTHBOUND.database),
+            Box::new(|| 0.0),
+        );
         let nonce = Box::new(|| NONCE.fetch_add(1, Ordering::Relaxed));
         let fence = FenceConfig { authority: Arc::new(SoleWriter), nonce, eager: false };
         let client = Client::new(&NORTHBOUND, connector, Identity::Given(Uuid::nil()), Some(fence));
@@ -109,8 +119,10 @@ impl CountedDatabase {
 #[async_trait]
 impl Database for CountedDatabase {
     fn submit(&mut self, txn: Txn) {
-        let new = |op: &&kubeovn_core::rows::Op| op.row.table == LOGICAL_SWITCH_PORT && matches!(op.act, Act::Insert(..));
-        self.coming.insert(txn.id, txn.ops.iter().filter(new).count());
+        let new = |op: &&kubeovn_core::rows::Op| {
+            op.row.table == LOGICAL_SWITCH_PORT && matches!(op.act, Act::Insert(..))
+        };
+        self.coming.insert(txn.id, (txn.ops.iter().filter(new).count(), Instant::now()));
         self.counts.transactions.fetch_add(1, Ordering::SeqCst);
         self.client.submit(txn);
     }
@@ -119,7 +131,9 @@ impl Database for CountedDatabase {
         let event = self.client.next().await;
         if let DbEvent::Committed { id, outcome } = &event {
             assert_eq!(*outcome, Outcome::Done);
-            let ports = self.coming.remove(id).unwrap_or(0);
+            let (ports, since) = self.coming.remove(id).unwrap();
+            let micros = u64::try_from(since.elapsed().as_micros()).unwrap();
+            self.counts.awaited.fetch_add(micros, Ordering::SeqCst);
             self.counts.ports.fetch_add(ports, Ordering::SeqCst);
         }
         event

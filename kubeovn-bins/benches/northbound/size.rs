@@ -51,7 +51,11 @@ impl Size {
                 namespaces: vec![namespace(i).into()],
                 ..SubnetSpec::default()
             };
-            objects.push(Object::Subnet(Subnet { meta: Meta::named(&format!("net-{i}")), spec, ..Subnet::default() }));
+            objects.push(Object::Subnet(Subnet {
+                meta: Meta::named(&format!("net-{i}")),
+                spec,
+                ..Subnet::default()
+            }));
         }
         for i in 0..self.nodes {
             let internal = format!("172.18.{}.{}", i / 250, i % 250 + 1).parse().unwrap();
@@ -63,7 +67,8 @@ impl Size {
     /// All objects.
     pub(crate) fn objects(&self) -> Vec<Object> {
         let mut objects = self.places();
-        let pods = (0..self.pods).map(|i| pod(&namespace(i % self.subnets), &format!("web-7d4b9c-{i:05}"), i % self.nodes));
+        let pods = (0..self.pods)
+            .map(|i| pod(&namespace(i % self.subnets), &format!("web-7d4b9c-{i:05}"), i % self.nodes));
         objects.extend(pods);
         objects
     }

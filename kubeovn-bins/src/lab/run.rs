@@ -252,7 +252,7 @@ impl Lab {
             view.pods.iter().any(|pod| view::name(pod) == *name && view::error(pod).is_some())
         };
         if self.stage.plugging().any(|name| !refused(name)) || self.stage.plugging().next().is_none() {
-            return self.stage.unfinished();
+            return self.stage.unfinished().map(str::to_owned);
         }
         None
     }

@@ -243,3 +243,6 @@ fn rejected_line(found: &Rejected) -> RejectedLine {
         message: found.message.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests;

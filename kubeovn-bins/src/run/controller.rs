@@ -30,7 +30,7 @@ use tracing::{debug, warn};
 const GULP: usize = 10_000;
 
 /// The longest sleep.
-const LONGEST: Duration = Duration::from_secs(3600);
+const LONGEST: Duration = Duration::from_hours(1);
 /// The shortest sleep: what is due may have to wait for a transaction on its way, or for the database.
 const SHORTEST: Duration = Duration::from_millis(100);
 
@@ -46,13 +46,13 @@ pub async fn drive(mut spine: Spine, cluster: Arc<dyn Cluster>, mut database: Bo
     let mut objects = cluster.watch(Kind::ALL);
     let (writes, todo) = mpsc::unbounded_channel();
     let (failed, mut failures) = mpsc::unbounded_channel();
-    let writer = write_all(cluster, todo, failed);
-    tokio::pin!(writer);
+    let carrying = write_all(cluster, todo, failed);
+    tokio::pin!(carrying);
     let mut effects = Vec::new();
     loop {
         let wake = spine.next_wake().map_or(LONGEST, |at| Duration::from_millis(at.saturating_sub(now())));
         tokio::select! {
-            () = &mut writer => return,
+            () = &mut carrying => return,
             event = objects.next() => match event {
                 Some(event) => spine.feed(now(), Input::Object(event), database.replica()),
                 None => return,

@@ -149,7 +149,7 @@ pub trait Ipam: Send {
 pub enum AddrError {
     /// Nothing free.
     #[error(
-        "subnet {subnet} has no free {family} address: {used} of {total} are in use, {reserved} are excluded; \
+        "subnet {subnet} has no free {family} address: {used} of {total} are in use, {reserved} are gateways or excluded; \
          most are held by {holders}. Delete pods, widen cidrBlock, or shorten excludeIps"
     )]
     Exhausted {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::index::{
     World,
-    objects::{Name, Vpc},
+    objects::{Name, Subnet, Vpc},
 };
 
 /// Names of the subnets for a namespace's pods, in order of preference. Subnets that name the namespace come first,
@@ -29,8 +29,12 @@ pub fn subnets_for(world: &World, namespace: &str) -> Vec<Name> {
     let mut vpcs: Vec<_> = world.vpcs().filter(lists).collect();
     vpcs.sort_by(|a, b| a.meta.seniority().cmp(&b.meta.seniority()));
     if namespace != "kube-system" {
-        let defaults = vpcs.iter().rev().map(|v| v.spec.default_subnet.as_str());
-        for default in defaults.filter(|d| world.subnet(d).is_some_and(|s| !s.meta.deleting)) {
+        for vpc in vpcs.iter().rev() {
+            let default = vpc.spec.default_subnet.as_str();
+            let usable = |s: &Arc<Subnet>| !s.meta.deleting && world.vpc_name(s) == vpc.meta.name;
+            if !world.subnet(default).is_some_and(usable) {
+                continue;
+            }
             names.retain(|n| **n != *default);
             names.insert(0, default.into());
         }

@@ -6,7 +6,7 @@ use crate::{
     addr::{Cidr, DualStack, Family, IpRange},
     annotations,
     contract::ipam::PoolSpec,
-    error::Problem,
+    error::{NOT_SUPPORTED, Problem},
     index::{
         Decision, Settings, World,
         objects::{Name, Subnet},
@@ -69,7 +69,10 @@ impl SubnetPlan {
 /// and comes up by itself when that one goes.
 pub fn decide_subnets(world: &World, vpc: &str) -> Vec<(Name, Decision)> {
     let mut subnets: Vec<_> = world.subnets_of(vpc).collect();
-    subnets.sort_by(|a, b| a.meta.seniority().cmp(&b.meta.seniority()));
+    // The built-in ones were there before any other, whenever their objects were made.
+    let settings = world.settings();
+    let built_in = |s: &Subnet| [&settings.subnet, &settings.join].contains(&&s.meta.name);
+    subnets.sort_by_key(|s| (!built_in(s), s.meta.created, s.meta.name.clone()));
     let mut accepted: Vec<SubnetPlan> = Vec::new();
     let mut decisions = Vec::with_capacity(subnets.len());
     for subnet in subnets {
@@ -100,7 +103,7 @@ pub(super) fn inert(kind: &str, name: &str, fields: &[Name]) -> Vec<Problem> {
          docs/compatibility.md lists what is supported",
         fields.join(", ")
     );
-    vec![Problem::new("FIELD-NOT-SUPPORTED", text)]
+    vec![Problem::new(NOT_SUPPORTED, text)]
 }
 
 /// Prefixes that no subnet may touch: not routable, or with a meaning of their own.
@@ -132,7 +135,7 @@ fn read(world: &World, subnet: &Subnet) -> Result<SubnetPlan, Problem> {
     }
     if !["", annotations::OVN].contains(&spec.provider.as_str()) {
         let text = format!(
-            "provider {} is not supported by this version, only the default network {:?} is",
+            "provider {} is not supported by this version, only the default network {:?} is. Leave provider out",
             spec.provider,
             annotations::OVN
         );
@@ -211,7 +214,7 @@ fn gateways(text: &str, cidrs: &DualStack<Cidr>) -> Result<DualStack<IpAddr>, St
         match (cidrs.get(family), *slot) {
             (None, Some(ip)) => {
                 return Err(format!(
-                    "gateway {ip} is {family}, but cidrBlock {cidrs} has no {family} prefix"
+                    "gateway {ip} is {family}, but cidrBlock {cidrs} has no {family} prefix. Add one, or remove the gateway"
                 ));
             }
             (Some(cidr), Some(ip)) if !cidr.usable().contains(ip) => {

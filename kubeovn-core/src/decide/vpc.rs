@@ -6,7 +6,7 @@ use super::subnet::inert;
 use crate::{
     addr::{Cidr, Family, IpNet, parse_ip},
     error::Problem,
-    index::objects::{Name, PolicyAction, PolicyRoute, StaticRoute, Vpc},
+    index::objects::{Name, PolicyRoute, StaticRoute, Vpc},
 };
 
 /// A VPC as it is in effect. What of it can't be used is left out and reported, the rest stays in effect.
@@ -44,6 +44,17 @@ pub struct Policy {
     pub action: PolicyAction,
     /// For `reroute`: at least one, all of one family.
     pub next_hops: Vec<IpAddr>,
+}
+
+/// What a policy does with what it matches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PolicyAction {
+    /// Let the routes decide.
+    Allow,
+    /// Drop.
+    Drop,
+    /// Send to the next hops.
+    Reroute,
 }
 
 /// Highest priority of a policy, from the schema of OVN_Northbound.
@@ -107,8 +118,14 @@ fn policy(given: &PolicyRoute) -> Result<Policy, String> {
         return Err("match is empty. Write an OVN match, like ip4.src == 10.0.1.0/24".into());
     }
     let mut next_hops: Vec<IpAddr> = Vec::new();
+    let action = match given.action.as_str() {
+        "" | "allow" => PolicyAction::Allow,
+        "drop" => PolicyAction::Drop,
+        "reroute" => PolicyAction::Reroute,
+        other => return Err(format!("action {other:?} is none of allow, drop and reroute")),
+    };
     // For other actions Kube-OVN blanks the next hops; we don't read them.
-    if given.action == PolicyAction::Reroute {
+    if action == PolicyAction::Reroute {
         for text in given.next_hops.split(',').filter(|t| !t.trim().is_empty()) {
             next_hops.push(parse_ip(text).map_err(|e| format!("nextHopIP: {e}"))?);
         }
@@ -122,5 +139,5 @@ fn policy(given: &PolicyRoute) -> Result<Policy, String> {
         next_hops.sort_unstable();
         next_hops.dedup();
     }
-    Ok(Policy { priority, r#match: given.r#match.trim().into(), action: given.action, next_hops })
+    Ok(Policy { priority, r#match: given.r#match.trim().into(), action, next_hops })
 }

@@ -8,19 +8,18 @@ use std::{
 use super::{Flight, Holding, RowEngine, Slot, Standing, Undo};
 use crate::{
     error::Problem,
-    rows::{
-        Act, Atom, ColumnKind, Delta, EXTERNAL_IDS, Elem, KEY_OWNER, KEY_ROW, KEY_VENDOR, Millis, Op,
-        OwnerKey, Render, Rendered, Replica, RowKey, RowSpec, Txn, VENDOR,
-    },
+    rows::{Atom, Elem, Give, Millis, OwnerKey, Render, Rendered, Replica, RowKey, Txn},
 };
 
 /// One batch while it is planned.
 #[derive(Default)]
-struct Batch {
-    fresh: BTreeMap<OwnerKey, Rendered>,
+pub(super) struct Batch {
+    /// Who wants something, and gets it.
+    pub(super) fresh: BTreeMap<OwnerKey, Rendered>,
     undo: Undo,
-    rows: BTreeSet<RowKey>,
-    slots: BTreeSet<Slot>,
+    /// Rows and elements to compare.
+    pub(super) rows: BTreeSet<RowKey>,
+    pub(super) slots: BTreeSet<Slot>,
     /// How many were rendered, with whatever answer.
     owners: usize,
 }
@@ -120,19 +119,29 @@ impl RowEngine {
                 }
                 Render::Want(want) => {
                     self.decided(&owner);
-                    let holding = Holding {
-                        rows: claimed(&want).collect(),
-                        gives: want.gives.iter().cloned().collect(),
-                        exclusive: want.exclusive.iter().cloned().map(RowKey::exclusive).collect(),
-                        rank: want.rank,
-                        beaten: false,
-                    };
+                    let holding = self.wanted_holding(&owner, &want);
                     self.swap(&owner, Some(Arc::new(holding)), &mut batch);
                     batch.fresh.insert(owner, want);
                 }
             }
         }
         batch
+    }
+
+    /// What the owner will hold: what it wants, and of what it holds what is to stay as it is.
+    fn wanted_holding(&self, owner: &OwnerKey, want: &Rendered) -> Holding {
+        let held = self.holdings.get(owner).filter(|_| !want.keep.is_empty());
+        let kept: BTreeSet<RowKey> =
+            held.iter().flat_map(|h| &h.rows).filter(|row| want.keeps(row)).cloned().collect();
+        let attached = |give: &&Give| matches!(&give.elem, Elem::Item(Atom::Row(row)) if kept.contains(row));
+        let gives = held.iter().flat_map(|h| &h.gives).filter(attached);
+        Holding {
+            gives: want.gives.iter().chain(gives).cloned().collect(),
+            rows: claimed(want).chain(kept.iter().cloned()).collect(),
+            exclusive: want.exclusive.iter().cloned().map(RowKey::exclusive).collect(),
+            rank: want.rank,
+            beaten: false,
+        }
     }
 
     /// Changes a holding, remembers the old one, and notes what must be compared.
@@ -255,128 +264,12 @@ impl RowEngine {
     }
 
     /// Will the row be there after this batch?
-    fn will_exist(&self, row: &RowKey, batch: &Batch, have: &dyn Replica) -> bool {
+    pub(super) fn will_exist(&self, row: &RowKey, batch: &Batch, have: &dyn Replica) -> bool {
         if have.has(row) {
             return !batch.rows.contains(row) || self.holdings.wanted(row);
         }
         let winner = self.holdings.winner(row);
         winner.and_then(|w| batch.fresh.get(w)).is_some_and(|want| want.rows.contains_key(row))
-    }
-
-    /// The difference between what is wanted and what is there, for all that the batch touches.
-    fn compare(&self, batch: &Batch, have: &dyn Replica) -> Vec<Op> {
-        let mut acts: BTreeMap<RowKey, Act> = BTreeMap::new();
-        for row in &batch.rows {
-            let winner = self.holdings.winner(row);
-            match winner.and_then(|w| Some((w, batch.fresh.get(w)?.rows.get(row)?))) {
-                Some((owner, spec)) => {
-                    let spec = self.stamp(row, owner, spec);
-                    if have.has(row) {
-                        let delta = self.difference(row, &spec, have);
-                        if !delta.is_empty() {
-                            acts.insert(row.clone(), Act::Change(delta));
-                        }
-                    } else {
-                        acts.insert(row.clone(), Act::Insert(spec, BTreeMap::new()));
-                    }
-                }
-                None if !self.holdings.wanted(row) && have.has(row) => {
-                    acts.insert(row.clone(), Act::Delete);
-                }
-                None => {}
-            }
-        }
-        self.fill_born(&mut acts, batch, have);
-        self.compare_slots(&mut acts, batch, have);
-        detach(&mut acts, have);
-        acts.into_iter().map(|(row, act)| Op { row, act }).collect()
-    }
-
-    /// A row is born with the union of what all give to it: givers that did not change are not planned again.
-    fn fill_born(&self, acts: &mut BTreeMap<RowKey, Act>, batch: &Batch, have: &dyn Replica) {
-        for (row, act) in acts.iter_mut() {
-            let Act::Insert(_, born) = act else { continue };
-            for (column, elems) in self.holdings.given(row) {
-                let there: BTreeSet<Elem> =
-                    elems.keys().filter(|e| self.can_refer(e, batch, have)).cloned().collect();
-                if !there.is_empty() {
-                    born.insert(column, there);
-                }
-            }
-        }
-    }
-
-    fn compare_slots(&self, acts: &mut BTreeMap<RowKey, Act>, batch: &Batch, have: &dyn Replica) {
-        for (row, column, elem) in &batch.slots {
-            // Absent rows are born complete when they come; deleted ones take their elements along.
-            if !have.has(row) || matches!(acts.get(row), Some(Act::Insert(..) | Act::Delete)) {
-                continue;
-            }
-            let want = self.holdings.gives(row, column, elem);
-            if want == have.holds(row, column, elem) || (want && !self.can_refer(elem, batch, have)) {
-                continue;
-            }
-            if !want && self.clears_itself(row.table, column, elem, acts) {
-                continue;
-            }
-            let Act::Change(delta) = acts.entry(row.clone()).or_insert_with(|| Act::Change(Delta::default()))
-            else {
-                continue;
-            };
-            let side = if want { &mut delta.add } else { &mut delta.remove };
-            side.entry(column).or_default().insert(elem.clone());
-        }
-    }
-
-    /// A reference can only be written to a row that is there.
-    fn can_refer(&self, elem: &Elem, batch: &Batch, have: &dyn Replica) -> bool {
-        match elem {
-            Elem::Item(Atom::Row(target)) => self.will_exist(target, batch, have),
-            _ => true,
-        }
-    }
-
-    /// A weak reference to a row that is deleted goes by itself.
-    fn clears_itself(&self, table: &str, column: &str, elem: &Elem, acts: &BTreeMap<RowKey, Act>) -> bool {
-        let Elem::Item(Atom::Row(target)) = elem else { return false };
-        let kind = self.schema.table(table).and_then(|t| t.column(column)).map(|c| c.kind);
-        matches!(kind, Some(ColumnKind::Refs { strong: false, .. })) && acts.get(target) == Some(&Act::Delete)
-    }
-
-    /// Adds our mark: whose row it is, and its readable id.
-    fn stamp(&self, row: &RowKey, owner: &OwnerKey, spec: &RowSpec) -> RowSpec {
-        let mut spec = spec.clone();
-        if self.schema.table(row.table).is_some_and(|t| t.column(EXTERNAL_IDS).is_some()) {
-            let ids = spec.pairs.entry(EXTERNAL_IDS).or_default();
-            ids.insert(KEY_VENDOR.into(), VENDOR.into());
-            ids.insert(KEY_OWNER.into(), owner.to_string().into());
-            ids.insert(KEY_ROW.into(), row.id.clone());
-        }
-        spec
-    }
-
-    /// Plain columns and declared keys of a row that is there.
-    fn difference(&self, row: &RowKey, spec: &RowSpec, have: &dyn Replica) -> Delta {
-        let mut delta = Delta::default();
-        for (column, value) in &spec.values {
-            if have.value(row, column) != Some(value) {
-                delta.values.insert(column, value.clone());
-            }
-        }
-        let columns = self.schema.table(row.table).map_or(&[][..], |t| t.columns);
-        for (column, keys) in columns.iter().filter_map(|c| match c.kind {
-            ColumnKind::Keys(keys) => Some((c.name, keys)),
-            _ => None,
-        }) {
-            let wanted = spec.pairs.get(column);
-            for key in keys {
-                let want = wanted.and_then(|pairs| pairs.get(*key));
-                if want != have.pair(row, column, key) {
-                    delta.pairs.entry(column).or_default().insert((*key).into(), want.cloned());
-                }
-            }
-        }
-        delta
     }
 }
 
@@ -389,17 +282,4 @@ enum Obstacle {
     Beaten(RowKey, OwnerKey),
     NoParent(RowKey),
     Busy(RowKey, OwnerKey),
-}
-
-/// A row that goes must leave all that refer to it strongly, also rows of others and ones that a user made.
-fn detach(acts: &mut BTreeMap<RowKey, Act>, have: &dyn Replica) {
-    let gone: Vec<RowKey> =
-        acts.iter().filter(|(_, act)| **act == Act::Delete).map(|(row, _)| row.clone()).collect();
-    for row in gone {
-        have.parents(&row, &mut |parent, column| {
-            if let Act::Change(delta) = acts.entry(parent).or_insert_with(|| Act::Change(Delta::default())) {
-                delta.remove.entry(column).or_default().insert(Elem::Item(Atom::Row(row.clone())));
-            }
-        });
-    }
 }

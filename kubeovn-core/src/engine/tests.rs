@@ -312,3 +312,32 @@ fn an_edit_by_hand_is_put_right() {
     assert_eq!(bench.toy.value(&child("p"), "name"), Some(&Value::str("p")));
     assert_eq!(&**bench.toy.pair(&child("p"), EXTERNAL_IDS, "owner").unwrap(), "pod/p");
 }
+
+#[test]
+fn a_part_that_cannot_be_decided_stays_while_the_rest_goes_on() {
+    let two = |keep: bool| {
+        let mut out = Rendered::default();
+        out.row(parent("r")).set("name", Value::str("r"));
+        for name in if keep { vec!["new"] } else { vec!["user/1", "old"] } {
+            out.row(child(name)).set("name", Value::str(name));
+            out.attach(parent("r"), "ports", child(name));
+        }
+        out.keep = if keep { vec![("child", "user/".into())] } else { Vec::new() };
+        Render::Want(out)
+    };
+    let mut bench = Bench::new();
+    bench.wish(subnet("r"), two(false));
+    bench.settle();
+    bench.wish(subnet("r"), two(true));
+    bench.settle();
+    assert!(bench.toy.has(&child("user/1")) && bench.toy.has(&child("new")) && !bench.toy.has(&child("old")));
+    // Also when another controller finds it so.
+    bench.restart();
+    for name in ["user/1", "new"] {
+        bench.engine.found(subnet("r"), child(name), [], &bench.toy);
+    }
+    assert_eq!(bench.sweep(), 0);
+    bench.wish(subnet("r"), switch("r"));
+    bench.settle();
+    assert!(!bench.toy.has(&child("user/1")), "decided at last");
+}

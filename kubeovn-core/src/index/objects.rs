@@ -15,7 +15,7 @@ pub use node::{Namespace, Node};
 pub use pod::{Ip, IpSpec, Pod};
 pub use selector::{Expression, Operator, Selector};
 pub use subnet::{Condition, Subnet, SubnetSpec, SubnetStatus};
-pub use vpc::{PolicyAction, PolicyRoute, StaticRoute, Vpc, VpcSpec, VpcStatus};
+pub use vpc::{PolicyRoute, StaticRoute, Vpc, VpcSpec, VpcStatus};
 
 macro_rules! objects {
     ($($(#[$doc:meta])* $kind:ident { name: $name:literal, namespaced: $namespaced:literal, group: $group:literal, plural: $plural:literal },)*) => {
@@ -122,5 +122,5 @@ impl std::fmt::Display for ObjectKey {
     }
 }
 
-#[cfg(all(test, feature = "api"))]
+#[cfg(test)]
 mod tests;

@@ -25,12 +25,12 @@ impl Spine {
         have.ours(&mut |row, owner| found.extend(owner.map(|owner| (owner.clone(), row.clone()))));
         for (owner, row) in found {
             self.world.dirty.rows.insert(owner.clone());
-            self.engine.found(owner, row, []);
+            self.engine.found(owner, row, [], have);
         }
         for Recovered { owner, uid, grant, row } in self.model.recover(have) {
             let exclusive: Vec<_> = grant.ips.iter().map(|ip| exclusive_address(&grant.space, *ip)).collect();
             self.take_back(&owner, &uid, &grant);
-            self.engine.found(owner, row, exclusive);
+            self.engine.found(owner, row, exclusive, have);
         }
         let owners = self.world.owners();
         for owner in owners.iter().filter(|o| matches!(o.kind, OwnerKind::Pod | OwnerKind::Node)) {

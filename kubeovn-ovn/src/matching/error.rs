@@ -18,12 +18,19 @@ pub struct MatchError {
     pub expected: Cow<'static, str>,
 }
 
+impl MatchError {
+    /// The sentence without the code, for texts that carry the code themselves.
+    pub fn message(&self) -> String {
+        let next = self.problem.next_step();
+        format!("at byte {}: found {}, expected {}. {next}", self.at, self.found, self.expected)
+    }
+}
+
 impl std::error::Error for MatchError {}
 
 impl fmt::Display for MatchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (code, next) = self.problem.texts();
-        write!(f, "{code}: at byte {}: found {}, expected {}. {next}", self.at, self.found, self.expected)
+        write!(f, "{}: {}", self.problem.code(), self.message())
     }
 }
 

@@ -3,15 +3,13 @@
 use std::sync::Arc;
 
 use kubeovn_core::rows::{ColumnKind, Schema, Table};
-use crate::ovsdb::wire::Atomic;
 
 use super::{
-    ACL, ADDRESS_SET, BRIDGE, INTERFACE, LOGICAL_ROUTER_POLICY, LOGICAL_ROUTER_PORT, LOGICAL_SWITCH_PORT,
-    NB_GLOBAL, OPEN_VSWITCH, PORT, PORT_GROUP,
+    ACL, ADDRESS_SET, LOGICAL_ROUTER_POLICY, LOGICAL_ROUTER_PORT, LOGICAL_SWITCH_PORT, NB_GLOBAL, PORT_GROUP,
 };
-use crate::ovsdb::wire::{BaseType, ColumnSchema, DbSchema, TableSchema};
+use crate::ovsdb::wire::{Atomic, BaseType, ColumnSchema, DbSchema, TableSchema};
 
-/// The part of a real server's schema that `schema` uses, as of OVN 25.03 and Open vSwitch 3.5. For the in-memory
+/// The part of a real server's schema that `schema` uses, as of OVN 25.03. For the in-memory
 /// server; a client asks its server.
 pub fn server_schema(schema: &'static Schema) -> DbSchema {
     let tables = schema.tables.iter().map(|table| (Arc::from(table.name), table_schema(table)));
@@ -19,15 +17,14 @@ pub fn server_schema(schema: &'static Schema) -> DbSchema {
 }
 
 fn table_schema(table: &Table) -> TableSchema {
-    let indexed =
-        [LOGICAL_ROUTER_PORT, LOGICAL_SWITCH_PORT, ADDRESS_SET, PORT_GROUP, BRIDGE, PORT, INTERFACE];
+    let indexed = [LOGICAL_ROUTER_PORT, LOGICAL_SWITCH_PORT, ADDRESS_SET, PORT_GROUP];
     let columns =
         table.columns.iter().map(|c| (Arc::from(c.name), column_schema(table.name, c.name, c.kind)));
     TableSchema {
         columns: columns.collect(),
         is_root: table.root,
         indexes: if indexed.contains(&table.name) { vec![vec!["name".into()]] } else { Vec::new() },
-        max_rows: matches!(table.name, NB_GLOBAL | OPEN_VSWITCH).then_some(1),
+        max_rows: (table.name == NB_GLOBAL).then_some(1),
     }
 }
 
@@ -38,21 +35,16 @@ fn column_schema(table: &str, column: &str, kind: ColumnKind) -> ColumnSchema {
         ColumnKind::Keys(_) => string_map(),
         ColumnKind::Refs { table: target, strong } => {
             let key = BaseType { atom: Atomic::Uuid, ref_table: Some(target.into()), weak: !strong };
-            set(key, u64::from((table, column) == (PORT, "interfaces")), None)
+            set(key, 0, None)
         }
         ColumnKind::Elements => set(plain(Atomic::String), 0, None),
         ColumnKind::Value | ColumnKind::Seen => match (table, column) {
             (_, "options" | "other_config" | "external_ids") => string_map(),
-            (_, "tag" | "tag_request" | "ofport" | "mtu_request") => set(plain(Atomic::Integer), 0, Some(1)),
-            (_, "priority" | "tier" | "ingress_policing_rate" | "ingress_policing_burst") => {
-                set(plain(Atomic::Integer), 1, Some(1))
-            }
+            (_, "tag" | "tag_request") => set(plain(Atomic::Integer), 0, Some(1)),
+            (_, "priority" | "tier") => set(plain(Atomic::Integer), 1, Some(1)),
             (_, "enabled" | "up") => set(plain(Atomic::Boolean), 0, Some(1)),
             (_, "log") => set(plain(Atomic::Boolean), 1, Some(1)),
-            (ACL, "name")
-            | (INTERFACE, "error" | "mac_in_use")
-            | (OPEN_VSWITCH, "ovs_version")
-            | (_, "severity" | "meter" | "peer" | "policy" | "output_port" | "parent_name") => {
+            (ACL, "name") | (_, "severity" | "meter" | "peer" | "policy" | "output_port" | "parent_name") => {
                 set(plain(Atomic::String), 0, Some(1))
             }
             (LOGICAL_ROUTER_PORT, "networks") => set(plain(Atomic::String), 1, None),

@@ -1,11 +1,11 @@
-//! Our description of tables and columns against the schemas that OVN and Open vSwitch install.
+//! Our description of tables and columns against the schema that OVN installs.
 
 use super::*;
 use crate::ovsdb::wire::DbSchema;
 
 fn installed(path: &str) -> DbSchema {
     let text = std::fs::read_to_string(path)
-        .unwrap_or_else(|e| panic!("{path}: {e}. Install the packages ovn-central and openvswitch-switch"));
+        .unwrap_or_else(|e| panic!("{path}: {e}. Install the package ovn-central"));
     DbSchema::decode(&text).unwrap()
 }
 
@@ -37,13 +37,8 @@ fn northbound_is_as_installed() {
 }
 
 #[test]
-fn vswitch_is_as_installed() {
-    compare(&VSWITCH, "/usr/share/openvswitch/vswitch.ovsschema");
-}
-
-#[test]
 fn keys_are_declared_once() {
-    for table in NORTHBOUND.tables.iter().chain(VSWITCH.tables) {
+    for table in NORTHBOUND.tables {
         for column in table.columns {
             if let Keys(keys) = column.kind {
                 let unique: std::collections::BTreeSet<_> = keys.iter().collect();

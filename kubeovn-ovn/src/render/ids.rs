@@ -26,6 +26,11 @@ pub(super) fn switch_port(name: &str) -> RowKey {
     RowKey::new(nb::LOGICAL_SWITCH_PORT, name)
 }
 
+/// Where the ids of rows begin that a VPC's user asked for.
+pub(super) fn users(vpc: &str) -> String {
+    format!("{vpc}/user/")
+}
+
 /// A policy of a router.
 pub(super) fn policy(vpc: &str, priority: u16, what: &str) -> RowKey {
     RowKey::new(nb::LOGICAL_ROUTER_POLICY, format!("{vpc}/{priority}/{what}"))

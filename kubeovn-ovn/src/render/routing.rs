@@ -10,12 +10,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kubeovn_core::{
     addr::{Cidr, DualStack, Family},
-    decide::{Policy, Route, SubnetPlan, VpcPlan, decide_vpc},
+    decide::{Policy, PolicyAction, Route, SubnetPlan, VpcPlan, decide_vpc},
     error::Problem,
-    index::{
-        World,
-        objects::{Name, PolicyAction},
-    },
+    index::{World, objects::Name},
     rows::{OwnerKey, Rendered, RowKey, Value},
 };
 
@@ -27,26 +24,60 @@ use crate::{
 
 /// Drops what no policy wants.
 const DROP: u16 = 1;
-/// Routes by source: this plus the prefix length, so that the longest prefix wins.
-const SOURCE: u16 = 100;
-/// The user's destinations, above what leads pods to gateways (29000) and other exits; Kube-OVN's 29400 for prefixes.
+/// The user's destinations in the default VPC: above what leads pods to gateways (29000) and other exits; Kube-OVN's
+/// 29400 for prefixes.
 const DESTINATION: u16 = 29_400;
+
+/// Priorities at the bottom, where routes become policies: the drop, then routes by source, a longer prefix above a
+/// shorter one, then the user's destinations, so that these win over sources, and the user's policies over all.
+struct Bottom {
+    /// Prefix lengths of source routes, rising.
+    lengths: Vec<u8>,
+    destination: u16,
+    /// The lowest that is left for policies of the user.
+    free: u16,
+}
+
+impl Bottom {
+    fn new(world: &World, vpc: &str, plan: &VpcPlan) -> Self {
+        let lengths: BTreeSet<u8> = plan.sources.iter().map(|route| route.prefix.prefix_len()).collect();
+        let above = DROP + 1 + u16::try_from(lengths.len()).unwrap_or(u16::MAX);
+        let default = *vpc == *world.settings().vpc;
+        let own = if default || plan.routes.is_empty() { 0 } else { 1 };
+        let destination = if default { DESTINATION } else { above };
+        Bottom { lengths: lengths.into_iter().collect(), destination, free: above + own }
+    }
+
+    fn source(&self, length: u8) -> u16 {
+        let below = self.lengths.iter().filter(|l| **l < length).count();
+        DROP + 1 + u16::try_from(below).unwrap_or(u16::MAX)
+    }
+}
 
 pub(super) fn render(world: &World, owner: &OwnerKey, out: &mut Rendered) {
     let Some(vpc) = world.vpc(&owner.name) else { return };
     let plan = decide_vpc(vpc);
     let subnets: Vec<&SubnetPlan> = world.plans_of(&owner.name).map(|plan| &**plan).collect();
+    let start = ids::users(&owner.name);
     for route in &plan.routes {
-        add_route(out, &owner.name, route);
+        add_route(out, &owner.name, &start, route);
     }
-    hits(world, &owner.name, &plan, &subnets, out);
-    sources(&owner.name, &plan, out);
-    users(&owner.name, &plan, out);
+    let bottom = Bottom::new(world, &owner.name, &plan);
+    hits(world, &owner.name, &plan, &bottom, &subnets, out);
+    sources(&owner.name, &plan, &bottom, out);
+    users(&owner.name, &plan, &bottom, out);
     out.reports.extend(plan.problems);
+    // Which of the rows that are there a broken item stood for cannot be told. A drop that vanishes with a slip of the
+    // pen would be an open door, so all of the user's stay until everything can be read.
+    if out.reports.iter().any(Problem::is_refusal) {
+        out.keep.extend(
+            [nb::LOGICAL_ROUTER_STATIC_ROUTE, nb::LOGICAL_ROUTER_POLICY].map(|table| (table, start.clone())),
+        );
+    }
 }
 
-fn add_route(out: &mut Rendered, vpc: &str, route: &Route) {
-    let id = format!("{vpc}/{}/{}/{}", route.table, route.prefix, route.next_hop);
+fn add_route(out: &mut Rendered, vpc: &str, start: &str, route: &Route) {
+    let id = format!("{start}{}/{}/{}", route.table, route.prefix, route.next_hop);
     let key = RowKey::new(nb::LOGICAL_ROUTER_STATIC_ROUTE, id);
     let row = out.row(key.clone());
     row.set("ip_prefix", Value::str(route.prefix.to_string()));
@@ -75,27 +106,43 @@ pub(super) fn add_policy(
 }
 
 /// Routing hits and drops, for each family that the VPC has.
-fn hits(world: &World, vpc: &str, plan: &VpcPlan, subnets: &[&SubnetPlan], out: &mut Rendered) {
+fn hits(
+    world: &World,
+    vpc: &str,
+    plan: &VpcPlan,
+    bottom: &Bottom,
+    subnets: &[&SubnetPlan],
+    out: &mut Rendered,
+) {
     let tables: BTreeSet<Name> = subnets.iter().map(|s| s.table.clone()).chain([Name::from("")]).collect();
     for (family, gateway) in own_addresses(world, vpc, subnets) {
         let Ok(everything) = everything(family).parse::<Cidr>() else { continue };
         let defaults: BTreeSet<&Name> =
             plan.routes.iter().filter(|r| r.prefix == everything).map(|r| &r.table).collect();
         for table in tables.iter().filter(|table| !defaults.contains(table)) {
-            add_route(out, vpc, &Route { table: table.clone(), prefix: everything, next_hop: gateway });
+            let route = Route { table: table.clone(), prefix: everything, next_hop: gateway };
+            add_route(out, vpc, &format!("{vpc}/hit/"), &route);
         }
-        // A default route of the user's is a wish for everything: nothing is left to drop.
-        if defaults.is_empty() {
+        // A default route of the user's is a wish for everything: nothing is left to drop in its table.
+        let matching = if defaults.is_empty() {
+            Some(Match::family(family))
+        } else {
+            let others =
+                subnets.iter().filter(|s| !defaults.contains(&s.table) && s.cidrs.get(family).is_some());
+            Match::any_of(others.map(|s| Match::inport(&s.router_port())))
+                .map(|m| Match::family(family).and(m))
+        };
+        if let Some(matching) = matching {
             let key = ids::policy(vpc, DROP, word(family));
-            add_policy(out, vpc, key, DROP, Match::family(family).to_string(), "drop", []);
+            add_policy(out, vpc, key, DROP, matching.to_string(), "drop", []);
         }
         for prefix in
             plan.routes.iter().map(|r| r.prefix).filter(|p| p.family() == family && *p != everything)
         {
-            let key = ids::policy(vpc, DESTINATION, &prefix.to_string());
+            let key = users_policy(vpc, bottom.destination, &prefix.to_string());
             if !out.rows.contains_key(&key) {
                 let matching = Match::dst(prefix.net()).to_string();
-                add_policy(out, vpc, key, DESTINATION, matching, "allow", []);
+                add_policy(out, vpc, key, bottom.destination, matching, "allow", []);
             }
         }
     }
@@ -128,8 +175,13 @@ fn word(family: Family) -> &'static str {
     }
 }
 
+/// A policy that the user asked for.
+fn users_policy(vpc: &str, priority: u16, what: &str) -> RowKey {
+    RowKey::new(nb::LOGICAL_ROUTER_POLICY, format!("{}{priority}/{what}", ids::users(vpc)))
+}
+
 /// Routes by source, as policies below everything else.
-fn sources(vpc: &str, plan: &VpcPlan, out: &mut Rendered) {
+fn sources(vpc: &str, plan: &VpcPlan, bottom: &Bottom, out: &mut Rendered) {
     let mut hops: BTreeMap<Cidr, BTreeSet<std::net::IpAddr>> = BTreeMap::new();
     for route in &plan.sources {
         if !route.table.is_empty() {
@@ -144,21 +196,44 @@ fn sources(vpc: &str, plan: &VpcPlan, out: &mut Rendered) {
         hops.entry(route.prefix).or_default().insert(route.next_hop);
     }
     for (prefix, hops) in hops {
-        let priority = SOURCE + u16::from(prefix.prefix_len());
-        let key = ids::policy(vpc, priority, &prefix.to_string());
+        let priority = bottom.source(prefix.prefix_len());
+        let key = users_policy(vpc, priority, &prefix.to_string());
         add_policy(out, vpc, key, priority, Match::src(prefix.net()).to_string(), "reroute", hops);
     }
 }
 
 /// The user's own policies. OVN skips what it can't parse without a word, so it is parsed before.
-fn users(vpc: &str, plan: &VpcPlan, out: &mut Rendered) {
+fn users(vpc: &str, plan: &VpcPlan, bottom: &Bottom, out: &mut Rendered) {
     for Policy { priority, r#match, action, next_hops } in &plan.policies {
-        if let Err(error) = parse(r#match, Where::RouterPolicy) {
-            let text = format!("VPC {vpc}: the policy of priority {priority} is not in effect: {error}");
-            out.reports.push(Problem::new(error.problem.code(), text));
+        let mut refuse = |code, why: String| {
+            let text = format!("VPC {vpc}: the policy of priority {priority} is not in effect: {why}");
+            out.reports.push(Problem::new(code, text));
+        };
+        if *priority < bottom.free {
+            let why = format!(
+                "priorities below {} are those of routes and drops. Use {0} or a higher one",
+                bottom.free
+            );
+            refuse("VPC-POLICY-PRIORITY", why);
             continue;
         }
-        let key = ids::policy(vpc, *priority, &format!("user/{}", ids::digest(r#match)));
+        match parse(r#match, Where::RouterPolicy) {
+            Err(error) => {
+                refuse(error.problem.code(), error.message());
+                continue;
+            }
+            Ok(parsed) => {
+                if let Some(name) = parsed.address_sets().iter().chain(parsed.port_groups()).next() {
+                    let why = format!(
+                        "it names the set {name}, of which nobody knows whether it exists, and OVN skips a policy whose \
+                         set is missing. Write the addresses out"
+                    );
+                    refuse("VPC-POLICY-SET", why);
+                    continue;
+                }
+            }
+        }
+        let key = users_policy(vpc, *priority, &ids::digest(r#match));
         if out.rows.contains_key(&key) {
             let text = format!(
                 "VPC {vpc}: two policies have priority {priority} and match {match:?}; the first one is in effect. Remove one",

@@ -7,12 +7,17 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
 use std::os::fd::AsFd;
+use std::time::Duration;
 
 use kubeovn_node::netns::NetNs;
 use nix::sys::stat::fstat;
 use tokio::task::JoinHandle;
+use tokio::time::sleep;
 
 use crate::lab::manifest::Traffic;
+
+/// Before the next connection is taken after one could not be.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// Listeners that live as long as this does.
 #[derive(Debug, Default)]
@@ -74,9 +79,12 @@ async fn accept(netns: &NetNs, address: SocketAddr) -> io::Result<JoinHandle<()>
     listener.set_nonblocking(true)?;
     let listener = tokio::net::TcpListener::from_std(listener)?;
     Ok(tokio::spawn(async move {
-        // A connection that was given up meanwhile is an error here, and no reason to stop.
         loop {
-            drop(listener.accept().await);
+            // A connection that was given up meanwhile is an error here, and so is a want of descriptors: no reason
+            // to stop, but one to let others do something.
+            if listener.accept().await.is_err() {
+                sleep(PAUSE).await;
+            }
         }
     }))
 }

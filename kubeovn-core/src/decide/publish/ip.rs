@@ -1,7 +1,10 @@
 //! IP objects: the durable records of grants.
 
+use std::collections::BTreeMap;
+
 use super::Telling;
 use crate::{
+    annotations,
     contract::{
         cluster::{Patch, Write},
         ipam::Grant,
@@ -13,11 +16,15 @@ use crate::{
     rows::OwnerKey,
 };
 
-/// A record that nobody holds any more goes. Making and changing it belongs to the holder.
+/// Label of a record that a user made before its pod, or wants to keep: `true`.
+const RESERVED: &str = "ovn.kubernetes.io/ip_reserved";
+
+/// A record that nobody holds any more goes, unless a user keeps it. Making and changing it belongs to the holder.
 pub(super) fn tell(world: &World, key: &ObjectKey) -> Telling {
     let Some(ip) = world.ip(&key.name) else { return Telling::default() };
     let held = |owner: OwnerKey| world.grants(&owner).iter().any(|g| ip_name(&owner, &g.nic) == key.name);
-    if ip.meta.deleting || ip_owner(ip).is_none_or(held) {
+    let reserved = ip.meta.labels.get(RESERVED).is_some_and(|v| annotations::is_true(v));
+    if reserved || ip.meta.deleting || ip_owner(ip).is_none_or(held) {
         return Telling::default();
     }
     let delete = Write::Delete { key: key.clone(), uid: ip.meta.uid.clone() };
@@ -43,12 +50,13 @@ pub(super) fn record(world: &World, owner: &OwnerKey, node: &Name, grant: &Grant
     let labels = [
         (Name::from("ovn.kubernetes.io/subnet"), grant.subnet.clone()),
         (Name::from("ovn.kubernetes.io/node-name"), node.clone()),
-        (Name::from("ovn.kubernetes.io/ip_reserved"), Name::from("false")),
         (grant.subnet.clone(), Name::default()),
     ];
     match world.ip(&name) {
         None => {
-            let meta = Meta { name, labels: labels.into(), ..Meta::default() };
+            let mut labels = BTreeMap::from(labels);
+            labels.insert(RESERVED.into(), "false".into());
+            let meta = Meta { name, labels, ..Meta::default() };
             Some(Write::Create(Object::Ip(Ip { meta, spec })))
         }
         Some(ip) => {

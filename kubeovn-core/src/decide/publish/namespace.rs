@@ -11,14 +11,17 @@ use crate::{
 pub(super) fn tell(world: &World, key: &ObjectKey) -> Telling {
     let Some(object) = world.namespace(&key.name) else { return Telling::default() };
     let names = subnets_for(world, &key.name);
-    let plans = || names.iter().filter_map(|name| world.plan(name));
+    // A subnet that is refused keeps its place, empty.
+    let plans = || names.iter().map(|name| world.plan(name));
+    let cidrs = plans().map(|plan| plan.map(|p| p.cidrs.to_string()).unwrap_or_default());
     let excludes = plans().map(|plan| {
-        let gateways = plan.gateways.iter().map(ToString::to_string);
-        annotations::joined(gateways.chain(plan.excludes.iter().map(ToString::to_string)))
+        let gateways = plan.into_iter().flat_map(|p| p.gateways.iter()).map(ToString::to_string);
+        let excludes = plan.into_iter().flat_map(|p| &p.excludes).map(ToString::to_string);
+        annotations::joined(gateways.chain(excludes))
     });
     let given = [
         (namespace::LOGICAL_SWITCH, Some(annotations::joined(names.iter()))),
-        (namespace::CIDR, Some(annotations::joined_per_subnet(plans().map(|p| p.cidrs)))),
+        (namespace::CIDR, Some(annotations::joined_per_subnet(cidrs))),
         (namespace::EXCLUDE_IPS, Some(annotations::joined_per_subnet(excludes))),
     ];
     let mut patch = Patch::new(key.clone(), object.meta.uid.clone());

@@ -7,6 +7,7 @@ use crate::{
         cluster::{Patch, Write},
         ipam::Grant,
     },
+    error::{NOT_SUPPORTED, Problem},
     index::{
         World,
         objects::{ObjectKey, Pod},
@@ -41,7 +42,22 @@ pub(super) fn tell(world: &World, key: &ObjectKey, seat: &dyn Fn(&OwnerKey) -> S
     if !patch.is_empty() {
         writes.push(Write::Patch(patch));
     }
+    problems.extend(not_supported(pod));
     Telling { writes, problems }
+}
+
+/// What is asked for in vain. Said in an event alone: the rest is in effect.
+fn not_supported(pod: &Pod) -> Option<Problem> {
+    let set = annotations::NOT_SUPPORTED.iter().filter(|key| pod.meta.annotation(key).is_some());
+    let set = annotations::joined(set);
+    (!set.is_empty()).then(|| {
+        let text = format!(
+            "pod {}/{}: annotation {set} set, but this version does not act on it; the rest is in effect. \
+             docs/compatibility.md lists what is supported",
+            pod.meta.namespace, pod.meta.name
+        );
+        Problem::new(NOT_SUPPORTED, text)
+    })
 }
 
 /// What a pod is told of a grant. Prefix and gateway are only told when the subnet is in effect.

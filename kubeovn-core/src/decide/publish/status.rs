@@ -66,8 +66,8 @@ pub(super) fn tell_vpc(world: &World, key: &ObjectKey, seat: &dyn Fn(&OwnerKey) 
         default,
         default_logical_switch: default_subnet,
         router: key.name.to_string(),
-        subnets: world.plans_of(&key.name).map(|plan| plan.name.clone()).collect(),
-        conditions: conditions(&vpc.meta, true, seat.ready, &problems),
+        subnets: world.plans_of(&key.name).filter(|p| !p.closing).map(|p| p.name.clone()).collect(),
+        conditions: conditions(&vpc.meta, !problems.iter().any(Problem::is_refusal), seat.ready, &problems),
     };
     let unused = world.subnets_of(&key.name).next().is_none();
     let mut writes: Vec<Write> = finalizer(key, &vpc.meta, true, unused).into_iter().collect();

@@ -8,7 +8,9 @@ use crate::{
     decide::{decide_subnets, publish},
     index::{
         Settings, World,
-        objects::{Ip, Kind, Meta, Name, Namespace, Node, Object, ObjectKey, Pod, Subnet, SubnetSpec, Vpc, VpcSpec},
+        objects::{
+            Ip, Kind, Meta, Name, Namespace, Node, Object, ObjectKey, Pod, Subnet, SubnetSpec, Vpc, VpcSpec,
+        },
     },
     rows::{OwnerKey, OwnerKind},
 };
@@ -68,7 +70,9 @@ impl Facts {
     pub(super) fn decide(&mut self) {
         let vpcs: std::collections::BTreeSet<Name> =
             self.world.subnets().map(|subnet| self.world.vpc_name(subnet)).collect();
-        for (subnet, decision) in vpcs.iter().flat_map(|vpc| decide_subnets(&self.world, vpc)).collect::<Vec<_>>() {
+        for (subnet, decision) in
+            vpcs.iter().flat_map(|vpc| decide_subnets(&self.world, vpc)).collect::<Vec<_>>()
+        {
             self.world.decide(&subnet, decision);
         }
     }
@@ -101,7 +105,9 @@ impl Facts {
     fn patch(&mut self, patch: &Patch) {
         fn meta(meta: &mut Meta, patch: &Patch) {
             assert_eq!(meta.uid, patch.uid);
-            for (map, changes) in [(&mut meta.annotations, &patch.annotations), (&mut meta.labels, &patch.labels)] {
+            for (map, changes) in
+                [(&mut meta.annotations, &patch.annotations), (&mut meta.labels, &patch.labels)]
+            {
                 for (key, value) in changes {
                     match value {
                         Some(value) => map.insert(key.clone(), value.clone()),

@@ -24,7 +24,10 @@ fn labels(labels: &[(&str, &str)]) -> Selector {
 
 fn expression(key: &str, operator: Operator, values: &[&str]) -> Selector {
     let values = values.iter().map(|v| (*v).into()).collect();
-    Selector { match_expressions: vec![Expression { key: key.into(), operator, values }], ..Selector::default() }
+    Selector {
+        match_expressions: vec![Expression { key: key.into(), operator, values }],
+        ..Selector::default()
+    }
 }
 
 #[test]

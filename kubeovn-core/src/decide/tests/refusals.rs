@@ -133,7 +133,11 @@ const CASES: &[Case] = &[
     Case {
         code: "SUBNET-CIDR-OVERLAP",
         bad: |s| s.cidr_block = "10.16.128.0/24".into(),
-        says: &["10.16.128.0/24", "10.16.0.0/16 of subnet ovn-default", "Choose another prefix, or another VPC"],
+        says: &[
+            "10.16.128.0/24",
+            "10.16.0.0/16 of subnet ovn-default",
+            "Choose another prefix, or another VPC",
+        ],
         good: |s| (s.cidr_block, s.vpc) = ("10.16.128.0/24".into(), "shop".into()),
     },
     Case {

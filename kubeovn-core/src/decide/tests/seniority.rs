@@ -1,7 +1,10 @@
 //! Of two that contradict each other the older stays, whatever the order in which they were heard of.
 
 use super::facts::Facts;
-use crate::index::objects::{Kind, Object, ObjectKey, Subnet, SubnetSpec, VpcSpec};
+use crate::index::{
+    Dirty,
+    objects::{Kind, Object, ObjectKey, Subnet, SubnetSpec, VpcSpec},
+};
 
 fn accepted(facts: &Facts) -> Vec<&str> {
     facts.world.subnets().map(|s| &*s.meta.name).filter(|name| facts.world.plan(name).is_some()).collect()
@@ -45,7 +48,9 @@ fn who_is_refused_takes_no_place() {
     let mut facts = Facts::new();
     facts.world.apply(subnet("old", 100, "10.1.0.0/24"));
     facts.world.apply(subnet("young", 200, "10.1.0.0/24"));
-    facts.change(&ObjectKey::cluster(Kind::Subnet, "old"), |s: &mut Subnet| s.spec.gateway = "10.9.9.9".into());
+    facts.change(&ObjectKey::cluster(Kind::Subnet, "old"), |s: &mut Subnet| {
+        s.spec.gateway = "10.9.9.9".into();
+    });
     facts.world.apply(subnet("younger", 300, "10.1.0.0/24,fd00::/64"));
     facts.decide();
     assert_eq!(accepted(&facts), ["join", "ovn-default", "young"]);
@@ -78,7 +83,7 @@ fn a_subnet_comes_up_with_its_vpc() {
     facts.subnet("shop-a", "shop", "10.1.0.0/24", SubnetSpec::default());
     facts.decide();
     assert_eq!(facts.world.decision("shop-a").unwrap().problems[0].code, "SUBNET-VPC-UNKNOWN");
-    facts.world.dirty = Default::default();
+    facts.world.dirty = Dirty::default();
     facts.vpc("shop", VpcSpec::default());
     assert!(facts.world.dirty.vpcs.contains("shop"), "its subnets are looked at again");
     facts.decide();
@@ -91,7 +96,7 @@ fn a_subnet_goes_down_with_a_node_inside_and_comes_up_without() {
     facts.subnet("a", "", "192.168.0.0/16", SubnetSpec::default());
     facts.decide();
     assert!(facts.world.plan("a").is_some());
-    facts.world.dirty = Default::default();
+    facts.world.dirty = Dirty::default();
     facts.node("n1", "192.168.7.7");
     assert!(facts.world.dirty.vpcs.contains("ovn-cluster"), "its subnets are looked at again");
     facts.decide();

@@ -27,7 +27,10 @@ fn texts<T: ToString>(items: &[T]) -> Vec<String> {
 fn a_prefix_alone_makes_a_subnet_of_the_default_vpc() {
     let plan = plan(" ", "10.1.0.77/24", SubnetSpec::default());
     assert_eq!((&*plan.name, &*plan.vpc, &*plan.table), ("a", "ovn-cluster", ""));
-    assert_eq!((plan.cidrs.to_string(), plan.gateways.to_string()), ("10.1.0.0/24".into(), "10.1.0.1".into()));
+    assert_eq!(
+        (plan.cidrs.to_string(), plan.gateways.to_string()),
+        ("10.1.0.0/24".into(), "10.1.0.1".into())
+    );
     assert_eq!((plan.private, plan.closing, plan.mtu), (false, false, None));
     assert!(plan.excludes.is_empty() && plan.allow.is_empty());
     assert_eq!((plan.switch_port(), plan.router_port()), ("a-ovn-cluster".into(), "ovn-cluster-a".into()));
@@ -47,7 +50,8 @@ fn a_family_without_a_gateway_gets_its_first_usable_address() {
 
 #[test]
 fn excludes_are_sorted_and_do_not_name_the_gateway() {
-    let exclude_ips = ["fd00::9", "10.1.0.20..10.1.0.30", "10.1.0.5", " 10.1.0.1 ", "", "10.1.0.5", "10.1.0.1..10.1.0.2"];
+    let exclude_ips =
+        ["fd00::9", "10.1.0.20..10.1.0.30", "10.1.0.5", " 10.1.0.1 ", "", "10.1.0.5", "10.1.0.1..10.1.0.2"];
     let exclude_ips = exclude_ips.map(String::from).into();
     let plan = plan("", "10.1.0.0/24,fd00::/64", SubnetSpec { exclude_ips, ..SubnetSpec::default() });
     assert_eq!(texts(&plan.excludes), ["10.1.0.1..10.1.0.2", "10.1.0.5", "10.1.0.20..10.1.0.30", "fd00::9"]);

@@ -134,7 +134,7 @@ fn an_error_is_told_to_the_pod_while_it_lasts() {
     let telling = facts.tell(&web(), false);
     let error = "IPAM-POOL-EXHAUSTED: (NoAvailableAddress) none left";
     assert_eq!(values(&patch(&telling).annotations), [("error", Some(error))]);
-    assert_eq!(telling.problems, [refused.clone()]);
+    assert_eq!(telling.problems, std::slice::from_ref(&refused));
     facts.obey(&telling.writes);
     let again = facts.tell(&web(), false);
     assert_eq!((again.writes, again.problems), (vec![], vec![refused]), "said once, and still so");

@@ -63,13 +63,13 @@ fn the_default_vpc_is_told_so() {
 }
 
 #[test]
-fn a_bad_route_is_told_and_the_rest_is_ready() {
+fn a_bad_route_is_told_and_the_vpc_is_not_ready() {
     let bad = StaticRoute { cidr: "10.0.0.0/40".into(), ..StaticRoute::default() };
     let mut facts = facts(VpcSpec { static_routes: vec![bad], ..VpcSpec::default() });
     let telling = facts.tell(&key("shop"), true);
     assert_eq!(telling.problems.iter().map(|p| p.code).collect::<Vec<_>>(), ["VPC-ROUTE-INVALID"]);
     let ready = status(&telling).conditions.iter().find(|c| &*c.r#type == "Ready").unwrap();
-    assert_eq!((&*ready.status, &*ready.reason), ("True", "VPC-ROUTE-INVALID"));
+    assert_eq!((&*ready.status, &*ready.reason), ("False", "VPC-ROUTE-INVALID"));
     assert!(ready.message.contains("10.0.0.0/40"), "{ready:?}");
     facts.settle(&key("shop"), true);
 }

@@ -1,8 +1,9 @@
 //! Routes and policies of a VPC: what is read, what is left out and what is said about it.
 
 use crate::{
+    decide::PolicyAction,
     decide::{Policy, VpcPlan, decide_vpc},
-    index::objects::{Meta, PolicyAction, PolicyRoute, StaticRoute, Vpc, VpcSpec},
+    index::objects::{Meta, PolicyRoute, StaticRoute, Vpc, VpcSpec},
 };
 
 fn routes(given: &[(&str, &str, &str, &str)]) -> VpcPlan {
@@ -15,11 +16,11 @@ fn routes(given: &[(&str, &str, &str, &str)]) -> VpcPlan {
     decide(VpcSpec { static_routes: static_routes.collect(), ..VpcSpec::default() })
 }
 
-fn policies(given: &[(i64, &str, PolicyAction, &str)]) -> VpcPlan {
+fn policies(given: &[(i64, &str, &str, &str)]) -> VpcPlan {
     let policy_routes = given.iter().map(|(priority, text, action, hops)| PolicyRoute {
         priority: *priority,
         r#match: (*text).into(),
-        action: *action,
+        action: (*action).into(),
         next_hops: (*hops).into(),
     });
     decide(VpcSpec { policy_routes: policy_routes.collect(), ..VpcSpec::default() })
@@ -69,8 +70,8 @@ fn a_bad_route_is_left_out_and_reported_and_the_others_stay() {
 #[test]
 fn policies_are_read() {
     let plan = policies(&[
-        (32_767, " ip4.src == 10.1.0.0/24 ", PolicyAction::Reroute, "10.1.0.9, 10.1.0.8,10.1.0.9"),
-        (0, "ip6", PolicyAction::Drop, "what drops has no next hop"),
+        (32_767, " ip4.src == 10.1.0.0/24 ", "reroute", "10.1.0.9, 10.1.0.8,10.1.0.9"),
+        (0, "ip6", "drop", "what drops has no next hop"),
     ]);
     let first = Policy {
         priority: 32_767,
@@ -85,15 +86,16 @@ fn policies_are_read() {
 
 #[test]
 fn a_bad_policy_is_left_out_and_reported_and_the_others_stay() {
-    let good = (1, "ip4", PolicyAction::Allow, "");
+    let good = (1, "ip4", "allow", "");
     for (bad, says) in [
-        ((32_768, "ip4", PolicyAction::Allow, ""), "priority 32768 is not between 0 and 32767"),
-        ((-1, "ip4", PolicyAction::Allow, ""), "priority -1 is not between 0 and 32767"),
-        ((70_000, "ip4", PolicyAction::Allow, ""), "priority 70000"),
-        ((1, " ", PolicyAction::Drop, ""), "match is empty. Write an OVN match, like ip4.src"),
-        ((1, "ip4", PolicyAction::Reroute, " , "), "action reroute needs nextHopIP"),
-        ((1, "ip4", PolicyAction::Reroute, "10.1.0.9,n1"), "nextHopIP: \"n1\" is no IP address"),
-        ((1, "ip4", PolicyAction::Reroute, "10.1.0.9,fd00::9"), "nextHopIP 10.1.0.9,fd00::9 mixes address families"),
+        ((32_768, "ip4", "allow", ""), "priority 32768 is not between 0 and 32767"),
+        ((-1, "ip4", "allow", ""), "priority -1 is not between 0 and 32767"),
+        ((70_000, "ip4", "allow", ""), "priority 70000"),
+        ((1, " ", "drop", ""), "match is empty. Write an OVN match, like ip4.src"),
+        ((1, "ip4", "reroute", " , "), "action reroute needs nextHopIP"),
+        ((1, "ip4", "Drop", ""), "action \"Drop\" is none of allow, drop and reroute"),
+        ((1, "ip4", "reroute", "10.1.0.9,n1"), "nextHopIP: \"n1\" is no IP address"),
+        ((1, "ip4", "reroute", "10.1.0.9,fd00::9"), "nextHopIP 10.1.0.9,fd00::9 mixes address families"),
     ] {
         let plan = policies(&[bad, good]);
         assert_eq!(plan.policies.len(), 1, "{bad:?}");

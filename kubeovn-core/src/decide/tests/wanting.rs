@@ -88,7 +88,8 @@ fn an_annotation_that_cannot_be_read_changes_nothing_and_is_named() {
 #[test]
 fn who_is_gone_finished_or_on_the_nodes_network_wants_nothing() {
     let mut facts = facts(&[(IP, "unreadable")]);
-    let nothing = |facts: &Facts, owner: &OwnerKey| assert_eq!(wants(&facts.world, owner), Wanting::Nothing, "{owner}");
+    let nothing =
+        |facts: &Facts, owner: &OwnerKey| assert_eq!(wants(&facts.world, owner), Wanting::Nothing, "{owner}");
     nothing(&facts, &OwnerKey::pod("dev", "web-1"));
     nothing(&facts, &node_owner("n2"));
     nothing(&facts, &OwnerKey::new(OwnerKind::Subnet, "a"));

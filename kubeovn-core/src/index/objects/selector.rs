@@ -39,6 +39,9 @@ pub enum Operator {
     Exists,
     /// The label is not there.
     DoesNotExist,
+    /// A word that is none of these: matches nothing.
+    #[cfg_attr(feature = "serde", serde(other))]
+    Unknown,
 }
 
 impl Selector {
@@ -56,6 +59,7 @@ impl Expression {
             Operator::NotIn => value.is_none_or(|v| !self.values.contains(v)),
             Operator::Exists => value.is_some(),
             Operator::DoesNotExist => value.is_none(),
+            Operator::Unknown => false,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Slim records from the JSON that an API server answers. (Under feature `api`, which brings a JSON parser along.)
 
+#![cfg(feature = "api")]
+
 mod core_kinds;
 mod network_kinds;
 

@@ -58,24 +58,11 @@ pub struct PolicyRoute {
     pub priority: i64,
     /// OVN match expression.
     pub r#match: String,
-    /// What to do.
-    pub action: PolicyAction,
+    /// `allow` (also when empty), `drop` or `reroute`.
+    pub action: String,
     /// Next hops with commas between, for `reroute`.
     #[cfg_attr(feature = "serde", serde(rename = "nextHopIP"))]
     pub next_hops: String,
-}
-
-/// What a policy does with what it matches.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Deserialize), serde(rename_all = "lowercase"))]
-pub enum PolicyAction {
-    /// Let the routes decide.
-    #[default]
-    Allow,
-    /// Drop.
-    Drop,
-    /// Send to the next hops.
-    Reroute,
 }
 
 /// The fields of a VPC's status that we write.

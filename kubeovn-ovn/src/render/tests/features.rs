@@ -16,7 +16,8 @@ use crate::render::{FEATURES, Fabric};
 
 /// Compares what a feature renders for all owners of the world with its golden file.
 fn compare(feature: &str, world: &World) {
-    let feature = FEATURES.iter().find(|f| f.name == feature).unwrap_or_else(|| panic!("no feature {feature}"));
+    let feature =
+        FEATURES.iter().find(|f| f.name == feature).unwrap_or_else(|| panic!("no feature {feature}"));
     let mut all = String::new();
     for owner in world.owners().iter().filter(|owner| owner.kind == feature.kind) {
         let mut alone = Rendered::default();
@@ -156,9 +157,12 @@ fn pod_port() {
 #[test]
 fn rows_do_not_depend_on_the_order_in_which_facts_came() {
     let net = |facts: Facts| {
-        facts
-            .vpc("shop", VpcSpec::default())
-            .subnet("shop-a", "shop", "10.1.0.0/24", SubnetSpec { private: true, ..SubnetSpec::default() })
+        facts.vpc("shop", VpcSpec::default()).subnet(
+            "shop-a",
+            "shop",
+            "10.1.0.0/24",
+            SubnetSpec { private: true, ..SubnetSpec::default() },
+        )
     };
     let node = |facts: Facts| facts.node("n1", "192.168.0.1", "100.64.0.2");
     let pod = |facts: Facts| facts.pod("db-0", &[], &[("", "shop-a", "10.1.0.5")]);

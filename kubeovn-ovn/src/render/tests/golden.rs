@@ -39,7 +39,8 @@ fn diff(old: &str, new: &str) -> Option<String> {
     let mut common = vec![vec![0usize; b.len() + 1]; a.len() + 1];
     for i in (0..a.len()).rev() {
         for j in (0..b.len()).rev() {
-            common[i][j] = if a[i] == b[j] { common[i + 1][j + 1] + 1 } else { common[i + 1][j].max(common[i][j + 1]) };
+            common[i][j] =
+                if a[i] == b[j] { common[i + 1][j + 1] + 1 } else { common[i + 1][j].max(common[i][j + 1]) };
         }
     }
     let (mut i, mut j, mut lines) = (0, 0, Vec::new());
@@ -58,13 +59,16 @@ fn diff(old: &str, new: &str) -> Option<String> {
     let changed: Vec<usize> = (0..lines.len()).filter(|at| lines[*at].0 != ' ').collect();
     let near = |at: usize| changed.iter().any(|c| c.abs_diff(at) <= CONTEXT);
     let shown = lines.iter().enumerate().filter(|(at, _)| near(*at));
-    Some(shown.map(|(_, (mark, line))| format!("{mark} {line}\n")).collect())
+    Some(shown.fold(String::new(), |diff, (_, (mark, line))| diff + &format!("{mark} {line}\n")))
 }
 
 #[test]
 fn a_diff_shows_what_came_and_went() {
     assert_eq!(diff("a\nb\n", "a\nb\n"), None);
-    assert_eq!(diff("a\nb\nc\nd\ne\nf\n", "a\nb\nc\nd\nx\nf\ng\n").unwrap(), "  c\n  d\n- e\n+ x\n  f\n+ g\n");
+    assert_eq!(
+        diff("a\nb\nc\nd\ne\nf\n", "a\nb\nc\nd\nx\nf\ng\n").unwrap(),
+        "  c\n  d\n- e\n+ x\n  f\n+ g\n"
+    );
     assert_eq!(diff("", "a\n").unwrap(), "+ a\n");
     assert_eq!(diff("a\n", "").unwrap(), "- a\n");
 }

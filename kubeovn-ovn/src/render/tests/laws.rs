@@ -22,11 +22,16 @@ pub(super) fn check(owner: &OwnerKey, rendered: &Rendered) {
     }
     for give in &rendered.gives {
         let table = nb::NORTHBOUND.table(give.row.table).unwrap();
-        let column = table.column(give.column).unwrap_or_else(|| panic!("no column {} in {}", give.column, table.name));
+        let column = table
+            .column(give.column)
+            .unwrap_or_else(|| panic!("no column {} in {}", give.column, table.name));
         match (&column.kind, &give.elem) {
             (ColumnKind::Refs { table, strong }, Elem::Item(Atom::Row(row))) => {
                 assert_eq!((*table, *strong), (row.table, give.parent), "{} given to {}", row, give.row);
-                assert!(!give.parent || rendered.rows.contains_key(row), "{row} is attached but not rendered");
+                assert!(
+                    !give.parent || rendered.rows.contains_key(row),
+                    "{row} is attached but not rendered"
+                );
             }
             other => panic!("{:?} can't be given to {} {}", other.1, give.row, give.column),
         }

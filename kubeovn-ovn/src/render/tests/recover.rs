@@ -4,16 +4,19 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use kubeovn_core::{
     contract::model::{Model, Recovered},
-    index::{World, objects::VpcSpec, objects::SubnetSpec},
+    index::{World, objects::SubnetSpec, objects::VpcSpec},
     rows::{Elem, OwnerKey, Render, Replica, RowKey, RowSpec, Value},
 };
 
 use super::world::Facts;
 use crate::{nb, render::Fabric};
 
+/// A row and whose it is.
+type Owned = (Option<OwnerKey>, RowSpec);
+
 /// A database that holds just what was rendered.
 #[derive(Default)]
-struct Rows(BTreeMap<RowKey, (Option<OwnerKey>, RowSpec)>);
+struct Rows(BTreeMap<RowKey, Owned>);
 
 impl Rows {
     fn of(world: &World) -> Self {
@@ -25,7 +28,7 @@ impl Rows {
         rows
     }
 
-    fn port(&mut self, name: &str) -> &mut (Option<OwnerKey>, RowSpec) {
+    fn port(&mut self, name: &str) -> &mut Owned {
         self.0.get_mut(&RowKey::new(nb::LOGICAL_SWITCH_PORT, name)).unwrap()
     }
 }
@@ -79,20 +82,21 @@ fn every_grant_is_read_back_from_its_port() {
 #[test]
 fn ports_that_tell_too_little_are_passed_over() {
     let all = ["db-0.default", "db-0.default.net1.default.ovn", "node-n1"];
-    let left = |change: &dyn Fn(&mut (Option<OwnerKey>, RowSpec))| {
+    let left = |change: &dyn Fn(&mut Owned)| {
         let mut rows = Rows::of(&world());
         change(rows.port("db-0.default"));
         Fabric.recover(&rows).iter().map(|r| r.row.id.to_string()).collect::<Vec<_>>()
     };
     assert_eq!(left(&|_| ()), all);
     for key in ["uid", "space", "ls"] {
-        let drop = |port: &mut (Option<OwnerKey>, RowSpec)| {
+        let drop = |port: &mut Owned| {
             port.1.pairs.get_mut("external_ids").unwrap().remove(key);
         };
         assert_eq!(left(&drop), all[1..], "without {key}");
     }
-    for addresses in ["", "router", "dynamic", "0a:58:00:00:00:05", "0a:58:00:00:00:05 dynamic", "x 10.1.0.5"] {
-        let write = |port: &mut (Option<OwnerKey>, RowSpec)| {
+    for addresses in ["", "router", "dynamic", "0a:58:00:00:00:05", "0a:58:00:00:00:05 dynamic", "x 10.1.0.5"]
+    {
+        let write = |port: &mut Owned| {
             port.1.values.insert("addresses", Value::str(addresses));
         };
         assert_eq!(left(&write), all[1..], "addresses {addresses:?}");

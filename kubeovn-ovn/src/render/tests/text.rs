@@ -10,7 +10,11 @@ pub(super) fn text(owner: &OwnerKey, rendered: &Rendered) -> String {
     for (key, row) in &rendered.rows {
         line(&mut out, "", key);
         for give in rendered.gives.iter().filter(|give| child(&give.elem) == Some(key)) {
-            line(&mut out, if give.parent { "  in " } else { "  also in " }, &format!("{} {}", give.row, give.column));
+            line(
+                &mut out,
+                if give.parent { "  in " } else { "  also in " },
+                &format!("{} {}", give.row, give.column),
+            );
         }
         for (column, value) in &row.values {
             line(&mut out, "  ", &format!("{column} = {}", value_text(value)));
@@ -21,7 +25,8 @@ pub(super) fn text(owner: &OwnerKey, rendered: &Rendered) -> String {
             }
         }
     }
-    let elsewhere = rendered.gives.iter().filter(|g| child(&g.elem).is_none_or(|row| !rendered.rows.contains_key(row)));
+    let elsewhere =
+        rendered.gives.iter().filter(|g| child(&g.elem).is_none_or(|row| !rendered.rows.contains_key(row)));
     for give in elsewhere {
         line(&mut out, "gives ", &format!("{} {} {:?}", give.row, give.column, give.elem));
     }

@@ -55,14 +55,20 @@ impl Facts {
     /// A node and, unless the text is empty, what it holds on the join subnet.
     pub(super) fn node(mut self, name: &str, internal: &str, join: &str) -> Self {
         if !join.is_empty() {
-            let (join_subnet, owner) = (self.world.settings().join.clone(), OwnerKey::new(OwnerKind::Node, name));
+            let (join_subnet, owner) =
+                (self.world.settings().join.clone(), OwnerKey::new(OwnerKind::Node, name));
             self.grants.push((owner, grant("", &join_subnet, join)));
         }
         self.object(Object::Node(Node { meta: Meta::named(name), internal: ips(internal) }))
     }
 
     /// A pod with what it holds: interface, subnet and addresses of each.
-    pub(super) fn pod(mut self, name: &str, annotations: &[(&str, &str)], holds: &[(&str, &str, &str)]) -> Self {
+    pub(super) fn pod(
+        mut self,
+        name: &str,
+        annotations: &[(&str, &str)],
+        holds: &[(&str, &str, &str)],
+    ) -> Self {
         let meta = Meta {
             namespace: "default".into(),
             annotations: annotations.iter().map(|(k, v)| (Name::from(*k), Name::from(*v))).collect(),

@@ -11,23 +11,23 @@ use crate::lab::report::Problem;
 
 impl Stage {
     /// What is still on its way, for people; none when everything is as wanted, or as far as it gets.
-    pub(in crate::lab::run) fn unfinished(&self) -> Option<String> {
+    pub(in crate::lab::run) fn unfinished(&self) -> Option<&'static str> {
         let nodes = self.wanted.nodes.iter().filter(|name| match self.nodes.get(*name) {
             Some(NodeState::Up(_) | NodeState::Failed { .. }) => false,
             Some(NodeState::Rising | NodeState::Sinking) | None => true,
         });
-        let pods = self.wanted.pods.iter().filter(|(name, seat)| match self.pods.get(*name) {
+        let mut pods = self.wanted.pods.iter().filter(|(name, seat)| match self.pods.get(*name) {
             Some(PodState::Plugged { seat: has, .. }) => has != *seat,
             Some(PodState::Failed { .. }) => false,
             Some(PodState::Plugging { .. } | PodState::Unplugging { .. }) => true,
             None => self.wanted.nodes.contains(&seat.node),
         });
-        let gone = self.pods.keys().filter(|name| !self.wanted.pods.contains_key(*name));
+        let mut gone = self.pods.keys().filter(|name| !self.wanted.pods.contains_key(*name));
         let sinking = self.nodes.keys().filter(|name| !self.wanted.nodes.contains(*name));
-        match (nodes.count() + sinking.count(), pods.count() + gone.count()) {
-            (0, 0) => None,
-            (0, pods) => Some(format!("wiring {pods} pods")),
-            (nodes, _) => Some(format!("bringing {nodes} nodes up or down")),
+        if nodes.chain(sinking).next().is_some() {
+            Some("bringing nodes up and down")
+        } else {
+            (pods.next().is_some() || gone.next().is_some()).then_some("wiring pods")
         }
     }
 

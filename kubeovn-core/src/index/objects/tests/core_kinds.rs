@@ -7,7 +7,8 @@ use crate::index::objects::{Meta, Namespace, Node, Pod};
 
 #[test]
 fn metadata_is_read() {
-    let namespace: Namespace = read(&json!({ "metadata": metadata("dev"), "spec": { "finalizers": ["kubernetes"] },
+    let namespace: Namespace =
+        read(&json!({ "metadata": metadata("dev"), "spec": { "finalizers": ["kubernetes"] },
         "status": { "phase": "Active" } }));
     let meta = &namespace.meta;
     assert_eq!((&*meta.name, &*meta.namespace, &*meta.revision), ("dev", "", "123456"));
@@ -99,7 +100,8 @@ fn a_node_has_the_first_internal_address_of_each_family() {
         "capacity": { "cpu": "8" }, "conditions": [{ "type": "Ready", "status": "True" }],
         "nodeInfo": { "kernelVersion": "6.1" }, "images": [{ "names": ["a"], "sizeBytes": 7 }],
     });
-    let node: Node = read(&json!({ "metadata": metadata("n1"), "spec": { "podCIDR": "10.0.0.0/24" }, "status": status }));
+    let node: Node =
+        read(&json!({ "metadata": metadata("n1"), "spec": { "podCIDR": "10.0.0.0/24" }, "status": status }));
     assert_eq!((&*node.meta.name, node.internal.to_string()), ("n1", "192.168.0.1,fd00:192::1".into()));
     assert!(read::<Node>(&json!({ "metadata": { "name": "n1" } })).internal.is_empty());
     assert!(read::<Node>(&json!({ "metadata": { "name": "n1" }, "status": {} })).internal.is_empty());

@@ -1,0 +1,248 @@
+//! Facts come in: objects, decisions, grants, numbers. Each marks what may depend on it, and nothing more.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::{Decision, World, ip_name, ip_owner, object_key, owner_key};
+use crate::{
+    annotations::nic,
+    contract::ipam::{Grant, Usage},
+    error::Problem,
+    index::objects::{Kind, Name, Namespace, Object, ObjectKey, Pod, Subnet},
+    rows::{OwnerKey, OwnerKind},
+};
+
+impl World {
+    /// An object is there, new or changed.
+    pub fn apply(&mut self, object: Object) {
+        self.dirty.status.insert(object.key());
+        match object {
+            Object::Namespace(new) => {
+                let name = new.meta.name.clone();
+                let old = self.namespaces.insert(name.clone(), Arc::new(new));
+                let labels = |n: &Arc<Namespace>| n.meta.labels.clone();
+                if old.as_ref().map(labels) != self.namespaces.get(&name).map(labels) {
+                    self.mark_pods(&name);
+                }
+            }
+            Object::Node(new) => {
+                let owner = OwnerKey::new(OwnerKind::Node, new.meta.name.clone());
+                let old = self.nodes.insert(new.meta.name.clone(), Arc::new(new.clone()));
+                self.dirty.addresses.insert(owner.clone());
+                if old.is_none_or(|old| old.internal != new.internal) {
+                    self.dirty.rows.insert(owner);
+                    // No subnet of the default VPC may contain a node's address.
+                    self.dirty.vpcs.insert(self.settings.vpc.clone());
+                }
+            }
+            Object::Vpc(new) => {
+                let name = new.meta.name.clone();
+                let old = self.vpcs.insert(name.clone(), Arc::new(new.clone()));
+                if old.is_none_or(|old| old.spec != new.spec || old.meta.deleting != new.meta.deleting) {
+                    self.mark_vpc(&name);
+                }
+            }
+            Object::Subnet(new) => self.apply_subnet(new),
+            Object::Ip(new) => {
+                let owner = ip_owner(&new);
+                self.ips.insert(new.meta.name.clone(), Arc::new(new));
+                self.dirty.status.extend(owner.as_ref().and_then(object_key));
+            }
+            Object::Pod(new) => self.apply_pod(new),
+        }
+    }
+
+    fn apply_subnet(&mut self, new: Subnet) {
+        let name = new.meta.name.clone();
+        let old = self.subnets.insert(name.clone(), Arc::new(new.clone()));
+        let same = |old: &Subnet| {
+            old.spec == new.spec
+                && old.meta.deleting == new.meta.deleting
+                && old.meta.created == new.meta.created
+        };
+        if old.as_deref().is_some_and(same) {
+            return;
+        }
+        let vpc = self.vpc_name(&new);
+        if let Some(before) = old.map(|old| self.vpc_name(&old)).filter(|before| *before != vpc) {
+            self.leave_vpc(&before, &name);
+        }
+        self.by_vpc.entry(vpc.clone()).or_default().insert(name);
+        self.mark_vpc(&vpc);
+    }
+
+    fn apply_pod(&mut self, new: Pod) {
+        let owner = OwnerKey::pod(&new.meta.namespace, &new.meta.name);
+        let old = self.pods.entry(new.meta.namespace.clone()).or_default();
+        let old = old.insert(new.meta.name.clone(), Arc::new(new.clone()));
+        // Marking addresses is cheap: who holds what it wants is neither changed nor rendered.
+        self.dirty.addresses.insert(owner.clone());
+        let port = |p: &Pod| {
+            (
+                p.meta.uid.clone(),
+                p.needs_network(),
+                p.meta.annotation(nic::PORT_SECURITY.ovn()) == Some("true"),
+            )
+        };
+        if old.is_none_or(|old| port(&old) != port(&new)) {
+            self.dirty.rows.insert(owner);
+        }
+    }
+
+    /// An object is gone. One with another uid than the one we know is a predecessor that we have forgotten already.
+    pub fn remove(&mut self, key: &ObjectKey, uid: &str) {
+        if self.uid_of(key).is_some_and(|known| !uid.is_empty() && **known != *uid) {
+            return;
+        }
+        self.dirty.status.insert(key.clone());
+        let name = &key.name;
+        match key.kind {
+            Kind::Namespace => {
+                self.namespaces.remove(name);
+                self.mark_pods(name);
+            }
+            Kind::Node => {
+                self.nodes.remove(name);
+                // A subnet may have been refused because of its address.
+                self.dirty.vpcs.insert(self.settings.vpc.clone());
+            }
+            Kind::Vpc => {
+                self.vpcs.remove(name);
+                self.mark_vpc(name);
+            }
+            Kind::Subnet => {
+                if let Some(old) = self.subnets.remove(name) {
+                    self.decisions.remove(name);
+                    let vpc = self.vpc_name(&old);
+                    self.leave_vpc(&vpc, name);
+                }
+            }
+            Kind::Ip => {
+                let owner = self.ips.remove(name).and_then(|ip| ip_owner(&ip));
+                self.dirty.status.extend(owner.as_ref().and_then(object_key));
+            }
+            Kind::Pod => {
+                if let Some(pods) = self.pods.get_mut(&key.namespace) {
+                    pods.remove(name);
+                    if pods.is_empty() {
+                        self.pods.remove(&key.namespace);
+                    }
+                }
+            }
+        }
+        if let Some(owner) = owner_key(key) {
+            self.dirty.addresses.insert(owner.clone());
+            self.dirty.rows.insert(owner);
+        }
+    }
+
+    fn leave_vpc(&mut self, vpc: &Name, subnet: &Name) {
+        if let Some(subnets) = self.by_vpc.get_mut(vpc) {
+            subnets.remove(subnet);
+            if subnets.is_empty() {
+                self.by_vpc.remove(vpc);
+            }
+        }
+        self.mark_vpc(vpc);
+    }
+
+    fn mark_vpc(&mut self, vpc: &Name) {
+        self.mark_bindings();
+        self.dirty.vpcs.insert(vpc.clone());
+        self.dirty.rows.insert(OwnerKey::new(OwnerKind::Vpc, vpc.clone()));
+        self.dirty.status.insert(ObjectKey::cluster(Kind::Vpc, vpc.clone()));
+    }
+
+    /// What namespaces offer may have changed: it is told to them, and who was refused may get something now.
+    fn mark_bindings(&mut self) {
+        self.dirty.addresses.extend(self.refusals.keys().cloned());
+        let namespaces = self.namespaces.keys().map(|n| ObjectKey::cluster(Kind::Namespace, n.clone()));
+        self.dirty.status.extend(namespaces);
+    }
+
+    fn mark_pods(&mut self, namespace: &Name) {
+        let pods = self.pods.get(namespace).into_iter().flat_map(BTreeMap::keys);
+        self.dirty.addresses.extend(pods.map(|pod| OwnerKey::pod(namespace, pod)));
+    }
+
+    /// Enters what was decided about a subnet, and marks what depends on it if it is news.
+    pub fn decide(&mut self, subnet: &Name, decision: Decision) {
+        if self.decisions.get(subnet) == Some(&decision) {
+            return;
+        }
+        self.decisions.insert(subnet.clone(), decision);
+        self.dirty.rows.insert(OwnerKey::new(OwnerKind::Subnet, subnet.clone()));
+        self.dirty.status.insert(ObjectKey::cluster(Kind::Subnet, subnet.clone()));
+        if let Some(vpc) = self.subnets.get(subnet).map(|subnet| self.vpc_name(subnet)) {
+            self.dirty.rows.insert(OwnerKey::new(OwnerKind::Vpc, vpc.clone()));
+            self.dirty.status.insert(ObjectKey::cluster(Kind::Vpc, vpc));
+        }
+        // What holders are told of the subnet.
+        let holders = self.holders.get(subnet).into_iter().flatten();
+        self.dirty.status.extend(holders.filter_map(object_key));
+        if *subnet == self.settings.join {
+            let nodes = self.nodes.keys().map(|n| OwnerKey::new(OwnerKind::Node, n.clone()));
+            self.dirty.addresses.extend(nodes.clone());
+            self.dirty.rows.extend(nodes);
+            // Private subnets let nodes in.
+            let subnets: Vec<_> =
+                self.by_vpc.get(&self.settings.vpc).into_iter().flatten().cloned().collect();
+            self.dirty.rows.extend(subnets.into_iter().map(|name| OwnerKey::new(OwnerKind::Subnet, name)));
+        }
+        self.mark_bindings();
+    }
+
+    /// Enters what an owner holds now, and why it did not get more.
+    pub fn grant(&mut self, owner: &OwnerKey, grants: Vec<Grant>, refusal: Option<Problem>) {
+        let key = object_key(owner);
+        if self.grants(owner) != grants {
+            // An object that goes has a record left to remove.
+            let records =
+                self.grants(owner).iter().map(|g| ObjectKey::cluster(Kind::Ip, ip_name(owner, &g.nic)));
+            let records: Vec<ObjectKey> = records.collect();
+            self.dirty.status.extend(records);
+            for old in self.grants.get(owner).into_iter().flatten() {
+                if let Some(holders) = self.holders.get_mut(&old.subnet) {
+                    holders.remove(owner);
+                    if holders.is_empty() {
+                        self.holders.remove(&old.subnet);
+                    }
+                }
+            }
+            for new in &grants {
+                self.holders.entry(new.subnet.clone()).or_default().insert(owner.clone());
+            }
+            if grants.is_empty() {
+                self.grants.remove(owner);
+            } else {
+                self.grants.insert(owner.clone(), grants);
+            }
+            self.dirty.rows.insert(owner.clone());
+            self.dirty.status.extend(key.clone());
+        }
+        if self.refusals.get(owner) != refusal.as_ref() {
+            match refusal {
+                Some(problem) => self.refusals.insert(owner.clone(), problem),
+                None => self.refusals.remove(owner),
+            };
+            self.dirty.rows.insert(owner.clone());
+            self.dirty.status.extend(key);
+        }
+    }
+
+    /// Enters a subnet's numbers.
+    pub fn count(&mut self, subnet: &Name, usage: Option<Usage>) {
+        let same = self.usage.get(subnet) == usage.as_ref();
+        let held = |usage: Option<&Usage>| usage.is_some_and(|u| u.owners > 0);
+        if held(self.usage.get(subnet)) != held(usage.as_ref()) {
+            // A switch whose object is gone stays as long as ports live by it.
+            self.dirty.rows.insert(OwnerKey::new(OwnerKind::Subnet, subnet.clone()));
+        }
+        match usage {
+            Some(usage) => self.usage.insert(subnet.clone(), usage),
+            None => self.usage.remove(subnet),
+        };
+        if !same {
+            self.dirty.status.insert(ObjectKey::cluster(Kind::Subnet, subnet.clone()));
+        }
+    }
+}
