@@ -17,7 +17,7 @@ fn change(rig: &Rig, round: usize) {
             let _ = rig.cluster.delete(&pod_key("web", &format!("r{}-{i}", round - 1)));
         }
     }
-    let allow: &[&str] = if round % 2 == 0 { &["10.16.0.0/16"] } else { &[] };
+    let allow: &[&str] = if round.is_multiple_of(2) { &["10.16.0.0/16"] } else { &[] };
     rig.apply(private(subnet("db", "", "10.30.0.0/24", "db"), allow));
     rig.apply(node(&format!("extra{round}"), &format!("172.18.1.{}", round + 2)));
     if round > 0 {

@@ -6,6 +6,7 @@ use crate::{
     objects::{node, pod, pod_key, private, subnet, tenants, vpc},
     rig::Rig,
     seen::{Rows, Seat, difference},
+    server::wait_for,
 };
 
 /// Rows without our mark.
@@ -53,8 +54,12 @@ fn rows_of_others_stay_whatever_happens_around_them() {
     ] {
         rig.server.nbctl(&line.split(' ').collect::<Vec<_>>());
     }
-    let before = rig.rows();
-    assert!(guests(&before).iter().all(|guests| guests.len() == 1), "{:?}", guests(&before));
+    let before = wait_for("the eye to see all of them", || {
+        let rows = rig.rows();
+        let all = rows.contains_key("Port_Group/@their_group")
+            && guests(&rows).iter().all(|guests| guests.len() == 1);
+        all.then_some(rows)
+    });
     let stay = |rig: &Rig, when: &str| {
         let rows = rig.rows();
         let changes = difference(&strangers(&before), &strangers(&rows));

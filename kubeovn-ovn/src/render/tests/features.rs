@@ -6,7 +6,7 @@ use kubeovn_core::{
     contract::model::Model,
     index::{
         World,
-        objects::{PolicyAction, PolicyRoute, StaticRoute, SubnetSpec, VpcSpec},
+        objects::{PolicyRoute, StaticRoute, SubnetSpec, VpcSpec},
     },
     rows::{Render, Rendered},
 };
@@ -60,10 +60,10 @@ fn routing() {
         next_hop: hop.into(),
         table: table.into(),
     };
-    let policy = |priority, text: &str, action, hops: &str| PolicyRoute {
+    let policy = |priority, text: &str, action: &str, hops: &str| PolicyRoute {
         priority,
         r#match: text.into(),
-        action,
+        action: action.into(),
         next_hops: hops.into(),
     };
     let user = VpcSpec {
@@ -79,12 +79,12 @@ fn routing() {
             route("policyDst", "2001:db8::/32", "10.3.0.9", ""),
         ],
         policy_routes: vec![
-            policy(11, "ip4.src == 10.3.0.0/24 && ip4.dst == 203.0.113.0/24", PolicyAction::Drop, "10.9.9.9"),
-            policy(10, "ip4.src == 10.3.0.0/24", PolicyAction::Reroute, "10.3.0.247,10.3.0.246"),
-            policy(10, "ip4.src == 10.3.0.0/24", PolicyAction::Allow, ""),
-            policy(32_767, "ip6", PolicyAction::Allow, ""),
-            policy(9, "ip4.src = 10.3.0.0/24", PolicyAction::Drop, ""),
-            policy(40_000, "ip4", PolicyAction::Drop, ""),
+            policy(11, "ip4.src == 10.3.0.0/24 && ip4.dst == 203.0.113.0/24", "drop", "10.9.9.9"),
+            policy(10, "ip4.src == 10.3.0.0/24", "reroute", "10.3.0.247,10.3.0.246"),
+            policy(10, "ip4.src == 10.3.0.0/24", "allow", ""),
+            policy(32_767, "ip6", "allow", ""),
+            policy(9, "ip4.src = 10.3.0.0/24", "drop", ""),
+            policy(40_000, "ip4", "drop", ""),
         ],
         ..VpcSpec::default()
     };
