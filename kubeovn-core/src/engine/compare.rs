@@ -1,6 +1,9 @@
 //! Comparing: the difference between what owners want and what the replica holds.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use super::{RowEngine, plan::Batch};
 use crate::rows::{
@@ -14,17 +17,15 @@ impl RowEngine {
         let mut acts: BTreeMap<RowKey, Act> = BTreeMap::new();
         for row in &batch.rows {
             let winner = self.holdings.winner(row);
-            match winner.and_then(|w| Some((w, batch.fresh.get(w)?.rows.get(row)?))) {
-                Some((owner, spec)) => {
-                    let spec = self.stamp(row, owner, spec);
-                    if have.has(row) {
-                        let delta = self.difference(row, &spec, have);
-                        if !delta.is_empty() {
-                            acts.insert(row.clone(), Act::Change(delta));
-                        }
-                    } else {
-                        acts.insert(row.clone(), Act::Insert(spec, BTreeMap::new()));
+            match winner.and_then(|w| batch.fresh.get(w)?.rows.get(row)) {
+                Some(spec) if have.has(row) => {
+                    let delta = self.difference(row, spec, have);
+                    if !delta.is_empty() {
+                        acts.insert(row.clone(), Act::Change(delta));
                     }
+                }
+                Some(spec) => {
+                    acts.insert(row.clone(), Act::Insert(spec.clone(), BTreeMap::new()));
                 }
                 None if !self.holdings.wanted(row) && have.has(row) => {
                     acts.insert(row.clone(), Act::Delete);
@@ -89,16 +90,17 @@ impl RowEngine {
         matches!(kind, Some(ColumnKind::Refs { strong: false, .. })) && acts.get(target) == Some(&Act::Delete)
     }
 
-    /// Adds our mark: whose row it is, and its readable id.
-    fn stamp(&self, row: &RowKey, owner: &OwnerKey, spec: &RowSpec) -> RowSpec {
-        let mut spec = spec.clone();
-        if self.schema.table(row.table).is_some_and(|t| t.column(EXTERNAL_IDS).is_some()) {
-            let ids = spec.pairs.entry(EXTERNAL_IDS).or_default();
-            ids.insert(KEY_VENDOR.into(), VENDOR.into());
-            ids.insert(KEY_OWNER.into(), owner.to_string().into());
-            ids.insert(KEY_ROW.into(), row.id.clone());
+    /// Adds our mark to rows: whose they are, and their readable ids.
+    pub(super) fn stamp(&self, owner: &OwnerKey, rows: &mut BTreeMap<RowKey, RowSpec>) {
+        let owner: Arc<str> = owner.to_string().into();
+        for (row, spec) in rows {
+            if self.schema.table(row.table).is_some_and(|t| t.column(EXTERNAL_IDS).is_some()) {
+                let ids = spec.pairs.entry(EXTERNAL_IDS).or_default();
+                ids.insert(KEY_VENDOR.into(), VENDOR.into());
+                ids.insert(KEY_OWNER.into(), owner.clone());
+                ids.insert(KEY_ROW.into(), row.id.clone());
+            }
         }
-        spec
     }
 
     /// Plain columns and declared keys of a row that is there.

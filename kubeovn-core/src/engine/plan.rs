@@ -117,8 +117,9 @@ impl RowEngine {
                     self.swap(&owner, None, &mut batch);
                     self.judge(&owner, Standing::Applied, Vec::new());
                 }
-                Render::Want(want) => {
+                Render::Want(mut want) => {
                     self.decided(&owner);
+                    self.stamp(&owner, &mut want.rows);
                     let holding = self.wanted_holding(&owner, &want);
                     self.swap(&owner, Some(Arc::new(holding)), &mut batch);
                     batch.fresh.insert(owner, want);
@@ -146,12 +147,19 @@ impl RowEngine {
 
     /// Changes a holding, remembers the old one, and notes what must be compared.
     fn swap(&mut self, owner: &OwnerKey, new: Option<Arc<Holding>>, batch: &mut Batch) {
-        let before = self.winners(owner, new.as_ref());
-        let old = self.holdings.replace(owner, new.clone());
-        for holding in old.iter().chain(&new) {
+        let mut touch = |holding: &Holding| {
             batch.rows.extend(holding.rows.iter().cloned());
             batch.slots.extend(holding.gives.iter().map(|g| (g.row.clone(), g.column, g.elem.clone())));
+        };
+        if let Some(old) = self.holdings.get(owner).filter(|old| new.as_ref() == Some(*old)).cloned() {
+            // It wants what it has, as most do when they are looked at again.
+            touch(&old);
+            batch.undo.entry(owner.clone()).or_insert(Some(old));
+            return;
         }
+        let before = self.contested(owner, new.as_ref());
+        let old = self.holdings.replace(owner, new.clone());
+        old.iter().chain(&new).for_each(|holding| touch(holding));
         // Whoever wins or loses a row by this must be looked at again.
         for (row, winner) in before {
             if self.holdings.winner(&row) != winner.as_ref() {
@@ -162,10 +170,12 @@ impl RowEngine {
         batch.undo.entry(owner.clone()).or_insert(old);
     }
 
-    fn winners(&self, owner: &OwnerKey, new: Option<&Arc<Holding>>) -> Vec<(RowKey, Option<OwnerKey>)> {
-        let rows: BTreeSet<&RowKey> =
-            self.holdings.get(owner).into_iter().chain(new).flat_map(|h| &h.rows).collect();
-        rows.into_iter().map(|row| (row.clone(), self.holdings.winner(row).cloned())).collect()
+    /// Rows of the owner's, old or new, that somebody else claims too, and who has them now.
+    fn contested(&self, owner: &OwnerKey, new: Option<&Arc<Holding>>) -> Vec<(RowKey, Option<OwnerKey>)> {
+        let rows = self.holdings.get(owner).into_iter().chain(new).flat_map(|h| &h.rows);
+        rows.filter(|row| self.holdings.claimants(row).any(|other| other != owner))
+            .map(|row| (row.clone(), self.holdings.winner(row).cloned()))
+            .collect()
     }
 
     /// Takes out of the batch who lost a row to an older owner, and who lacks the row that it lives by. Who leaves
@@ -246,14 +256,15 @@ impl RowEngine {
         batch: &Batch,
         have: &dyn Replica,
     ) -> Option<Obstacle> {
-        for row in claimed(want) {
-            if let Some(winner) = self.holdings.winner(&row).filter(|w| *w != owner).cloned() {
-                return Some(Obstacle::Beaten(row, winner));
+        let holding = self.holdings.get(owner)?;
+        for row in &holding.rows {
+            if let Some(winner) = self.holdings.winner(row).filter(|w| *w != owner) {
+                return Some(Obstacle::Beaten(row.clone(), winner.clone()));
             }
         }
-        for what in want.exclusive.iter().cloned().map(RowKey::exclusive) {
-            if let Some(rival) = self.holdings.rival(&what, owner) {
-                return Some(Obstacle::Busy(what, rival.clone()));
+        for what in &holding.exclusive {
+            if let Some(rival) = self.holdings.rival(what, owner) {
+                return Some(Obstacle::Busy(what.clone(), rival.clone()));
             }
         }
         want.gives

@@ -16,6 +16,8 @@ impl Spine {
         // Deciding marks addresses, and a release may close a subnet, which decides anew: until nothing is left.
         while !(self.world.dirty.vpcs.is_empty() && self.world.dirty.addresses.is_empty()) {
             self.decide();
+            // Before anybody is settled: a subnet that goes takes nobody in.
+            self.close_empty();
             let mut freed = BTreeSet::new();
             // The older first: of two that ask for one address it is the one that stays.
             let mut owners: Vec<OwnerKey> =

@@ -124,6 +124,11 @@ impl Replica {
         self.tables.iter().find_map(|t| t.rows.get(&uuid)).and_then(|row| row.key.as_ref())
     }
 
+    /// Is there a row with this UUID in the table, named or not?
+    pub fn has_uuid(&self, table: &str, uuid: Uuid) -> bool {
+        self.table(table).is_some_and(|t| t.rows.contains_key(&uuid))
+    }
+
     /// How many rows are held, also ones that cannot be named.
     pub fn len(&self) -> usize {
         self.tables.iter().map(|t| t.rows.len()).sum()

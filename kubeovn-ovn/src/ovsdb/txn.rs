@@ -12,7 +12,9 @@ use std::{
     sync::Arc,
 };
 
-use kubeovn_core::rows::{self, Act, ColumnKind, Delta, Elem, Outcome, Replica as _, RowKey, RowSpec, Txn};
+use kubeovn_core::rows::{
+    self, Act, ColumnKind, Delta, Elem, Outcome, Pairs, Replica as _, RowKey, RowSpec, Txn,
+};
 use uuid::Uuid;
 
 pub use judge::Receipt;
@@ -151,6 +153,19 @@ impl Encoder<'_> {
         if self.replica.uuid(row).is_some() {
             return Err(TxnError::Present { row: row.clone() });
         }
+        // The row is there and has lost our mark: it can't be born again, so it is made what it should be.
+        if let Some(Atom::Uuid(uuid)) = self.born.get(row)
+            && self.replica.has_uuid(row.table, *uuid)
+        {
+            let marks = |pairs: &Pairs| pairs.iter().map(|(k, v)| (k.clone(), Some(v.clone()))).collect();
+            let delta = Delta {
+                values: spec.values.clone(),
+                pairs: spec.pairs.iter().map(|(column, pairs)| (*column, marks(pairs))).collect(),
+                add: elems.clone(),
+                ..Delta::default()
+            };
+            return self.change_at(row, *uuid, &delta);
+        }
         let mut columns = Row::new();
         for (column, value) in &spec.values {
             let default = self.default_of(row, column)?;
@@ -176,6 +191,10 @@ impl Encoder<'_> {
 
     fn change(&mut self, row: &RowKey, delta: &Delta) -> Result<(), TxnError> {
         let uuid = self.uuid(row)?;
+        self.change_at(row, uuid, delta)
+    }
+
+    fn change_at(&mut self, row: &RowKey, uuid: Uuid, delta: &Delta) -> Result<(), TxnError> {
         let mut columns = Row::new();
         for (column, value) in &delta.values {
             let default = self.default_of(row, column)?;
