@@ -1,8 +1,7 @@
 //! The VPC logic alone: objects in, rows out. No Kubernetes, no server, no runtime, nothing written anywhere.
 //!
 //!     cargo run --example embed_vpc
-//!
-
+#![allow(clippy::print_stdout, reason = "an example shows what it does")]
 
 use kubeovn_core::{
     contract::cluster::{Event, Write},
@@ -10,15 +9,14 @@ use kubeovn_core::{
         Settings,
         objects::{Kind, Meta, Object, Pod, Subnet, SubnetSpec, Vpc},
     },
-    rows::Act,
+    rows::{Act, Value},
     spine::{Effect, Input, Spine},
 };
 use kubeovn_ipam::Ledger;
 use kubeovn_ovn::{memory::Sync, nb::NORTHBOUND, render::Fabric};
 
 fn main() {
-    let mut spine =
-        Spine::new(Settings::default(), Box::new(Ledger::new()), Box::new(Fabric), &NORTHBOUND);
+    let mut spine = Spine::new(Settings::default(), Box::new(Ledger::new()), Box::new(Fabric), &NORTHBOUND);
     // An empty database in memory: the plan is the difference to it. A replica of a real one works the same.
     let database = Sync::new(&NORTHBOUND);
     let feed = |spine: &mut Spine, input| spine.feed(0, input, &database.replica);
@@ -52,8 +50,8 @@ fn main() {
         let Effect::Commit(txn) = effect else { continue };
         for op in txn.ops {
             if let Act::Insert(row, _) = op.act {
-                let addresses = row.values.get("addresses").into_iter().flat_map(|v| v.texts());
-                println!("{} {}", op.row, addresses.map(|a| a.to_string()).collect::<String>());
+                let addresses = row.values.get("addresses").into_iter().flat_map(Value::texts);
+                println!("{} {}", op.row, addresses.map(ToString::to_string).collect::<String>());
             }
         }
     }

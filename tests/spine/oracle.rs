@@ -134,12 +134,12 @@ fn foreign_switch(db: &mut Sync) {
 }
 
 fn addresses_are_live_once(sim: &Sim, seed: u64) {
-    let mut seen: BTreeMap<(String, String), RowKey> = BTreeMap::new();
+    let mut live: BTreeMap<(String, String), RowKey> = BTreeMap::new();
     sim.db.replica.ours(&mut |row, _| {
         let Some(space) = sim.db.replica.pair(row, "external_ids", "space") else { return };
         let addresses = sim.db.replica.value(row, "addresses").unwrap();
         for text in addresses.texts().flat_map(|t| t.split_whitespace().skip(1)) {
-            let before = seen.insert((space.to_string(), text.to_owned()), row.clone());
+            let before = live.insert((space.to_string(), text.to_owned()), row.clone());
             assert_eq!(before, None, "seed {seed}: {text} in {space} is live twice, second at {row}");
         }
     });
@@ -273,7 +273,7 @@ fn incremental_equals_from_scratch() {
     std::thread::scope(|scope| {
         for worker in 0..workers {
             scope.spawn(move || {
-                (first..first + seeds).filter(|s| s % workers == worker).for_each(|s| play(s, 120))
+                (first..first + seeds).filter(|s| s % workers == worker).for_each(|s| play(s, 120));
             });
         }
     });

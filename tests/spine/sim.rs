@@ -114,9 +114,6 @@ impl Sim {
         let mut heard = 0;
         while heard < n {
             let Some(Some(event)) = self.events.next().now_or_never() else { break };
-            if std::env::var_os("TRACE").is_some() {
-                eprintln!("heard {event:?}");
-            }
             self.spine.feed(self.now, Input::Object(event), &self.db.replica);
             heard += 1;
         }
@@ -180,9 +177,6 @@ impl Sim {
             return true;
         }
         self.written.push(write.clone());
-        if std::env::var_os("TRACE").is_some() {
-            eprintln!("write {write:?}");
-        }
         let answer = self.cluster.write(write).now_or_never().expect("memory never waits");
         if answer.is_err() {
             self.spine.feed(self.now, Input::WriteFailed(key), &self.db.replica);

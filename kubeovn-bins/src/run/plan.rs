@@ -11,9 +11,7 @@ use kubeovn_core::{
         database::{Database, DbEvent},
     },
     index::{Settings, objects::Kind},
-    rows::{
-        Act, Atom, Delta, EXTERNAL_IDS, Elem, KEY_OWNER, KEY_ROW, KEY_VENDOR, Op, Replica, RowKey, Value,
-    },
+    rows::{Act, Atom, Delta, EXTERNAL_IDS, Elem, Op, Replica, RowKey, RowSpec, Value},
     spine::{Effect, Input, Spine},
 };
 use kubeovn_ipam::Ledger;
@@ -104,9 +102,17 @@ impl Plan {
         value.unwrap_or_default()
     }
 
-    /// A reference to a row that comes or goes itself is no news.
-    fn is_news(&self, elem: &Elem, moving: &BTreeSet<&RowKey>) -> bool {
-        !matches!(elem, Elem::Item(Atom::Row(row)) if moving.contains(row))
+    /// The line of one operation, unless all that changes are references to rows with a line of their own.
+    fn line(&self, Op { row, act }: &Op, moving: &BTreeSet<&RowKey>) -> Option<String> {
+        Some(match act {
+            Act::Insert(spec, _) => format!("+ {} {}{}", row.table, row.id, born(row, spec)),
+            Act::Delete => format!("- {} {}", row.table, row.id),
+            Act::Change(delta) => {
+                let changes = self.changes(row, delta, moving);
+                (!changes.is_empty())
+                    .then(|| format!("~ {} {}  {}", row.table, row.id, changes.join(", ")))?
+            }
+        })
     }
 
     fn changes(&self, row: &RowKey, delta: &Delta, moving: &BTreeSet<&RowKey>) -> Vec<String> {
@@ -116,64 +122,40 @@ impl Plan {
                 format!("{column}:{key} -> {}", value.as_deref().unwrap_or("(none)"))
             })
         });
+        let is_news = |e: &&Elem| !matches!(e, Elem::Item(Atom::Row(row)) if moving.contains(row));
         let elems = [("+", &delta.add), ("-", &delta.remove)].into_iter().flat_map(|(sign, columns)| {
-            columns.iter().flat_map(move |(column, elems)| {
-                elems
-                    .iter()
-                    .filter(|e| self.is_news(e, moving))
-                    .map(move |e| format!("{column} {sign} {}", elem(e)))
-            })
+            let named = move |column, e| format!("{column} {sign} {}", elem(e));
+            columns
+                .iter()
+                .flat_map(move |(column, elems)| elems.iter().filter(is_news).map(move |e| named(column, e)))
         });
         values.chain(pairs).chain(elems).collect()
     }
+}
+
+/// What a new row holds: neither its name, which is the id most often, nor what is unset, nor ids for programs.
+fn born(row: &RowKey, spec: &RowSpec) -> String {
+    let values = spec.values.iter().map(|(column, value)| ((*column).to_owned(), text(value)));
+    let pairs = spec.pairs.iter().filter(|(column, _)| **column != EXTERNAL_IDS);
+    let pairs = pairs
+        .flat_map(|(column, all)| all.iter().map(move |(k, v)| (format!("{column}:{k}"), v.to_string())));
+    let told = values.filter(|(_, value)| !value.is_empty() && *value != *row.id).chain(pairs);
+    told.fold(String::new(), |line, (column, value)| line + "  " + &column + "=" + &value)
 }
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let moving: BTreeSet<&RowKey> =
             self.ops.iter().filter(|op| !matches!(op.act, Act::Change(_))).map(|op| &op.row).collect();
-        let (mut added, mut changed, mut removed) = (0, 0, 0);
-        for Op { row, act } in &self.ops {
-            match act {
-                Act::Insert(spec, _) => {
-                    added += 1;
-                    write!(f, "+ {} {}", row.table, row.id)?;
-                    // The name is the id, most often, and what is unset says nothing.
-                    for (column, value) in spec.values.iter().filter(|(_, v)| !v.atoms().is_empty()) {
-                        let value = text(value);
-                        if !value.is_empty() && value != *row.id {
-                            write!(f, "  {column}={value}")?;
-                        }
-                    }
-                    let ours = [KEY_VENDOR, KEY_OWNER, KEY_ROW];
-                    for (column, pairs) in &spec.pairs {
-                        for (key, value) in
-                            pairs.iter().filter(|(k, _)| *column != EXTERNAL_IDS || !ours.contains(&&***k))
-                        {
-                            if *column != EXTERNAL_IDS {
-                                write!(f, "  {column}:{key}={value}")?;
-                            }
-                        }
-                    }
-                    writeln!(f)?;
-                }
-                Act::Delete => {
-                    removed += 1;
-                    writeln!(f, "- {} {}", row.table, row.id)?;
-                }
-                Act::Change(delta) => {
-                    let changes = self.changes(row, delta, &moving);
-                    if !changes.is_empty() {
-                        changed += 1;
-                        writeln!(f, "~ {} {}  {}", row.table, row.id, changes.join(", "))?;
-                    }
-                }
-            }
+        let lines: Vec<String> = self.ops.iter().filter_map(|op| self.line(op, &moving)).collect();
+        for line in &lines {
+            writeln!(f, "{line}")?;
         }
         if self.is_empty() {
             return writeln!(f, "nothing would change");
         }
-        writeln!(f, "{added} rows to add, {changed} to change, {removed} to remove")
+        let count = |sign: char| lines.iter().filter(|line| line.starts_with(sign)).count();
+        writeln!(f, "{} rows to add, {} to change, {} to remove", count('+'), count('~'), count('-'))
     }
 }
 

@@ -9,7 +9,7 @@ use crate::{
     error::{NOT_SUPPORTED, Problem},
     index::{
         Decision, Settings, World,
-        objects::{Name, Subnet},
+        objects::{Expression, Name, Operator, Subnet},
     },
 };
 
@@ -166,6 +166,14 @@ fn read(world: &World, subnet: &Subnet) -> Result<SubnetPlan, Problem> {
     }
     allow.sort_unstable();
     allow.dedup();
+    let unknown = |e: &Expression| e.operator == Operator::Unknown;
+    if let Some(e) = spec.namespace_selectors.iter().flat_map(|s| &s.match_expressions).find(|e| unknown(e)) {
+        let text = format!(
+            "namespaceSelectors: the operator for {} is none of In, NotIn, Exists, DoesNotExist",
+            e.key
+        );
+        return Err(bad("SUBNET-SELECTOR-INVALID", text));
+    }
     if spec.mtu != 0 && spec.mtu < IPV6_MTU && cidrs.v6.is_some() {
         let text = format!(
             "mtu {} is below {IPV6_MTU}, which IPv6 needs at least. Raise it, or leave it out",

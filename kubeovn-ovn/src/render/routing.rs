@@ -43,7 +43,7 @@ impl Bottom {
         let lengths: BTreeSet<u8> = plan.sources.iter().map(|route| route.prefix.prefix_len()).collect();
         let above = DROP + 1 + u16::try_from(lengths.len()).unwrap_or(u16::MAX);
         let default = *vpc == *world.settings().vpc;
-        let own = if default || plan.routes.is_empty() { 0 } else { 1 };
+        let own = u16::from(!default && !plan.routes.is_empty());
         let destination = if default { DESTINATION } else { above };
         Bottom { lengths: lengths.into_iter().collect(), destination, free: above + own }
     }

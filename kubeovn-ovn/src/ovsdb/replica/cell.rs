@@ -2,8 +2,8 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use kubeovn_core::rows::{Atom, ColumnKind, Value};
 use crate::ovsdb::wire::Atomic;
+use kubeovn_core::rows::{Atom, ColumnKind, Value};
 use uuid::Uuid;
 
 use crate::ovsdb::wire::{self, ColumnSchema, Datum};

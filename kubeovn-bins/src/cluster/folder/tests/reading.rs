@@ -194,11 +194,6 @@ fn wrong_types_are_told_by_field_and_line() {
             "spec.namespaceSelectors[0].matchExpressions[0].operator is missing",
         ),
         (
-            subnet("  namespaceSelectors:\n  - matchExpressions:\n    - {key: a, operator: Has}\n"),
-            8,
-            "spec.namespaceSelectors[0].matchExpressions[0].operator: unknown variant `Has`",
-        ),
-        (
             "apiVersion: kubeovn.io/v1\nkind: Subnet\nmetadata:\n  name: a\nspec: none\n".to_owned(),
             5,
             "spec is string, must be object",

@@ -39,7 +39,9 @@ impl Serialize for Atom {
             Self::Integer(number) => serializer.serialize_i64(*number),
             Self::Real(Real(number)) => serializer.serialize_f64(*number),
             Self::Boolean(truth) => serializer.serialize_bool(*truth),
-            Self::Uuid(uuid) => ("uuid", &*uuid.hyphenated().encode_lower(&mut Uuid::encode_buffer())).serialize(serializer),
+            Self::Uuid(uuid) => {
+                ("uuid", &*uuid.hyphenated().encode_lower(&mut Uuid::encode_buffer())).serialize(serializer)
+            }
             Self::Named(name) => ("named-uuid", &**name).serialize(serializer),
         }
     }

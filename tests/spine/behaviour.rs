@@ -1,1 +1,0 @@
-//! Single situations, told one by one.
