@@ -71,6 +71,28 @@ fn routes_and_policies() {
     all_as_expected("tests/lab/routes.yaml", "rout", 5);
 }
 
+/// What the pages of the features show is what a reader tries first.
+#[test]
+fn the_pages_of_features() {
+    let mut pages = 0;
+    for entry in std::fs::read_dir(root().join("docs/features")).unwrap() {
+        let page = entry.unwrap().path();
+        let text = std::fs::read_to_string(&page).unwrap();
+        let blocks = text.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next());
+        let manifests = blocks.collect::<Vec<_>>().join("---\n");
+        let name = page.file_stem().unwrap().to_string_lossy().into_owned();
+        let file = std::env::temp_dir().join(format!("kubeovn-page-{name}-{}.yaml", std::process::id()));
+        std::fs::write(&file, manifests).unwrap();
+        let (output, document) = once(&file, "page");
+        std::fs::remove_file(&file).unwrap();
+        let probes = document["probes"].as_array().unwrap();
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && !probes.is_empty(), "{name}: {probes:#?}\n{told}");
+        pages += 1;
+    }
+    assert!(pages >= 6, "{pages} pages");
+}
+
 #[test]
 fn no_file_is_forgotten() {
     let here =

@@ -33,6 +33,11 @@ pub(super) fn render(world: &World, owner: &OwnerKey, out: &mut Rendered) {
         if let Some(join) = join.and_then(|join| join.cidrs.get(family)) {
             rule(plan, out, NODES, &format!("join/{join}"), &Match::src(join.net()));
         }
+        // A node speaks from its join address, or, by its routes, from its own.
+        let nodes = world.nodes().filter(|_| join.is_some()).filter_map(|node| node.internal.get(family));
+        if let Some(nodes) = Match::any_of(nodes.map(|ip| Match::src(*ip))) {
+            rule(plan, out, NODES, &format!("nodes/{family}"), &nodes);
+        }
         for other in plan.allow.iter().filter(|other| other.family() == family) {
             let inwards = Match::src(other.net()).and(Match::dst(own));
             let outwards = Match::src(own).and(Match::dst(other.net()));

@@ -30,8 +30,7 @@ impl World {
                 self.dirty.addresses.insert(owner.clone());
                 if old.is_none_or(|old| old.internal != new.internal) {
                     self.dirty.rows.insert(owner);
-                    // No subnet of the default VPC may contain a node's address.
-                    self.dirty.vpcs.insert(self.settings.vpc.clone());
+                    self.mark_nodes_neighbours();
                 }
             }
             Object::Vpc(new) => {
@@ -102,8 +101,7 @@ impl World {
             }
             Kind::Node => {
                 self.nodes.remove(name);
-                // A subnet may have been refused because of its address.
-                self.dirty.vpcs.insert(self.settings.vpc.clone());
+                self.mark_nodes_neighbours();
             }
             Kind::Vpc => {
                 self.vpcs.remove(name);
@@ -150,6 +148,15 @@ impl World {
         self.dirty.vpcs.insert(vpc.clone());
         self.dirty.rows.insert(OwnerKey::new(OwnerKind::Vpc, vpc.clone()));
         self.dirty.status.insert(ObjectKey::cluster(Kind::Vpc, vpc.clone()));
+    }
+
+    /// A node's address comes or goes: no subnet of the default VPC may contain it, private ones let it in.
+    fn mark_nodes_neighbours(&mut self) {
+        let vpc = self.settings.vpc.clone();
+        let private = self.plans_of(&vpc).filter(|plan| plan.private).map(|plan| plan.name.clone());
+        let private: Vec<_> = private.map(|name| OwnerKey::new(OwnerKind::Subnet, name)).collect();
+        self.dirty.rows.extend(private);
+        self.dirty.vpcs.insert(vpc);
     }
 
     /// What namespaces offer may have changed: it is told to them, and who was refused may get something now.

@@ -123,6 +123,8 @@ fn private_subnet() {
     };
     let allow = ["10.20.0.0/16", "", "fd00:20::/64", "10.30.0.1/16"];
     let facts = Facts::new()
+        .node("n1", "172.18.0.2,fc00:18::2", "")
+        .node("n2", "172.18.0.3", "")
         .subnet("s1", "", "10.10.0.0/16,fd00:10::/64", private(&allow))
         .vpc("shop", VpcSpec::default())
         .subnet("shop-db", "shop", "10.1.0.0/24", private(&[]))
