@@ -225,6 +225,9 @@ pub enum Change {
     },
 }
 
+/// What [`Replica::each_pair`] calls: key and value.
+pub type EachPair<'f, 'a> = dyn FnMut(&'static str, Option<&'a Arc<str>>) + 'f;
+
 /// What a database holds, as far as we know: the only thing that the engine compares with.
 ///
 /// # Guarantees
@@ -237,6 +240,10 @@ pub trait Replica {
     fn value(&self, row: &RowKey, column: &str) -> Option<&Value>;
     /// The value of one key of a map column.
     fn pair(&self, row: &RowKey, column: &str, key: &str) -> Option<&Arc<str>>;
+    /// Calls `f` with the value of each of these keys of a map column. One look-up of the row for all: there are many.
+    fn each_pair<'a>(&'a self, row: &RowKey, column: &str, keys: &[&'static str], f: &mut EachPair<'_, 'a>) {
+        keys.iter().for_each(|key| f(key, self.pair(row, column, key)));
+    }
     /// Does the element column hold this element?
     fn holds(&self, row: &RowKey, column: &str, elem: &Elem) -> bool;
     /// Calls `f` for each element of an element column that can be named.

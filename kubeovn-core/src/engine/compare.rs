@@ -117,12 +117,12 @@ impl RowEngine {
             _ => None,
         }) {
             let wanted = spec.pairs.get(column);
-            for key in keys {
-                let want = wanted.and_then(|pairs| pairs.get(*key));
-                if want != have.pair(row, column, key) {
-                    delta.pairs.entry(column).or_default().insert((*key).into(), want.cloned());
+            have.each_pair(row, column, keys, &mut |key, has| {
+                let want = wanted.and_then(|pairs| pairs.get(key));
+                if want != has {
+                    delta.pairs.entry(column).or_default().insert(key.into(), want.cloned());
                 }
-            }
+            });
         }
         delta
     }

@@ -1,6 +1,12 @@
 //! Names of owners and rows.
 
-use std::{fmt, str::FromStr, sync::Arc};
+use std::{
+    cmp::Ordering,
+    fmt,
+    hash::{Hash, Hasher},
+    str::FromStr,
+    sync::Arc,
+};
 
 use crate::error::Problem;
 
@@ -78,12 +84,42 @@ impl FromStr for OwnerKey {
 
 /// Which row: a table and an id that a person can read. Not an identity of objects: a pod's successor of the same
 /// name has the same row. Never release an address by it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug)]
 pub struct RowKey {
     /// Table of the database.
     pub table: &'static str,
     /// Readable id, unique in the table.
     pub id: Arc<str>,
+}
+
+// By table, then id. Tables are few and static: most often the same text at the same place, and that is looked at first.
+impl Ord for RowKey {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let tables =
+            if std::ptr::eq(self.table, other.table) { Ordering::Equal } else { self.table.cmp(other.table) };
+        tables.then_with(|| self.id.cmp(&other.id))
+    }
+}
+
+impl PartialOrd for RowKey {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for RowKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id && (std::ptr::eq(self.table, other.table) || self.table == other.table)
+    }
+}
+
+impl Eq for RowKey {}
+
+impl Hash for RowKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        // Ids of different tables are seldom the same.
+        self.id.hash(state);
+    }
 }
 
 impl RowKey {

@@ -18,8 +18,8 @@ use std::{
 };
 
 use kubeovn_core::rows::{
-    Atom, ColumnKind, EXTERNAL_IDS, Elem, KEY_OWNER, KEY_ROW, KEY_VENDOR, OwnerKey, RowKey, Schema, Table,
-    VENDOR, Value,
+    Atom, ColumnKind, EXTERNAL_IDS, EachPair, Elem, KEY_OWNER, KEY_ROW, KEY_VENDOR, OwnerKey, RowKey, Schema,
+    Table, VENDOR, Value,
 };
 use uuid::Uuid;
 
@@ -239,6 +239,11 @@ impl kubeovn_core::rows::Replica for Replica {
 
     fn pair(&self, row: &RowKey, column: &str, key: &str) -> Option<&Arc<str>> {
         self.cell(row, column)?.pair(key)
+    }
+
+    fn each_pair<'a>(&'a self, row: &RowKey, column: &str, keys: &[&'static str], f: &mut EachPair<'_, 'a>) {
+        let cell = self.cell(row, column);
+        keys.iter().for_each(|key| f(key, cell.and_then(|cell| cell.pair(key))));
     }
 
     fn holds(&self, row: &RowKey, column: &str, elem: &Elem) -> bool {
