@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use futures_util::{FutureExt, StreamExt};
 use kubeovn_core::annotations;
-use kubeovn_core::contract::cluster::Cluster;
+use kubeovn_core::contract::cluster::{Cluster, Note};
 use kubeovn_core::index::Settings;
 use kubeovn_core::index::objects::{Kind, ObjectKey};
 use kubeovn_ovn::nb::NORTHBOUND;
@@ -231,7 +231,10 @@ impl Lab {
     fn warn(&mut self) {
         for told in self.folder.cluster().notes().into_iter().filter(|told| told.note.warning) {
             if self.warned.insert((told.note.key.clone(), told.note.message.clone())) {
-                self.progress.say(&format!("{}: {}", told.note.key, told.note.message));
+                let Note { key, reason, message, .. } = &told.note;
+                // Most sentences name their object.
+                let about = if message.contains(&*key.name) { String::new() } else { format!("{key}: ") };
+                self.progress.say(&format!("{reason}: {about}{message}"));
             }
         }
     }
