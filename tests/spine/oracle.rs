@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use kubeovn_core::{
     annotations::nic,
+    contract::ipam::Grant,
     index::objects::{Kind, Object},
     rows::{OwnerKey, OwnerKind, Replica as _, RowKey},
 };
@@ -175,6 +176,17 @@ fn heal(sim: &mut Sim) {
             .collect();
         for name in vpcs {
             sim.apply(vpc(&name, &[]));
+            // One that is being deleted takes no correction: it goes when nothing is in it any more.
+            let world = sim.spine.world();
+            if world.vpc(&name).is_some_and(|v| v.meta.deleting) {
+                let inside = |g: &Grant| *g.space == *name;
+                let pods = world.pods().map(|p| OwnerKey::pod(&p.meta.namespace, &p.meta.name));
+                for pod in pods.filter(|pod| world.grants(pod).iter().any(inside)) {
+                    let (ns, pod) = pod.name.split_once('/').unwrap();
+                    sim.delete(Kind::Pod, ns, pod);
+                }
+                world.subnets_of(&name).for_each(|s| sim.delete(Kind::Subnet, "", &s.meta.name));
+            }
         }
         for (ns, name) in broken {
             sim.delete(Kind::Pod, &ns, &name);
