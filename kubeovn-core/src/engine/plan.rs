@@ -214,18 +214,29 @@ impl RowEngine {
                 self.wait(owner, parent, text, batch);
             }
             Obstacle::Busy(what, rival) => {
-                // Two that wait for each other can only change places in one transaction.
-                let waits_for_us = self
-                    .blocked_on
-                    .get(&rival)
-                    .is_some_and(|awaited| self.holdings.rival(awaited, &rival) == Some(owner));
-                if waits_for_us {
-                    self.groups.push([owner.clone(), rival.clone()].into());
+                if let Some(ring) = self.ring(owner, &rival, batch) {
+                    self.groups.push(ring);
                 }
                 let text = format!("waits until {} has left the rows of {rival}", what.id);
                 self.wait(owner, what, text, batch);
             }
         }
+    }
+
+    /// Those who wait for each other in a ring, beginning with who has what the owner wants: they can only change
+    /// places in one transaction.
+    fn ring(&self, owner: &OwnerKey, rival: &OwnerKey, batch: &Batch) -> Option<BTreeSet<OwnerKey>> {
+        let had = batch.undo.get(owner)?.as_ref()?;
+        let mut ring = BTreeSet::from([owner.clone()]);
+        let mut next = rival;
+        while ring.insert(next.clone()) {
+            let awaited = self.blocked_on.get(next)?;
+            if had.exclusive.contains(awaited) {
+                return Some(ring);
+            }
+            next = self.holdings.rival(awaited, next)?;
+        }
+        None
     }
 
     /// What the owner had before stays until what it waits for is there.
