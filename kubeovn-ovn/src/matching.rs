@@ -28,5 +28,6 @@ mod tests;
 
 pub use build::{Match, SetName};
 pub use error::{MatchError, Problem};
-pub use parse::{UserMatch, Where, parse};
+pub use parse::{UserMatch, parse};
+pub use symbols::Where;
 pub use terms::{Address, L4, Side};

@@ -5,8 +5,7 @@ use std::borrow::Cow;
 use super::{
     error::Problem,
     lex::{Format, Number},
-    parse::Where,
-    symbols::{Kind, Level, Symbol},
+    symbols::{Kind, Level, Symbol, Where},
 };
 
 /// A field, or some bits of one, as it stands in the text.

@@ -11,22 +11,11 @@ use super::{
     check::{self, Constant, Constants, Fault, Field},
     error::{MatchError, Problem},
     lex::{Format, Lexer, Number, Token, quote},
-    symbols::{self, Level},
+    symbols::{self, Level, Where},
 };
 
 /// Levels of parentheses. OVN allows 100, and northd puts the match of an ACL into some more.
 const MAX_DEPTH: u32 = 64;
-
-/// Where a match is evaluated, which decides the ports it can name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Where {
-    /// An ACL on traffic from a port: `inport` only, the way out is not known yet.
-    FromLport,
-    /// An ACL on traffic to a port: `inport` and `outport`.
-    ToLport,
-    /// A routing policy: router ports by name; port groups hold ports of switches only.
-    RouterPolicy,
-}
 
 /// A match that OVN will understand, as its author wrote it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

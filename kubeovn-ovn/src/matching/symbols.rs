@@ -7,6 +7,17 @@ use self::{
     Level::{BooleanPredicate, ConditionalPredicate, Nominal, NominalPredicate, Ordinal},
 };
 
+/// Where a match is evaluated, which decides the ports it can name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Where {
+    /// An ACL on traffic from a port: `inport` only, the way out is not known yet.
+    FromLport,
+    /// An ACL on traffic to a port: `inport` and `outport`.
+    ToLport,
+    /// A routing policy: router ports by name; port groups hold ports of switches only.
+    RouterPolicy,
+}
+
 /// What OVN lets one do with a symbol (ovn-sb(5), "Level of Measurement").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Level {
