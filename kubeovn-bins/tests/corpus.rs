@@ -137,7 +137,13 @@ fn bad_input_is_told_and_the_rest_goes_on() {
     expected("pods", "localnet", "NAME-TAKEN", "subnet/ul");
     assert_eq!(codes("pods").len(), 6, "{:#?}", codes("pods"));
 
-    let rejected: Vec<(&str, i64, &str)> = (document["rejected"].as_array().unwrap().iter())
+    let all = document["rejected"].as_array().unwrap();
+    let refused: Vec<_> = all.iter().filter(|r| !r["code"].as_str().unwrap().starts_with("FILE-")).collect();
+    let of = |kind: &str| refused.iter().filter(|r| r["kind"] == kind).count();
+    assert_eq!((of("Subnet"), of("Pod")), (5, 6), "{refused:#?}");
+    assert!(refused.iter().all(|r| r["file"] == "2-objects.yaml" && r["line"] != 0), "{refused:#?}");
+    let rejected: Vec<(&str, i64, &str)> = all
+        .iter()
         .map(|r| {
             (r["file"].as_str().unwrap_or(""), r["line"].as_i64().unwrap_or(0), r["code"].as_str().unwrap())
         })

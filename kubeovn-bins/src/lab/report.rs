@@ -191,28 +191,7 @@ impl Report {
         {
             text.push_str(&table);
         }
-        if !self.rejected.is_empty() {
-            text.push_str(&paint.bold("NOT IN EFFECT"));
-            text.push('\n');
-            for line in &self.rejected {
-                let what = [line.kind.as_deref(), line.name.as_deref()]
-                    .into_iter()
-                    .flatten()
-                    .collect::<Vec<_>>()
-                    .join(" ");
-                let place = if line.file.is_empty() {
-                    String::new()
-                } else {
-                    format!("{}:{}: ", line.file, line.line)
-                };
-                let _ = writeln!(
-                    text,
-                    "{place}{what}\n    {}",
-                    paint.red(&format!("{}: {}", line.code, line.message))
-                );
-            }
-            text.push('\n');
-        }
+        text.push_str(&self.rejected_list(paint));
         for warning in &self.warnings {
             let _ = writeln!(text, "{warning}");
         }
@@ -220,6 +199,30 @@ impl Report {
         let _ =
             writeln!(text, "{}", if self.is_good() { paint.green(&verdict) } else { paint.red(&verdict) });
         text
+    }
+
+    /// What is not in effect, without what a table above has said already.
+    fn rejected_list(&self, paint: Paint) -> String {
+        let said = |line: &RejectedLine| {
+            let is = |error: &Option<Problem>| {
+                error.as_ref().is_some_and(|error| error.code == line.code && error.message == line.message)
+            };
+            match line.kind.as_deref() {
+                Some("Subnet") => self.subnets.iter().any(|subnet| is(&subnet.error)),
+                Some("Pod") => !line.code.starts_with("FILE-"),
+                _ => false,
+            }
+        };
+        let mut text = String::new();
+        for line in self.rejected.iter().filter(|line| !said(line)) {
+            let what: Vec<&str> =
+                [line.kind.as_deref(), line.name.as_deref()].into_iter().flatten().collect();
+            let place =
+                if line.file.is_empty() { String::new() } else { format!("{}:{}: ", line.file, line.line) };
+            let problem = paint.red(&format!("{}: {}", line.code, line.message));
+            let _ = writeln!(text, "{place}{}\n    {problem}", what.join(" "));
+        }
+        if text.is_empty() { text } else { format!("{}\n{text}\n", paint.bold("NOT IN EFFECT")) }
     }
 
     fn node_table(&self, paint: Paint) -> String {

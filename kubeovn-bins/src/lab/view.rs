@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use kubeovn_core::annotations::{self, nic};
 use kubeovn_core::cluster::memory::MemoryCluster;
-use kubeovn_core::index::objects::{Condition, Kind, Node, Object, Pod, Subnet, Vpc};
+use kubeovn_core::index::objects::{Condition, Kind, Node, Object, ObjectKey, Pod, Subnet, Vpc};
 
 use super::manifest::PodName;
 use super::report::{NodeLine, PodLine, Problem, RejectedLine, Report, SubnetLine};
@@ -108,12 +108,26 @@ impl View {
             subnets: self.subnets.iter().map(subnet_line).collect(),
             pods: pods.collect(),
             probes: Vec::new(),
-            rejected: of(Severity::Error)
-                .map(rejected_line)
-                .chain(self.vpcs.iter().filter_map(refused_vpc))
-                .collect(),
+            rejected: of(Severity::Error).map(rejected_line).chain(self.refused(findings)).collect(),
             warnings: of(Severity::Warning).map(ToString::to_string).collect(),
         }
+    }
+
+    /// Objects that can be read and are not in effect, with the place where they stand.
+    fn refused(&self, findings: &Findings) -> impl Iterator<Item = RejectedLine> {
+        let vpcs = self.vpcs.iter().map(|vpc| (Kind::Vpc, &vpc.meta, refusal(&vpc.status.conditions)));
+        let subnets = self.subnets.iter().map(|s| (Kind::Subnet, &s.meta, refusal(&s.status.conditions)));
+        let pods = self.pods.iter().map(|pod| (Kind::Pod, &pod.meta, error(pod)));
+        vpcs.chain(subnets).chain(pods).filter_map(|(kind, meta, problem)| {
+            let (namespace, name) = (meta.namespace.clone(), meta.name.clone());
+            let (file, line) =
+                findings.places.get(&ObjectKey { kind, namespace, name }).cloned().unwrap_or_default();
+            let prefix =
+                if meta.namespace.is_empty() { String::new() } else { format!("{}/", meta.namespace) };
+            let Problem { code, message } = problem?;
+            let name = Some(format!("{prefix}{}", meta.name));
+            Some(RejectedLine { file, line, kind: Some(kind.name().to_owned()), name, code, message })
+        })
     }
 
     /// The picture.
@@ -204,19 +218,6 @@ fn remark(subnet: &Subnet) -> String {
         (true, []) => "private".to_owned(),
         (true, allowed) => format!("private, allows {}", allowed.join(", ")),
     }
-}
-
-/// A VPC that is not in effect: it has no table of its own.
-fn refused_vpc(vpc: &Vpc) -> Option<RejectedLine> {
-    let problem = refusal(&vpc.status.conditions)?;
-    Some(RejectedLine {
-        file: String::new(),
-        line: 0,
-        kind: Some("Vpc".to_owned()),
-        name: Some(vpc.meta.name.to_string()),
-        code: problem.code,
-        message: problem.message,
-    })
 }
 
 /// Why an object is not in effect.

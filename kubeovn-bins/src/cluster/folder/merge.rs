@@ -20,12 +20,14 @@ pub struct Findings {
     pub probes: Vec<Probe>,
     /// What has no effect, in the order of files and lines.
     pub rejected: Vec<Rejected>,
+    /// Where each object stands: file and line.
+    pub places: BTreeMap<ObjectKey, (String, u64)>,
 }
 
 /// The objects and findings of all files.
 pub(super) fn merge(files: &Files) -> (BTreeMap<ObjectKey, Object>, Findings) {
     let mut objects = BTreeMap::new();
-    let mut findings = Findings { probes: Vec::new(), rejected: files.trouble() };
+    let mut findings = Findings { rejected: files.trouble(), ..Findings::default() };
     let mut seen = BTreeMap::<ItemKey, (&str, Place)>::new();
     for (rank, (file, items)) in (0..).zip(files.items()) {
         for item in items {
@@ -45,6 +47,7 @@ pub(super) fn merge(files: &Files) -> (BTreeMap<ObjectKey, Object>, Findings) {
                     if object.meta().created == 0 {
                         object.meta_mut().created = age(rank, item.place);
                     }
+                    findings.places.insert(object.key(), (file.to_owned(), item.place.line));
                     objects.insert(object.key(), object);
                 }
             }

@@ -43,14 +43,27 @@ fn what_is_refused_is_an_error_and_what_is_passed_over_a_warning() {
         }],
         ..View::default()
     };
-    let report = view.report(&Findings::default(), &Machines::default());
+    let place = |kind, name: &str, line| {
+        let key = ObjectKey { kind, namespace: "".into(), name: name.into() };
+        (key, ("net.yaml".to_owned(), line))
+    };
+    let places = BTreeMap::from([place(Kind::Vpc, "bad", 3), place(Kind::Subnet, "b", 9)]);
+    let findings = Findings { places, ..Findings::default() };
+    let report = view.report(&findings, &Machines::default());
     let [a, b] = &report.subnets[..] else { panic!("{report:?}") };
     assert_eq!((a.used, &a.error, a.warning.as_deref()), (4, &None, Some("FIELD: not supported")));
     assert_eq!((b.used, &b.vpc[..]), (6, "ovn-cluster"));
     let overlap = Problem { code: "SUBNET-OVERLAP".to_owned(), message: "with a".to_owned() };
     assert_eq!((b.error.as_ref(), &b.warning), (Some(&overlap), &None));
-    let [vpc] = &report.rejected[..] else { panic!("{report:?}") };
+    let [vpc, subnet] = &report.rejected[..] else { panic!("{report:?}") };
     assert_eq!((vpc.name.as_deref(), &vpc.code[..], &vpc.message[..]), (Some("bad"), "VPC-BAD", "no"));
+    assert_eq!(
+        (&vpc.file[..], vpc.line, subnet.line, &subnet.code[..]),
+        ("net.yaml", 3, 9, "SUBNET-OVERLAP")
+    );
+    let text = report.to_text(false);
+    assert!(text.contains("net.yaml:3: Vpc bad"), "{text}");
+    assert_eq!(text.matches("SUBNET-OVERLAP").count(), 1, "the table has said it: {text}");
 }
 
 #[test]
