@@ -98,6 +98,19 @@ struct Lab {
     folder: PathBuf,
 }
 
+/// Asks again until the answer is there.
+#[track_caller]
+fn poll<T>(ask: impl Fn() -> Result<T, String>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match ask() {
+            Ok(answer) => return answer,
+            Err(state) => assert!(Instant::now() < deadline, "{state}"),
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
 impl Lab {
     fn new(test: &str, manifests: &[(&str, &str)]) -> Self {
         let name = format!("{test}{}", std::process::id() % 1_000_000);
@@ -134,15 +147,10 @@ impl Lab {
     /// Waits until the running lab reports what is wanted.
     #[track_caller]
     fn wait(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            let status = self.status();
-            if let Some(status) = status.as_ref().filter(|status| wanted(status)) {
-                return status.clone();
-            }
-            assert!(Instant::now() < deadline, "{what} did not happen: {status:#?}");
-            std::thread::sleep(Duration::from_millis(100));
-        }
+        poll(|| match self.status() {
+            Some(status) if wanted(&status) => Ok(status),
+            status => Err(format!("{what} did not happen: {status:#?}")),
+        })
     }
 
     /// Everything on this machine that bears the lab's name.
@@ -324,17 +332,13 @@ fn daemons_that_are_killed_come_back_and_nothing_is_renumbered() {
         let record: Value = serde_json::from_str(&fs::read_to_string(record).unwrap()).unwrap();
         assert!(Command::new("kill").args(["-KILL", &record["pid"].to_string()]).status().unwrap().success());
     }
-    let deadline = Instant::now() + PATIENCE;
-    loop {
+    poll(|| {
         let said = String::from_utf8(lab.command("status").output().unwrap().stdout).unwrap();
         let back =
             daemons.iter().all(|daemon| said.contains(&format!("{} is back", daemon.replace('.', "/"))));
-        if back && said.lines().next().is_some_and(|line| line.ends_with(": settled")) {
-            break;
-        }
-        assert!(Instant::now() < deadline, "{said}");
-        std::thread::sleep(Duration::from_millis(100));
-    }
+        let settled = said.lines().next().is_some_and(|line| line.ends_with(": settled"));
+        if back && settled { Ok(()) } else { Err(said) }
+    });
     let after = lab.status().unwrap();
     assert!(all_good(&after), "{after:#}");
     assert_eq!((&before["pods"], &before["subnets"]), (&after["pods"], &after["subnets"]));

@@ -2,6 +2,7 @@
 //!
 //! Both are made from the same [`Report`], which is plain data; who fills it in decides what is true.
 
+use std::collections::BTreeSet;
 use std::fmt::{self, Write};
 
 use serde::Serialize;
@@ -203,18 +204,11 @@ impl Report {
 
     /// What is not in effect, without what a table above has said already.
     fn rejected_list(&self, paint: Paint) -> String {
-        let said = |line: &RejectedLine| {
-            let is = |error: &Option<Problem>| {
-                error.as_ref().is_some_and(|error| error.code == line.code && error.message == line.message)
-            };
-            match line.kind.as_deref() {
-                Some("Subnet") => self.subnets.iter().any(|subnet| is(&subnet.error)),
-                Some("Pod") => !line.code.starts_with("FILE-"),
-                _ => false,
-            }
-        };
+        let errors =
+            self.subnets.iter().map(|subnet| &subnet.error).chain(self.pods.iter().map(|pod| &pod.error));
+        let said: BTreeSet<_> = errors.flatten().map(|error| (&error.code, &error.message)).collect();
         let mut text = String::new();
-        for line in self.rejected.iter().filter(|line| !said(line)) {
+        for line in self.rejected.iter().filter(|line| !said.contains(&(&line.code, &line.message))) {
             let what: Vec<&str> =
                 [line.kind.as_deref(), line.name.as_deref()].into_iter().flatten().collect();
             let place =

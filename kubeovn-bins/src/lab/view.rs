@@ -119,14 +119,11 @@ impl View {
         let subnets = self.subnets.iter().map(|s| (Kind::Subnet, &s.meta, refusal(&s.status.conditions)));
         let pods = self.pods.iter().map(|pod| (Kind::Pod, &pod.meta, error(pod)));
         vpcs.chain(subnets).chain(pods).filter_map(|(kind, meta, problem)| {
-            let (namespace, name) = (meta.namespace.clone(), meta.name.clone());
-            let (file, line) =
-                findings.places.get(&ObjectKey { kind, namespace, name }).cloned().unwrap_or_default();
-            let prefix =
-                if meta.namespace.is_empty() { String::new() } else { format!("{}/", meta.namespace) };
             let Problem { code, message } = problem?;
-            let name = Some(format!("{prefix}{}", meta.name));
-            Some(RejectedLine { file, line, kind: Some(kind.name().to_owned()), name, code, message })
+            let key = ObjectKey { kind, namespace: meta.namespace.clone(), name: meta.name.clone() };
+            let (file, line) = findings.places.get(&key).cloned().unwrap_or_default();
+            let (kind, name) = (Some(kind.name().to_owned()), Some(key.full_name()));
+            Some(RejectedLine { file, line, kind, name, code, message })
         })
     }
 

@@ -102,6 +102,15 @@ impl ObjectKey {
     pub fn cluster(kind: Kind, name: impl Into<Name>) -> Self {
         ObjectKey { kind, namespace: "".into(), name: name.into() }
     }
+
+    /// The name, behind its namespace and a slash where it has one.
+    pub fn full_name(&self) -> String {
+        if self.namespace.is_empty() {
+            self.name.to_string()
+        } else {
+            format!("{}/{}", self.namespace, self.name)
+        }
+    }
 }
 
 impl Object {
@@ -114,11 +123,7 @@ impl Object {
 
 impl std::fmt::Display for ObjectKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.namespace.is_empty() {
-            write!(f, "{} {}", self.kind.name(), self.name)
-        } else {
-            write!(f, "{} {}/{}", self.kind.name(), self.namespace, self.name)
-        }
+        write!(f, "{} {}", self.kind.name(), self.full_name())
     }
 }
 

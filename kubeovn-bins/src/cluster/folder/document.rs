@@ -75,8 +75,7 @@ impl ItemKey {
     /// The name, behind the namespace where there is one.
     pub(super) fn name(&self) -> String {
         match self {
-            Self::Object(key) if key.namespace.is_empty() => key.name.to_string(),
-            Self::Object(key) => format!("{}/{}", key.namespace, key.name),
+            Self::Object(key) => key.full_name(),
             Self::Probe(name) => name.clone(),
         }
     }

@@ -5,7 +5,10 @@ use crate::{
         cluster::{FINALIZER, Patch, Status, Write},
         ipam::Grant,
     },
-    decide::{decide_subnets, publish},
+    decide::{
+        decide_subnets,
+        publish::{self, Telling},
+    },
     index::{
         Settings, World,
         objects::{
@@ -201,4 +204,12 @@ pub(super) fn grant(subnet: &str, vpc: &str, ips: &str) -> Grant {
         generation: 1,
         since: 1000,
     }
+}
+
+/// What a telling does to our finalizer.
+pub(super) fn finalizer(telling: &Telling) -> Option<bool> {
+    telling.writes.iter().find_map(|write| match write {
+        Write::Patch(patch) => patch.finalizer,
+        _ => None,
+    })
 }

@@ -10,14 +10,20 @@ use crate::{
     rows::{OwnerKey, OwnerKind},
 };
 
-#[test]
-fn vpc_rows_marked_when_a_node_refuses_a_subnet() {
+/// A subnet in effect, then a node whose address lies in it. Marked is what the node changes.
+fn refused_by_a_node() -> Facts {
     let mut facts = Facts::new();
     facts.subnet("a", "", "192.168.0.0/16", SubnetSpec::default());
     facts.decide();
     facts.world.dirty = Dirty::default();
     facts.node("n1", "192.168.7.7");
     facts.decide();
+    facts
+}
+
+#[test]
+fn vpc_rows_marked_when_a_node_refuses_a_subnet() {
+    let facts = refused_by_a_node();
     assert!(facts.world.plan("a").is_none());
     assert!(facts.world.dirty.rows.contains(&OwnerKey::new(OwnerKind::Vpc, "ovn-cluster")));
 }
@@ -36,12 +42,7 @@ fn node_removed_marks_the_default_vpc() {
 
 #[test]
 fn vpc_status_marked() {
-    let mut facts = Facts::new();
-    facts.subnet("a", "", "192.168.0.0/16", SubnetSpec::default());
-    facts.decide();
-    facts.world.dirty = Dirty::default();
-    facts.node("n1", "192.168.7.7");
-    facts.decide();
+    let facts = refused_by_a_node();
     assert!(facts.world.dirty.status.contains(&ObjectKey::cluster(Kind::Vpc, "ovn-cluster")));
 }
 

@@ -1,6 +1,6 @@
 //! What subnets are told: numbers, conditions and our finalizer.
 
-use super::facts::Facts;
+use super::facts::{Facts, finalizer};
 use crate::{
     addr::DualStack,
     contract::{
@@ -42,13 +42,6 @@ fn status(telling: &Telling) -> &SubnetStatus {
         _ => None,
     });
     all.next().unwrap_or_else(|| panic!("{telling:?}"))
-}
-
-fn finalizer(telling: &Telling) -> Option<bool> {
-    telling.writes.iter().find_map(|write| match write {
-        Write::Patch(patch) => patch.finalizer,
-        _ => None,
-    })
 }
 
 fn conditions(status: &SubnetStatus) -> Vec<(&str, &str, &str)> {

@@ -1,6 +1,6 @@
 //! What VPCs are told.
 
-use super::facts::Facts;
+use super::facts::{Facts, finalizer};
 use crate::{
     contract::cluster::{Status, Write},
     decide::publish::Telling,
@@ -27,13 +27,6 @@ fn status(telling: &Telling) -> &VpcStatus {
         _ => None,
     });
     all.next().unwrap_or_else(|| panic!("{telling:?}"))
-}
-
-fn finalizer(telling: &Telling) -> Option<bool> {
-    telling.writes.iter().find_map(|write| match write {
-        Write::Patch(patch) => patch.finalizer,
-        _ => None,
-    })
 }
 
 #[test]
