@@ -3,8 +3,10 @@
 //! What a subnet is with all defaults filled in, which subnets a namespace offers, what a pod should be given, what
 //! is told back. The controller, a webhook and a command line call the same functions.
 
+pub mod ip_pool;
 mod namespace;
 pub mod publish;
+pub mod retention;
 mod subnet;
 mod vpc;
 mod wants;

@@ -17,7 +17,7 @@
 //! * [`contract`]: what other crates implement: an address ledger, a model, a database, a cluster.
 //!
 //! Features: `serde` (records deserialise), `api` (CRD types of `kubeovn.io/v1`), `cluster` (the async contracts and
-//! the in-memory cluster). None by default.
+//! the in-memory cluster), `cni` (what every CNI plugin needs). None by default.
 
 pub mod addr;
 pub mod annotations;
@@ -25,6 +25,8 @@ pub mod annotations;
 pub mod api;
 #[cfg(feature = "cluster")]
 pub mod cluster;
+#[cfg(feature = "cni")]
+pub mod cni;
 pub mod contract;
 pub mod count;
 pub mod decide;

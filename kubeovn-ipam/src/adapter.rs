@@ -3,15 +3,15 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use kubeovn_core::{
-    contract::ipam::{AddrError, Grant, Ipam, PoolSpec, Settled, Usage, Want},
+    contract::ipam::{AddrError, Grant, Ipam, Offer, Settled, Usage, Want},
     rows::{Millis, OwnerKey},
 };
 
 use crate::Ledger;
 
 impl Ipam for Ledger {
-    fn define(&mut self, pool: &PoolSpec) -> Result<(), AddrError> {
-        Ledger::define(self, pool)
+    fn define(&mut self, offer: &Offer) -> Result<(), AddrError> {
+        Ledger::define(self, offer)
     }
 
     fn close(&mut self, subnet: &str) -> bool {
@@ -38,7 +38,7 @@ impl Ipam for Ledger {
 
     fn owners(&self, f: &mut dyn FnMut(&OwnerKey, &Arc<str>)) {
         for (owner, uid) in Ledger::owners(self) {
-            f(owner, uid);
+            f(&owner, &uid);
         }
     }
 

@@ -10,21 +10,24 @@
 pub struct Bitmap {
     /// Leaf level first; the last level is a single word.
     levels: Vec<Vec<u64>>,
+    /// How many numbers lie below each word of a level above the leaves.
+    sums: Vec<Vec<u32>>,
     size: u32,
     count: u32,
 }
 
 impl Bitmap {
-    /// The empty set over `0..size`. A quarter of `size` in bytes is never exceeded: 2 MiB for 2^24 numbers.
+    /// The empty set over `0..size`: about 2.05 MiB for 2^24 numbers.
     pub fn new(size: u32) -> Self {
-        let mut levels = Vec::new();
+        let (mut levels, mut sums) = (Vec::new(), Vec::new());
         let mut words = (size as usize).div_ceil(64).max(1);
         loop {
             levels.push(vec![0; words]);
             if words == 1 {
-                return Bitmap { levels, size, count: 0 };
+                return Bitmap { levels, sums, size, count: 0 };
             }
             words = words.div_ceil(64);
+            sums.push(vec![0; words]);
         }
     }
 
@@ -65,6 +68,7 @@ impl Bitmap {
             }
             at = word;
         }
+        self.sums_over(n).for_each(|sum| *sum += 1);
         self.count += 1;
         true
     }
@@ -84,8 +88,18 @@ impl Bitmap {
             }
             at = word;
         }
+        self.sums_over(n).for_each(|sum| *sum -= 1);
         self.count -= 1;
         true
+    }
+
+    /// The sums that count a number.
+    fn sums_over(&mut self, n: u32) -> impl Iterator<Item = &mut u32> {
+        let mut at = n as usize / 64;
+        self.sums.iter_mut().filter_map(move |level| {
+            at /= 64;
+            level.get_mut(at)
+        })
     }
 
     /// Adds all of `first..=last`, 64 at a time. What lies beyond the size is left out.
@@ -113,6 +127,59 @@ impl Bitmap {
             }
             (lo, hi) = (first_word, last_word);
         }
+        self.sum_up(first as usize / 64, last as usize / 64);
+    }
+
+    /// Counts anew what lies above some of the leaf words.
+    fn sum_up(&mut self, mut first: usize, mut last: usize) {
+        for height in 0..self.sums.len() {
+            (first, last) = (first / 64, last / 64);
+            for word in first..=last {
+                let below = word * 64..word * 64 + 64;
+                let sum: u32 = match height.checked_sub(1).and_then(|lower| self.sums.get(lower)) {
+                    Some(lower) => lower.iter().take(below.end).skip(below.start).sum(),
+                    None => self
+                        .levels
+                        .first()
+                        .into_iter()
+                        .flatten()
+                        .take(below.end)
+                        .skip(below.start)
+                        .map(|w| w.count_ones())
+                        .sum(),
+                };
+                if let Some(place) = self.sums.get_mut(height).and_then(|level| level.get_mut(word)) {
+                    *place = sum;
+                }
+            }
+        }
+    }
+
+    /// The number of which `k` lower ones are in the set: [`Bitmap::lowest`] for 0.
+    pub fn select(&self, mut k: u32) -> Option<u32> {
+        if k >= self.count {
+            return None;
+        }
+        let mut at = 0;
+        for height in (1..self.levels.len()).rev() {
+            let mut bits = *self.levels.get(height)?.get(at)?;
+            loop {
+                let child = at * 64 + bits.trailing_zeros() as usize;
+                let below = match height {
+                    1 => self.levels.first()?.get(child)?.count_ones(),
+                    _ => *self.sums.get(height - 2)?.get(child)?,
+                };
+                if k < below {
+                    at = child;
+                    break;
+                }
+                k -= below;
+                bits &= bits - 1;
+            }
+        }
+        let mut bits = *self.levels.first()?.get(at)?;
+        (0..k).for_each(|_| bits &= bits - 1);
+        u32::try_from(at * 64 + bits.trailing_zeros() as usize).ok()
     }
 
     /// The lowest number.

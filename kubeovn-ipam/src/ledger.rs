@@ -1,24 +1,27 @@
 //! The ledger: subnets, spaces and grants, and the calls that change them.
 //!
-//! Every change of grants is planned on the unchanged ledger (`plan`), which is where it can be refused, and then
-//! made whole (`commit`), which can't fail.
+//! Every change of grants is planned on the unchanged ledger ([`plan`]), which is where it can be refused, and then
+//! made whole ([`commit`]), which can't fail.
 
 mod book;
 mod commit;
 mod explain;
+mod history;
 mod plan;
+mod restore;
 mod space;
 
 use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
 
 use kubeovn_core::{
     addr::Cidr,
-    contract::ipam::{AddrError, Grant, PoolSpec, Settled, Usage, Want},
+    contract::ipam::{AddrError, Grant, Offer, Settled, Usage, Want},
     rows::{Millis, OwnerKey},
 };
 
 use self::{
     book::{Book, Record},
+    history::History,
     space::Space,
 };
 use crate::{
@@ -26,13 +29,16 @@ use crate::{
     table::{FixedMap, Slab},
 };
 
-pub use explain::AddressState;
+pub use commit::Stale;
+pub use explain::{AddressState, Misfit};
+pub use history::Tenancy;
+pub use plan::Plan;
 
 /// Addresses of any number of subnets and spaces, and who holds them.
 ///
 /// # Guarantees
-/// Within a space an address and a MAC are held by at most one owner and interface. A refused call changes nothing.
-/// Dual stack is both families or none. The same calls in the same order give the same answers. No call panics on
+/// Within a space an address and a MAC are held by at most one owner and interface, but for those that a want declares
+/// to share it with. A refused call changes nothing. Dual stack is both families or none. The same calls in the same order give the same answers. No call panics on
 /// what it is given.
 ///
 /// A clone is a copy of plain memory and independent of its origin: try a change there first.
@@ -44,7 +50,13 @@ pub struct Ledger {
     subnet_ids: FixedMap<Arc<str>, u32>,
     book: Book,
     generation: u64,
-    changed: BTreeSet<Arc<str>>,
+    /// Rises with every change, so that a plan knows whether it is still true.
+    version: u64,
+    /// Ids of the subnets of which the numbers may have changed.
+    changed: Vec<u32>,
+    /// The same of those that are forgotten.
+    changed_gone: BTreeSet<Arc<str>>,
+    history: History,
 }
 
 impl Ledger {
@@ -57,20 +69,25 @@ impl Ledger {
     /// open again. What was free before counts as never used, if prefix, gateway or excludes changed.
     ///
     /// # Errors
-    /// [`AddrError::SpaceFixed`] when the subnet holds grants in another space.
-    pub fn define(&mut self, spec: &PoolSpec) -> Result<(), AddrError> {
+    /// [`AddrError::SpaceFixed`] when the subnet holds grants in another space, [`AddrError::PrefixesFixed`] when it
+    /// would lose all of its prefixes, [`AddrError::PoolOverlap`]. Nothing is changed then.
+    pub fn define(&mut self, spec: &Offer) -> Result<(), AddrError> {
         if let Some((id, subnet)) = self.subnet(&spec.subnet) {
             let from = self.spaces.get(subnet.space).map(|space| space.name.clone()).unwrap_or_default();
             if from != spec.space && subnet.grants > 0 {
                 let (subnet, held) = (subnet.name.clone(), subnet.grants);
                 return Err(AddrError::SpaceFixed { subnet, from, to: spec.space.clone(), held });
             }
+            subnet.check(spec)?;
             if from != spec.space {
                 self.forget(id);
             } else if subnet.offers(spec) {
                 return Ok(());
             }
+        } else {
+            Subnet::new(spec.subnet.clone(), 0).check(spec)?;
         }
+        self.version += 1;
         let id = self.subnet_in(&spec.subnet, &spec.space);
         let held_elsewhere = |cidr: &Cidr| {
             let cidr = *cidr;
@@ -79,8 +96,8 @@ impl Ledger {
         let foreign: Vec<IpAddr> = spec.cidrs.iter().flat_map(held_elsewhere).collect();
         if let Some(subnet) = self.subnets.get_mut(id) {
             subnet.define(spec, &foreign);
-            self.changed.insert(subnet.name.clone());
         }
+        self.mark(id);
         self.meet_neighbours(id);
         Ok(())
     }
@@ -91,8 +108,9 @@ impl Ledger {
         let Some(id) = self.subnet_ids.get(subnet).copied() else { return true };
         let Some(closed) = self.subnets.get_mut(id) else { return true };
         closed.close();
-        self.changed.insert(closed.name.clone());
         let empty = closed.grants == 0;
+        self.version += 1;
+        self.mark(id);
         if empty {
             self.forget(id);
         }
@@ -114,50 +132,45 @@ impl Ledger {
         wants: &[Want],
         now: Millis,
     ) -> Result<Settled, AddrError> {
-        for name in wants.iter().flat_map(|want| &want.subnets) {
-            if let Some(subnet) = self.subnet_ids.get(name).and_then(|id| self.subnets.get_mut(*id)) {
-                subnet.expire(now);
-            }
-        }
-        let plan = plan::plan(self, owner, uid, wants, now)?;
-        Ok(self.commit(owner, uid, plan, now))
+        let plan = self.plan(owner, uid, wants, now)?;
+        Ok(self.carry_out(plan))
     }
 
     /// Releases one interface's grant, if it still is the one of this generation; else changes nothing.
     pub fn release(&mut self, owner: &OwnerKey, nic: &str, generation: u64, now: Millis) -> Settled {
-        let matches = |record: &Record| record.generation == generation && *self.book.nic(record) == *nic;
-        let grant =
-            self.book.held(self.book.find(owner)).find(|(_, record)| matches(record)).map(|(id, _)| id);
-        self.commit(owner, &Arc::default(), plan::Plan::release(grant), now)
+        let plan = self.plan_release(owner, nic, Some(generation), now);
+        self.carry_out(plan)
     }
 
-    /// Takes back a grant that was durable before a restart, also into a subnet that is not defined (yet), and
-    /// outside of its prefix. The same grant again is no error. The ledger's generation is raised to above all seen.
-    ///
-    /// A subnet that is known already keeps its space, whatever the grant says.
-    ///
-    /// # Errors
-    /// [`AddrError::Taken`], [`AddrError::MacTaken`]: the first one restored wins, also if the owner itself holds
-    /// something else on this interface.
-    pub fn restore(&mut self, owner: &OwnerKey, uid: &Arc<str>, grant: &Grant) -> Result<(), AddrError> {
-        if plan::check_restored(self, owner, uid, &grant.space, grant)? {
-            self.commit_restored(owner, uid, grant);
-        }
-        self.generation = self.generation.max(grant.generation);
-        Ok(())
+    /// Makes one interface of an owner hold what it wants; its others stay. See [`Ledger::settle`].
+    pub fn settle_nic(
+        &mut self,
+        owner: &OwnerKey,
+        uid: &Arc<str>,
+        want: &Want,
+        now: Millis,
+    ) -> Result<Settled, AddrError> {
+        let plan = self.plan_nic(owner, uid, want, now)?;
+        Ok(self.carry_out(plan))
     }
 
     /// What an owner holds, in the order of the interfaces' names.
     pub fn held(&self, owner: &OwnerKey) -> Vec<Grant> {
         let mut grants: Vec<_> =
-            self.book.held(self.book.find(owner)).map(|(_, record)| self.grant(record)).collect();
+            self.book.all_of(self.book.find(owner)).map(|(_, record)| self.grant(record)).collect();
         grants.sort_unstable_by(|a, b| a.nic.cmp(&b.nic));
         grants
     }
 
+    /// The object of an owner that holds something.
+    pub fn uid(&self, owner: &OwnerKey) -> Option<Arc<str>> {
+        self.book.find(owner).and_then(|id| self.book.record(id)).map(|record| self.book.uid(record))
+    }
+
     /// The owners that hold something and their uids, in the order of the keys.
-    pub fn owners(&self) -> Vec<(&OwnerKey, &Arc<str>)> {
-        let mut owners: Vec<_> = self.book.owners().map(|owner| (&owner.key, &owner.uid)).collect();
+    pub fn owners(&self) -> Vec<(OwnerKey, Arc<str>)> {
+        let mut owners: Vec<_> =
+            self.book.owners().map(|record| (self.book.key(record), self.book.uid(record))).collect();
         owners.sort_unstable();
         owners
     }
@@ -168,14 +181,36 @@ impl Ledger {
         self.subnet(subnet).map(|(_, subnet)| subnet.usage())
     }
 
-    /// Names of the subnets of which the numbers may have changed since the last call.
-    pub fn take_changed(&mut self) -> BTreeSet<Arc<str>> {
-        std::mem::take(&mut self.changed)
+    /// Numbers of one of a subnet's pools: the named one, or with an empty name of what no named pool has. `None` when
+    /// there is no such subnet or pool.
+    pub fn pool_usage(&self, subnet: &str, pool: &str) -> Option<Usage> {
+        self.subnet(subnet).and_then(|(_, subnet)| subnet.pool_usage(pool))
     }
 
-    /// What is with an address, and if it can't be had, why.
-    pub fn explain(&self, subnet: &str, ip: IpAddr) -> AddressState {
-        explain::explain(self, subnet, ip)
+    /// Names of the subnets of which the numbers may have changed since the last call.
+    pub fn take_changed(&mut self) -> BTreeSet<Arc<str>> {
+        let mut names = std::mem::take(&mut self.changed_gone);
+        for id in std::mem::take(&mut self.changed) {
+            if let Some(subnet) = self.subnets.get_mut(id).filter(|subnet| subnet.marked) {
+                subnet.marked = false;
+                names.insert(subnet.name.clone());
+            }
+        }
+        names
+    }
+
+    /// Notes that a subnet's numbers may have changed.
+    fn mark(&mut self, id: u32) {
+        if let Some(subnet) = self.subnets.get_mut(id).filter(|subnet| !subnet.marked) {
+            subnet.marked = true;
+            self.changed.push(id);
+        }
+    }
+
+    /// The error that names who holds an address.
+    fn taken(&self, ip: IpAddr, subnet: &Arc<str>, record: &Record) -> AddrError {
+        let (subnet, holder) = (subnet.clone(), self.book.key(record));
+        AddrError::Taken { ip, subnet, holder, since: record.since(), generation: record.generation() }
     }
 
     fn subnet(&self, name: &str) -> Option<(u32, &Subnet)> {
@@ -190,14 +225,17 @@ impl Ledger {
 
     /// A record as others see it.
     fn grant(&self, record: &Record) -> Grant {
+        let subnet = self.subnets.get(record.subnet());
+        let space = subnet.and_then(|subnet| self.spaces.get(subnet.space));
         Grant {
             nic: self.book.nic(record),
-            subnet: self.subnets.get(record.subnet).map(|subnet| subnet.name.clone()).unwrap_or_default(),
-            space: self.space_of(record.subnet).map(|space| space.name.clone()).unwrap_or_default(),
-            ips: record.ips(),
-            mac: record.mac,
-            generation: record.generation,
-            since: record.since,
+            subnet: subnet.map(|subnet| subnet.name.clone()).unwrap_or_default(),
+            space: space.map(|space| space.name.clone()).unwrap_or_default(),
+            ips: self.book.ips(record),
+            mac: record.mac(),
+            role: record.role(),
+            generation: record.generation(),
+            since: record.since(),
         }
     }
 
@@ -228,7 +266,7 @@ impl Ledger {
         self.part_from_neighbours(id);
         let Some(subnet) = self.subnets.remove(id) else { return };
         self.subnet_ids.remove(&subnet.name);
-        self.changed.insert(subnet.name.clone());
+        self.changed_gone.insert(subnet.name.clone());
         let Some(space) = self.spaces.get_mut(subnet.space) else { return };
         space.subnets.retain(|other| *other != id);
         if space.subnets.is_empty()

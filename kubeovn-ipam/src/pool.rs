@@ -1,4 +1,4 @@
-//! The addresses of one prefix: which are free, in which order they are given, how many are left.
+//! Some addresses of a prefix: which are free, in which order they are given, how many are left.
 //!
 //! Windows ([`Segment`]) are opened in rising order, and only when an address of the lowest closed one is taken:
 //! an untouched /8 or /64 costs nothing. Addresses taken by number far above wait in a sorted set until their
@@ -6,9 +6,11 @@
 //!
 //! A pool is a value of its own: it knows no owners, no other pool and no clock.
 
+mod order;
+
 use std::collections::BTreeSet;
 
-use kubeovn_core::rows::Millis;
+use kubeovn_core::{contract::ipam::Order, rows::Millis};
 
 use crate::{
     range_set::RangeSet,
@@ -17,17 +19,24 @@ use crate::{
     shape::Shape,
 };
 
-/// The state of one prefix.
+/// A random order reaches every address with the same probability only if all windows are open; smaller pools than
+/// this are opened at once.
+const OPEN_WHOLE: u128 = 1 << 24;
+/// No more windows than this are opened for what a snapshot says.
+const MOST_RECALLED: usize = 1 << 10;
+
+/// The state of some addresses.
 #[derive(Clone, Debug)]
 pub(crate) struct Pool {
     shape: Shape,
+    order: Order,
     /// Open windows, rising.
     segments: Vec<Segment>,
     /// The lowest eligible address of the lowest window that is not open.
     frontier: Option<u128>,
     /// Held addresses in windows that are not open.
     scattered: BTreeSet<u128>,
-    /// Addresses of this span that are held in the same space from another subnet.
+    /// Own addresses that are held in the same space from another subnet.
     foreign: BTreeSet<u128>,
     resting: Resting,
     used: u128,
@@ -36,14 +45,19 @@ pub(crate) struct Pool {
     /// No segment before these has anything on the shelf.
     fresh_hint: usize,
     released_hint: usize,
+    /// Where next-fit goes on.
+    cursor: u128,
+    /// How many addresses were drawn at random.
+    draws: u64,
 }
 
 impl Pool {
     /// A pool in which everything is fresh.
-    pub(crate) fn new(shape: Shape) -> Self {
-        Pool {
+    pub(crate) fn new(shape: Shape, order: Order) -> Self {
+        let mut pool = Pool {
             frontier: shape.eligible_from(shape.first()),
-            shape,
+            cursor: shape.first(),
+            order,
             segments: Vec::new(),
             scattered: BTreeSet::new(),
             foreign: BTreeSet::new(),
@@ -53,36 +67,42 @@ impl Pool {
             foreign_excluded: 0,
             fresh_hint: 0,
             released_hint: 0,
+            draws: 0,
+            shape,
+        };
+        if matches!(order, Order::Random { .. }) && pool.shape.last() - pool.shape.first() < OPEN_WHOLE {
+            while let Some(base) = pool.lowest_closed() {
+                pool.open(base);
+            }
         }
+        pool
     }
 
-    /// What it was made from.
-    pub(crate) fn shape(&self) -> &Shape {
-        &self.shape
-    }
-
-    /// The address that would be given now: the lowest fresh one, else the lowest released one, else the one that
-    /// has rested longest. Changes nothing.
-    pub(crate) fn pick(&self, skip: &dyn Fn(u128) -> bool) -> Option<u128> {
-        self.shelved(Shelf::Fresh, self.fresh_hint, skip)
-            .or_else(|| self.unopened(skip))
-            .or_else(|| self.shelved(Shelf::Released, self.released_hint, skip))
-            .or_else(|| self.resting.by_time().map(|(_, n)| n).find(|n| !skip(*n)))
+    /// Is it what would be made from these?
+    pub(crate) fn is_of(&self, shape: &Shape, order: Order) -> bool {
+        self.shape == *shape && self.order == order
     }
 
     /// Takes the address that [`Pool::pick`] answered.
-    pub(crate) fn take_picked(&mut self, n: u128) {
-        let fresh_left = self.fresh_hint < self.segments.len() || self.unopened(&|_| false).is_some();
-        if !fresh_left {
-            self.next_round();
-        }
-        while let Some(base) = self.lowest_closed().filter(|base| *base <= n) {
-            self.open(base);
+    pub(crate) fn take_picked(&mut self, n: u128, now: Millis) {
+        self.expire(now);
+        match self.order {
+            Order::Lowest => {
+                let fresh_left = self.fresh_hint < self.segments.len() || self.unopened(&|_| false).is_some();
+                if !fresh_left {
+                    self.next_round();
+                }
+                while let Some(base) = self.lowest_closed().filter(|base| *base <= n) {
+                    self.open(base);
+                }
+            }
+            Order::NextFit => self.cursor = n.checked_add(1).unwrap_or(self.shape.first()),
+            _ => self.draws = self.draws.wrapping_add(1),
         }
         self.take(n);
     }
 
-    /// Takes an address by its number: inside, held by nobody; excluded ones too.
+    /// Takes an address by its number: one of its own, held by nobody; excluded ones too.
     pub(crate) fn take(&mut self, n: u128) {
         self.open_with(n);
         self.resting.remove(n);
@@ -135,11 +155,8 @@ impl Pool {
 
     /// Lets an address rest that nobody holds, when a pool is built anew.
     pub(crate) fn rest(&mut self, n: u128, until: Millis) {
-        if self.shape.contains(n)
-            && !self.shape.is_excluded(n)
-            && !self.foreign.contains(&n)
-            && !self.is_used(n)
-        {
+        let free = self.shape.contains(n) && !self.shape.is_excluded(n) && !self.foreign.contains(&n);
+        if free && !self.is_used(n) {
             self.open_with(n);
             if let Some((segment, offset)) = self.segment_of(n) {
                 segment.clear(offset);
@@ -149,11 +166,41 @@ impl Pool {
         }
     }
 
-    /// Puts addresses whose rest is over on the released shelf.
-    pub(crate) fn expire(&mut self, now: Millis) {
-        while let Some(n) = self.resting.pop(now) {
-            self.shelve(n, None);
+    /// Puts what was used and freed before the pool was built where it lay then.
+    pub(crate) fn recall(&mut self, released: &RangeSet, cursor: Option<u128>, draws: u64) {
+        for (first, last) in released.runs() {
+            for _ in 0..MOST_RECALLED {
+                match self.lowest_closed().filter(|base| *base <= last) {
+                    Some(base) => self.open(base),
+                    None => break,
+                }
+            }
+            for segment in &mut self.segments {
+                let (first, last) =
+                    (first.max(segment.base()), last.min(self.shape.window_end(segment.base())));
+                for n in first..=last {
+                    if let Some(offset) = segment.offset(n)
+                        && segment.fresh.take(offset)
+                    {
+                        segment.released.put(offset);
+                    }
+                }
+            }
         }
+        self.cursor = cursor.unwrap_or(self.cursor);
+        self.draws = draws;
+        (self.fresh_hint, self.released_hint) = (0, 0);
+        self.move_hints();
+    }
+
+    /// Used and freed since the round began.
+    pub(crate) fn released_runs(&self) -> impl Iterator<Item = (u128, u128)> + '_ {
+        self.segments.iter().flat_map(|segment| segment.runs(&segment.released))
+    }
+
+    /// Where next-fit goes on, and how many were drawn at random.
+    pub(crate) fn progress(&self) -> (u128, u64) {
+        (self.cursor, self.draws)
     }
 
     /// The addresses that rest now and until when.
@@ -190,14 +237,22 @@ impl Pool {
 
     /// The held addresses.
     pub(crate) fn used_runs(&self) -> impl Iterator<Item = (u128, u128)> + '_ {
-        self.segments.iter().flat_map(Segment::used_runs).chain(self.scattered.iter().map(|n| (*n, *n)))
+        let open = self.segments.iter().flat_map(|segment| segment.runs(&segment.used));
+        open.chain(self.scattered.iter().map(|n| (*n, *n)))
     }
 
     /// The addresses that [`Pool::available`] counts.
     pub(crate) fn available_runs(&self) -> RangeSet {
         let foreign = self.foreign.iter().map(|n| (*n, *n));
-        let taken: RangeSet = self.used_runs().chain(foreign).chain(self.shape.excluded().runs()).collect();
+        let taken: RangeSet = self.used_runs().chain(foreign).chain(self.shape.blocked().runs()).collect();
         taken.gaps(self.shape.first(), self.shape.last()).collect()
+    }
+
+    /// Puts addresses whose rest is over on the released shelf.
+    fn expire(&mut self, now: Millis) {
+        while let Some(n) = self.resting.pop(now) {
+            self.shelve(n, None);
+        }
     }
 
     fn is_used(&self, n: u128) -> bool {
@@ -205,23 +260,6 @@ impl Pool {
             Some((segment, offset)) => segment.used.contains(offset),
             None => self.scattered.contains(&n),
         }
-    }
-
-    fn shelved(&self, which: Shelf, hint: usize, skip: &dyn Fn(u128) -> bool) -> Option<u128> {
-        self.segments.iter().skip(hint).find_map(|segment| segment.lowest(which, skip))
-    }
-
-    /// The lowest address of the windows that are not open which could be given.
-    fn unopened(&self, skip: &dyn Fn(u128) -> bool) -> Option<u128> {
-        let mut n = self.frontier?;
-        while self.scattered.contains(&n)
-            || self.foreign.contains(&n)
-            || self.resting.until(n).is_some()
-            || skip(n)
-        {
-            n = self.shape.eligible_from(n.checked_add(1)?)?;
-        }
-        Some(n)
     }
 
     /// Index of the segment that an address is in, if any is.
@@ -267,7 +305,7 @@ impl Pool {
         let end = self.shape.window_end(base);
         let mut segment = Segment::new(base, self.shape.window_size());
         let (first, last) = (base.max(self.shape.first()), end.min(self.shape.last()));
-        for (first, last) in self.shape.excluded().gaps(first, last) {
+        for (first, last) in self.shape.blocked().gaps(first, last) {
             segment.refresh(first, last);
         }
         let held: Vec<u128> = self.scattered.range(base..=end).copied().collect();

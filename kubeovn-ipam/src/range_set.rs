@@ -58,6 +58,26 @@ impl RangeSet {
         text
     }
 
+    /// The lowest and the highest number.
+    pub fn span(&self) -> Option<(u128, u128)> {
+        Some((self.0.first()?.0, self.0.last()?.1))
+    }
+
+    /// What both have.
+    pub fn common(&self, other: &RangeSet) -> RangeSet {
+        let inside = |(first, last): (u128, u128)| {
+            let from = other.0.partition_point(|run| run.1 < first);
+            let met = other.0.iter().skip(from).take_while(move |run| run.0 <= last);
+            met.map(move |run| (run.0.max(first), run.1.min(last)))
+        };
+        self.runs().flat_map(inside).collect()
+    }
+
+    /// What the other one has not.
+    pub fn without(&self, other: &RangeSet) -> RangeSet {
+        self.runs().flat_map(|(first, last)| other.gaps(first, last)).collect()
+    }
+
     /// The run that `n` lies in.
     fn covering(&self, n: u128) -> Option<(u128, u128)> {
         let before = self.0.partition_point(|run| run.0 <= n).checked_sub(1)?;
@@ -103,6 +123,11 @@ mod tests {
             prop_assert_eq!(set.next_gap(first), (first..200).find(|n| !naive.contains(n)));
             let gaps: Vec<u128> = set.gaps(first, last).flat_map(|(a, b)| a..=b).collect();
             prop_assert_eq!(gaps, (first..=last).filter(|n| !naive.contains(n)).collect::<Vec<_>>());
+            let listed = |set: &RangeSet| set.runs().flat_map(|(a, b)| a..=b).collect::<BTreeSet<_>>();
+            let other: RangeSet = [(first, last), (first / 2, first / 2 + 3)].into_iter().collect();
+            prop_assert_eq!(listed(&set.common(&other)), &naive & &listed(&other));
+            prop_assert_eq!(listed(&set.without(&other)), &naive - &listed(&other));
+            prop_assert_eq!(set.span(), naive.first().copied().zip(naive.last().copied()));
         }
     }
 

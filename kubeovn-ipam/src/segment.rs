@@ -12,7 +12,7 @@ pub(crate) enum Shelf {
 }
 
 /// A window of `2^bits` addresses. An address is in at most one of the three sets; one that is in none is excluded,
-/// resting, or held from another subnet.
+/// resting, held from another subnet, or another pool's.
 #[derive(Clone, Debug)]
 pub(crate) struct Segment {
     base: u128,
@@ -55,6 +55,28 @@ impl Segment {
         Some(self.base + u128::from(offset))
     }
 
+    /// The lowest address from `n` on that is on either shelf.
+    pub(crate) fn next_from(&self, n: u128) -> Option<u128> {
+        let from = match n.checked_sub(self.base) {
+            None => 0,
+            Some(offset) => u32::try_from(offset).ok()?,
+        };
+        let next = [self.fresh.next_from(from), self.released.next_from(from)].into_iter().flatten().min();
+        next.map(|offset| self.base + u128::from(offset))
+    }
+
+    /// How many addresses are on both shelves.
+    pub(crate) fn free(&self) -> u32 {
+        self.fresh.count() + self.released.count()
+    }
+
+    /// One of them, by a number below [`Segment::free`].
+    pub(crate) fn select(&self, k: u32) -> Option<u128> {
+        let fresh = self.fresh.count();
+        let offset = if k < fresh { self.fresh.select(k) } else { self.released.select(k - fresh) };
+        offset.map(|offset| self.base + u128::from(offset))
+    }
+
     /// Puts a whole run of addresses on the fresh shelf.
     pub(crate) fn refresh(&mut self, first: u128, last: u128) {
         if let (Some(first), Some(last)) = (self.offset(first), self.offset(last)) {
@@ -74,8 +96,9 @@ impl Segment {
         std::mem::swap(&mut self.fresh, &mut self.released);
     }
 
-    /// The held addresses as rising runs.
-    pub(crate) fn used_runs(&self) -> impl Iterator<Item = (u128, u128)> + '_ {
-        self.used.runs().map(|(first, last)| (self.base + u128::from(first), self.base + u128::from(last)))
+    /// Addresses of one of its sets as rising runs.
+    pub(crate) fn runs<'a>(&self, of: &'a Bitmap) -> impl Iterator<Item = (u128, u128)> + use<'a> {
+        let base = self.base;
+        of.runs().map(move |(first, last)| (base + u128::from(first), base + u128::from(last)))
     }
 }

@@ -1,4 +1,4 @@
-//! What a pool is made from: the span that hosts may use, what of it is excluded, and how it is cut into windows.
+//! What a pool is made from: which addresses are its own, what of them is excluded, and how it is cut into windows.
 
 use std::net::IpAddr;
 
@@ -14,33 +14,42 @@ const fn window_bits(family: Family) -> u8 {
     }
 }
 
-/// What a pool is made from; a pool is built anew exactly when this changes.
+/// The prefix that pools are cut from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Shape {
+pub(crate) struct Prefix {
     family: Family,
     first: u128,
     last: u128,
     gateway: Option<u128>,
     /// Configured excludes and the gateway, clipped to the usable span.
     excluded: RangeSet,
-    window_bits: u8,
 }
 
-impl Shape {
-    /// From a prefix, its gateway, and the ranges to exclude. Ranges of the other family and what lies outside of the usable span are left out.
+impl Prefix {
+    /// From a prefix, its gateway, and the ranges to exclude. Ranges of the other family and what lies outside of the
+    /// usable span are left out.
     pub(crate) fn new(cidr: Cidr, gateway: Option<IpAddr>, ranges: &[IpRange]) -> Self {
         let (family, usable) = (cidr.family(), cidr.usable());
         let gateway = gateway.filter(|ip| usable.contains(*ip));
-        let excluded = ranges
-            .iter()
-            .copied()
-            .chain(gateway.map(IpRange::from))
-            .filter_map(|range| range.intersection(usable))
-            .map(IpRange::numbers)
-            .collect();
+        let not_given = ranges.iter().copied().chain(gateway.map(IpRange::from));
+        let excluded = clipped(not_given, usable);
         let (first, last) = usable.numbers();
-        let window_bits = window_bits(family).min(family.bits() - cidr.prefix_len());
-        Shape { family, first, last, gateway: gateway.map(number), excluded, window_bits }
+        Prefix { family, first, last, gateway: gateway.map(number), excluded }
+    }
+
+    /// What of some ranges hosts may have.
+    pub(crate) fn part(&self, ranges: &[IpRange]) -> RangeSet {
+        ranges
+            .iter()
+            .filter(|range| range.family() == self.family)
+            .map(|range| range.numbers())
+            .map(|(first, last)| (first.max(self.first), last.min(self.last)))
+            .collect()
+    }
+
+    /// All that hosts may have.
+    pub(crate) fn whole(&self) -> RangeSet {
+        [(self.first, self.last)].into_iter().collect()
     }
 
     /// Its family.
@@ -54,7 +63,7 @@ impl Shape {
     }
 
     /// Do hosts of the two share an address?
-    pub(crate) fn overlaps(&self, other: &Shape) -> bool {
+    pub(crate) fn overlaps(&self, other: &Prefix) -> bool {
         self.family == other.family && self.first <= other.last && other.first <= self.last
     }
 
@@ -73,25 +82,71 @@ impl Shape {
     pub(crate) fn is_excluded(&self, n: u128) -> bool {
         self.excluded.contains(n)
     }
+}
 
-    /// The lowest address that hosts may have.
+fn clipped(ranges: impl Iterator<Item = IpRange>, usable: IpRange) -> RangeSet {
+    ranges.filter_map(|range| range.intersection(usable)).map(IpRange::numbers).collect()
+}
+
+/// What a pool is made from; a pool is built anew exactly when this changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Shape {
+    /// Its addresses; not empty.
+    own: RangeSet,
+    /// Those of them that are given only to who asks for them by number, and the gateway.
+    excluded: RangeSet,
+    /// What of the span from the first to the last own address is not given by itself.
+    blocked: RangeSet,
+    first: u128,
+    last: u128,
+    window_bits: u8,
+}
+
+impl Shape {
+    /// The part of a prefix that is `own`; `None` when that is nothing.
+    pub(crate) fn new(prefix: &Prefix, own: RangeSet) -> Option<Self> {
+        let (first, last) = own.span()?;
+        let excluded = own.common(&prefix.excluded);
+        let blocked = excluded.runs().chain(own.gaps(first, last)).collect();
+        // Windows are aligned; a pool that lies in half of one gets the half.
+        let varying = 128 - (first ^ last).leading_zeros();
+        let window_bits = window_bits(prefix.family).min(u8::try_from(varying).unwrap_or(u8::MAX));
+        Some(Shape { own, excluded, blocked, first, last, window_bits })
+    }
+
+    /// Is it one of its addresses?
+    pub(crate) fn contains(&self, n: u128) -> bool {
+        self.own.contains(n)
+    }
+
+    /// Is it given only to who asks for it by number (or, the gateway, to nobody)?
+    pub(crate) fn is_excluded(&self, n: u128) -> bool {
+        self.excluded.contains(n)
+    }
+
+    /// Its lowest address.
     pub(crate) fn first(&self) -> u128 {
         self.first
     }
 
-    /// The highest one.
+    /// Its highest one.
     pub(crate) fn last(&self) -> u128 {
         self.last
     }
 
     /// How many there are.
     pub(crate) fn count(&self) -> u128 {
-        (self.last - self.first).saturating_add(1)
+        self.own.count()
     }
 
     /// What is given only to who asks for it by number, and the gateway.
     pub(crate) fn excluded(&self) -> &RangeSet {
         &self.excluded
+    }
+
+    /// What between the first and the last address is not given by itself.
+    pub(crate) fn blocked(&self) -> &RangeSet {
+        &self.blocked
     }
 
     /// How many addresses a window has.
@@ -111,6 +166,6 @@ impl Shape {
 
     /// The lowest address from `n` on that is given without being asked for by number.
     pub(crate) fn eligible_from(&self, n: u128) -> Option<u128> {
-        self.excluded.next_gap(n).filter(|n| *n <= self.last)
+        self.blocked.next_gap(n).filter(|n| *n <= self.last)
     }
 }

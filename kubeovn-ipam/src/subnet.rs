@@ -3,21 +3,12 @@
 use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
 
 use kubeovn_core::{
-    addr::{Cidr, DualStack, Family, number},
-    contract::ipam::{AddrError, PoolSpec, Usage},
-    rows::{Millis, OwnerKey, OwnerKind},
+    addr::{Cidr, DualStack, Family, IpRange, Mac, number},
+    contract::ipam::{AddrError, Offer, Usage},
+    rows::{Millis, OwnerKind},
 };
 
-use crate::{pool::Pool, range_set::RangeSet, shape::Shape, table::FixedMap};
-
-/// How an address of a new grant was found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Given {
-    /// The next one in order.
-    Picked,
-    /// Asked for by number, kept, or restored.
-    ByNumber,
-}
+use crate::{entry::Shelves, pool::Pool, pools::Pools, range_set::RangeSet, shape::Prefix, table::FixedMap};
 
 /// A subnet, independent of all others: who changes one needs no other.
 #[derive(Clone, Debug)]
@@ -30,10 +21,12 @@ pub(crate) struct Subnet {
     pub(crate) grants: usize,
     /// Owners that hold them.
     pub(crate) owners: usize,
+    /// Its numbers may have changed since somebody asked which ones have.
+    pub(crate) marked: bool,
     /// What it offers; `None` when it is known only from restored grants.
-    spec: Option<PoolSpec>,
+    offer: Option<Offer>,
     closed: bool,
-    pools: DualStack<Pool>,
+    pools: DualStack<Pools>,
     /// Held addresses that no pool has.
     outside: BTreeSet<IpAddr>,
     /// Grants by holder's group, for messages.
@@ -49,7 +42,8 @@ impl Subnet {
             neighbours: Vec::new(),
             grants: 0,
             owners: 0,
-            spec: None,
+            marked: false,
+            offer: None,
             closed: false,
             pools: DualStack::default(),
             outside: BTreeSet::new(),
@@ -59,12 +53,12 @@ impl Subnet {
 
     /// Does it grant addresses?
     pub(crate) fn is_open(&self) -> bool {
-        self.spec.is_some() && !self.closed
+        self.offer.is_some() && !self.closed
     }
 
     /// Has it been defined and not been forgotten?
     pub(crate) fn is_defined(&self) -> bool {
-        self.spec.is_some()
+        self.offer.is_some()
     }
 
     /// Grants nothing from now on.
@@ -73,79 +67,121 @@ impl Subnet {
     }
 
     /// Is this what it offers already?
-    pub(crate) fn offers(&self, spec: &PoolSpec) -> bool {
-        !self.closed && self.spec.as_ref() == Some(spec)
+    pub(crate) fn offers(&self, offer: &Offer) -> bool {
+        !self.closed && self.offer.as_ref() == Some(offer)
     }
 
-    /// The pool of a family.
-    pub(crate) fn pool(&self, family: Family) -> Option<&Pool> {
+    /// Is this the gateway's MAC?
+    pub(crate) fn is_gateway_mac(&self, mac: Mac) -> bool {
+        self.offer.as_ref().is_some_and(|offer| offer.gateway_mac == Some(mac))
+    }
+
+    /// The pools of a family.
+    pub(crate) fn pools(&self, family: Family) -> Option<&Pools> {
         self.pools.get(family)
     }
 
     /// The families it has, v4 first.
-    pub(crate) fn families(&self) -> impl Iterator<Item = (Family, &Pool)> {
-        self.pools.families().filter_map(|family| Some((family, self.pools.get(family)?)))
+    pub(crate) fn families(&self) -> impl Iterator<Item = Family> + '_ {
+        self.pools.families()
+    }
+
+    /// Has it a pool of that name?
+    pub(crate) fn has_pool(&self, name: &str) -> bool {
+        self.offer.as_ref().is_some_and(|offer| offer.pools.iter().any(|pool| *pool.name == *name))
+    }
+
+    /// The named pool that an address is in; the empty name when it is in none, `None` when it lies outside.
+    pub(crate) fn pool_name(&self, ip: IpAddr) -> Option<&Arc<str>> {
+        self.pools.get(Family::of(ip))?.of(number(ip)).map(|(name, _)| name)
     }
 
     /// Do addresses of the two overlap?
     pub(crate) fn overlaps(&self, other: &Subnet) -> bool {
-        self.pools.iter().any(|ours| other.pools.iter().any(|theirs| ours.shape().overlaps(theirs.shape())))
+        self.pools.iter().any(|ours| other.pools.iter().any(|theirs| ours.prefix().overlaps(theirs.prefix())))
+    }
+
+    /// Can it offer that?
+    pub(crate) fn check(&self, offer: &Offer) -> Result<(), AddrError> {
+        if offer.cidrs.is_empty() && !self.pools.is_empty() {
+            return Err(AddrError::PrefixesFixed { subnet: self.name.clone() });
+        }
+        let mut sorted: Vec<_> = offer.pools.iter().collect();
+        sorted.sort_by(|a, b| a.name.cmp(&b.name));
+        for (i, pool) in sorted.iter().enumerate() {
+            for other in sorted.iter().take(i) {
+                let pairs = pool.ranges.iter().flat_map(|a| other.ranges.iter().map(|b| a.intersection(*b)));
+                if let Some(shared) = pairs.flatten().min() {
+                    let (subnet, pool, other) = (self.name.clone(), pool.name.clone(), other.name.clone());
+                    return Err(AddrError::PoolOverlap { subnet, pool, other, shared });
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Makes it offer something else. Pools of which the shape stays are kept as they are; the others are built
     /// anew, with what is held from here, what rests, and `foreign`: addresses held in the space from elsewhere.
-    pub(crate) fn define(&mut self, spec: &PoolSpec, foreign: &[IpAddr]) {
+    pub(crate) fn define(&mut self, offer: &Offer, foreign: &[IpAddr]) {
         let mut before = std::mem::take(&mut self.pools);
         let mut held = std::mem::take(&mut self.outside);
-        for cidr in spec.cidrs.iter() {
+        for cidr in offer.cidrs.iter() {
             let family = cidr.family();
             if self.pools.get(family).is_some() {
                 continue;
             }
-            let gateway = spec.gateways.iter().find(|ip| Family::of(**ip) == family).copied();
-            let shape = Shape::new(*cidr, gateway, &spec.excludes);
-            let old = before.slot(family);
-            if let Some(same) = old.take_if(|pool| *pool.shape() == shape) {
-                *self.pools.slot(family) = Some(same);
-                continue;
-            }
-            let mut pool = Pool::new(shape);
+            let gateway = offer.gateways.iter().find(|ip| Family::of(**ip) == family).copied();
+            let prefix = Prefix::new(*cidr, gateway, &offer.excludes);
+            let parts: Vec<_> =
+                offer.pools.iter().map(|pool| (pool.name.clone(), prefix.part(&pool.ranges))).collect();
+            let old = before.slot(family).take().map(Pools::into_pools).unwrap_or_default();
+            let mut left = Vec::new();
+            let mut pools = Pools::new(prefix, offer.order, parts.into_iter(), &mut left, old);
             for ip in foreign.iter().filter(|ip| Family::of(**ip) == family) {
-                pool.block(number(*ip));
+                if let Some(pool) = pools.of_mut(number(*ip)) {
+                    pool.block(number(*ip));
+                }
             }
-            held.extend(old.iter().flat_map(held_in));
+            held.extend(left.iter().flat_map(|pool| held_in(family, pool)));
             held.retain(|ip| {
-                let inside = Family::of(*ip) == family && pool.shape().contains(number(*ip));
-                if inside {
+                let pool = if Family::of(*ip) == family { pools.of_mut(number(*ip)) } else { None };
+                let inside = pool.is_some();
+                if let Some(pool) = pool {
                     pool.take(number(*ip));
                 }
                 !inside
             });
-            for (until, n) in old.iter().flat_map(Pool::resting) {
-                pool.rest(n, until);
+            for (until, n) in left.iter().flat_map(Pool::resting) {
+                if let Some(pool) = pools.of_mut(n) {
+                    pool.rest(n, until);
+                }
             }
-            before.slot(family).take();
-            *self.pools.slot(family) = Some(pool);
+            *self.pools.slot(family) = Some(pools);
         }
-        held.extend(before.iter().flat_map(held_in));
+        for family in Family::BOTH {
+            let gone = before.get(family).into_iter().flat_map(Pools::iter);
+            held.extend(gone.flat_map(|(_, pool)| held_in(family, pool)));
+        }
         self.outside = held;
-        self.spec = Some(spec.clone());
+        self.offer = Some(offer.clone());
         self.closed = false;
     }
 
     /// What is held from here within a prefix.
     pub(crate) fn holdings(&self, cidr: Cidr) -> impl Iterator<Item = IpAddr> + '_ {
         let span = cidr.usable();
-        let pool = self.pools.get(cidr.family()).filter(move |pool| pool.shape().shares_with(span));
-        let inside = pool.into_iter().flat_map(held_in).filter(move |ip| span.contains(*ip));
+        let family = cidr.family();
+        let pools = self.pools.get(family).filter(move |pools| pools.prefix().shares_with(span));
+        let inside = pools.into_iter().flat_map(Pools::iter).flat_map(move |(_, pool)| held_in(family, pool));
+        let inside = inside.filter(move |ip| span.contains(*ip));
         inside.chain(self.outside.range(span.first()..=span.last()).copied())
     }
 
     /// Notes an address as held from here; `false` when it lies outside.
-    pub(crate) fn hold(&mut self, ip: IpAddr, given: Given) -> bool {
+    pub(crate) fn hold(&mut self, ip: IpAddr, picked: bool, now: Millis) -> bool {
         let n = number(ip);
         match self.pool_with(ip) {
-            Some(pool) if given == Given::Picked => pool.take_picked(n),
+            Some(pool) if picked => pool.take_picked(n, now),
             Some(pool) => pool.take(n),
             None => {
                 self.outside.insert(ip);
@@ -167,6 +203,11 @@ impl Subnet {
         true
     }
 
+    /// Does an address lie outside of what it offers, though it is held from here?
+    pub(crate) fn is_outside(&self, ip: IpAddr) -> bool {
+        self.outside.contains(&ip)
+    }
+
     /// An address was granted from another subnet of the space.
     pub(crate) fn block(&mut self, ip: IpAddr) {
         if let Some(pool) = self.pool_with(ip) {
@@ -180,31 +221,56 @@ impl Subnet {
         self.pool_with(ip).is_some_and(|pool| pool.unblock(number(ip), until))
     }
 
-    /// Ends the rest of what has rested long enough.
-    pub(crate) fn expire(&mut self, now: Millis) {
-        for family in Family::BOTH {
-            if let Some(pool) = self.pools.slot(family) {
-                pool.expire(now);
-            }
+    /// How the free addresses of its pools lie.
+    pub(crate) fn shelves(&self) -> impl Iterator<Item = Shelves> + '_ {
+        self.pools.iter().flat_map(move |pools| {
+            let family = pools.prefix().family();
+            pools.iter().map(move |(name, pool)| {
+                let address = |n| family.address(n);
+                let range = |(first, last)| IpRange::new(address(first)?, address(last)?);
+                let (cursor, draws) = pool.progress();
+                Shelves {
+                    subnet: self.name.clone(),
+                    pool: name.clone(),
+                    family,
+                    released: pool.released_runs().filter_map(range).collect(),
+                    resting: pool.resting().filter_map(|(until, n)| Some((address(n)?, until))).collect(),
+                    cursor: address(cursor),
+                    draws,
+                }
+            })
+        })
+    }
+
+    /// Puts free addresses where they lay when the shelves were written down.
+    pub(crate) fn recall(&mut self, shelves: &Shelves) {
+        let pools = self.pools.slot(shelves.family).as_mut();
+        let Some(pool) = pools.and_then(|pools| pools.get_mut(&shelves.pool)) else { return };
+        let of_family = |ip: &IpAddr| Family::of(*ip) == shelves.family;
+        for (ip, until) in shelves.resting.iter().filter(|(ip, _)| of_family(ip)) {
+            pool.rest(number(*ip), *until);
         }
+        let released = shelves.released.iter().filter(|range| range.family() == shelves.family);
+        let cursor = shelves.cursor.filter(of_family).map(number);
+        pool.recall(&released.map(|range| range.numbers()).collect(), cursor, shelves.draws);
     }
 
     /// Counts one grant more.
-    pub(crate) fn count_in(&mut self, owner: &OwnerKey) {
+    pub(crate) fn count_in(&mut self, kind: OwnerKind, name: &str) {
         self.grants += 1;
-        match self.groups.get_mut(group(owner)) {
+        match self.groups.get_mut(group(kind, name)) {
             Some(grants) => *grants += 1,
-            None => _ = self.groups.insert(group(owner).into(), 1),
+            None => _ = self.groups.insert(group(kind, name).into(), 1),
         }
     }
 
     /// Counts one grant less.
-    pub(crate) fn count_out(&mut self, owner: &OwnerKey) {
+    pub(crate) fn count_out(&mut self, kind: OwnerKind, name: &str) {
         self.grants -= 1;
-        if let Some(grants) = self.groups.get_mut(group(owner)) {
+        if let Some(grants) = self.groups.get_mut(group(kind, name)) {
             *grants -= 1;
             if *grants == 0 {
-                self.groups.remove(group(owner));
+                self.groups.remove(group(kind, name));
             }
         }
     }
@@ -215,39 +281,63 @@ impl Subnet {
         for family in Family::BOTH {
             let outside: Vec<u128> =
                 self.outside.iter().filter(|ip| Family::of(**ip) == family).map(|ip| number(*ip)).collect();
-            let pool = self.pools.get(family);
-            if pool.is_none() && outside.is_empty() {
+            let pools = self.pools.get(family);
+            if pools.is_none() && outside.is_empty() {
                 continue;
             }
-            let used = pool.into_iter().flat_map(Pool::used_runs).chain(outside.iter().map(|n| (*n, *n)));
-            let used: RangeSet = used.collect();
+            let used = pools.into_iter().flat_map(Pools::iter).flat_map(|(_, pool)| pool.used_runs());
+            let used: RangeSet = used.chain(outside.iter().map(|n| (*n, *n))).collect();
+            let free = pools.into_iter().flat_map(Pools::iter).map(|(_, pool)| pool.available_runs());
+            let free: RangeSet = free.flat_map(|runs| runs.runs().collect::<Vec<_>>()).collect();
+            let sum = |of: fn(&Pool) -> u128| pools.map_or(0, |pools| pools.sum(of));
             *usage.used_ranges.slot(family) = Some(used.text(family));
             *usage.outside.slot(family) = Some(outside.len() as u128);
-            *usage.used.slot(family) = Some(pool.map_or(0, Pool::used) + outside.len() as u128);
-            *usage.total.slot(family) = Some(pool.map_or(0, Pool::total));
-            *usage.available.slot(family) = Some(pool.map_or(0, Pool::available));
-            *usage.reserved.slot(family) = Some(pool.map_or(0, Pool::reserved));
-            *usage.available_ranges.slot(family) =
-                Some(pool.map(Pool::available_runs).unwrap_or_default().text(family));
+            *usage.used.slot(family) = Some(sum(Pool::used) + outside.len() as u128);
+            *usage.total.slot(family) = Some(sum(Pool::total));
+            *usage.available.slot(family) = Some(sum(Pool::available));
+            *usage.reserved.slot(family) = Some(sum(Pool::reserved));
+            *usage.available_ranges.slot(family) = Some(free.text(family));
         }
         usage
     }
 
+    /// The numbers of one of its pools, the one without a name being what no named pool has.
+    pub(crate) fn pool_usage(&self, name: &str) -> Option<Usage> {
+        let known = name.is_empty() || self.has_pool(name);
+        let mut usage = known.then(Usage::default)?;
+        for family in self.pools.families() {
+            let pool = self.pools.get(family).and_then(|pools| pools.get(name));
+            let sum = |of: fn(&Pool) -> u128| Some(pool.map_or(0, of));
+            let used: RangeSet = pool.into_iter().flat_map(Pool::used_runs).collect();
+            *usage.used_ranges.slot(family) = Some(used.text(family));
+            *usage.outside.slot(family) = Some(0);
+            *usage.used.slot(family) = sum(Pool::used);
+            *usage.total.slot(family) = sum(Pool::total);
+            *usage.available.slot(family) = sum(Pool::available);
+            *usage.reserved.slot(family) = sum(Pool::reserved);
+            *usage.available_ranges.slot(family) =
+                Some(pool.map(Pool::available_runs).unwrap_or_default().text(family));
+        }
+        Some(usage)
+    }
+
     /// The error of a full pool.
-    pub(crate) fn exhausted(&self, family: Family, pool: &Pool) -> AddrError {
+    pub(crate) fn exhausted(&self, family: Family, name: &Arc<str>) -> AddrError {
+        let pool = self.pools.get(family).and_then(|pools| pools.get(name));
         AddrError::Exhausted {
             subnet: self.name.clone(),
+            pool: name.clone(),
             family,
-            total: pool.total(),
-            used: pool.used(),
-            reserved: pool.reserved(),
+            total: pool.map_or(0, Pool::total),
+            used: pool.map_or(0, Pool::used),
+            reserved: pool.map_or(0, Pool::reserved),
             holders: self.biggest_holders(),
         }
     }
 
     /// The error of an address that lies outside.
     pub(crate) fn out_of_range(&self, ip: IpAddr) -> AddrError {
-        let cidr = self.spec.as_ref().map(|spec| spec.cidrs.to_string()).unwrap_or_default();
+        let cidr = self.offer.as_ref().map(|offer| offer.cidrs.to_string()).unwrap_or_default();
         AddrError::OutOfRange { ip, subnet: self.name.clone(), cidr }
     }
 
@@ -262,25 +352,24 @@ impl Subnet {
     }
 
     fn pool_with(&mut self, ip: IpAddr) -> Option<&mut Pool> {
-        self.pools.slot(Family::of(ip)).as_mut().filter(|pool| pool.shape().contains(number(ip)))
+        self.pools.slot(Family::of(ip)).as_mut()?.of_mut(number(ip))
     }
 
     fn rests_until(&self, now: Millis) -> Option<Millis> {
-        let rest = self.spec.as_ref().map_or(0, |spec| spec.rest);
+        let rest = self.offer.as_ref().map_or(0, |offer| offer.rest);
         (rest > 0).then(|| now.saturating_add(rest))
     }
 }
 
 /// The addresses held from a pool.
-fn held_in(pool: &Pool) -> impl Iterator<Item = IpAddr> + '_ {
-    let family = pool.shape().family();
+fn held_in(family: Family, pool: &Pool) -> impl Iterator<Item = IpAddr> + '_ {
     pool.used_runs().flat_map(|(first, last)| first..=last).filter_map(move |n| family.address(n))
 }
 
 /// By what the holders of a full pool are summed up: pods by namespace, others by kind.
-fn group(owner: &OwnerKey) -> &str {
-    match (owner.kind, owner.name.split_once('/')) {
+fn group(kind: OwnerKind, name: &str) -> &str {
+    match (kind, name.split_once('/')) {
         (OwnerKind::Pod, Some((namespace, _))) => namespace,
-        _ => owner.kind.word(),
+        _ => kind.word(),
     }
 }

@@ -12,7 +12,7 @@ pub mod conf;
 pub mod nic;
 pub mod plugin;
 pub mod protocol;
-pub mod result;
 pub mod server;
 
 mod client;
+mod result;

@@ -12,9 +12,9 @@ use std::time::Duration;
 use std::{env, fs, process};
 
 use async_trait::async_trait;
-use kubeovn_node::cni::conf::Environment;
-use kubeovn_node::cni::plugin::{self, Printed};
-use kubeovn_node::cni::protocol::{AttachmentId, GcRequest, IpConfig, PodRequest, PodResponse};
+use kubeovn_core::cni::{AttachmentId, Environment, Printed};
+use kubeovn_node::cni::plugin;
+use kubeovn_node::cni::protocol::{GcRequest, IpConfig, PodRequest, PodResponse};
 use kubeovn_node::cni::server::{Handler, Refusal, Server};
 use mockall::mock;
 use serde_json::{Value, json};

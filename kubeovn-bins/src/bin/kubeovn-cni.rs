@@ -6,7 +6,7 @@ use std::env;
 use std::io::{self, Read, Write};
 use std::process::ExitCode;
 
-use kubeovn_node::cni::conf::Environment;
+use kubeovn_core::cni::Environment;
 use kubeovn_node::cni::plugin;
 
 /// A configuration with the list of all attachments of a node stays far below this.

@@ -1,44 +1,124 @@
 //! Addresses as desired state: the ledger that the spine settles owners against.
 
+mod error;
+
 use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
 
-use thiserror::Error;
+pub use error::AddrError;
 
 use crate::{
-    addr::{AddrParseError, Cidr, DualStack, Family, IpRange, Mac},
-    error::Problem,
+    addr::{Cidr, DualStack, Family, IpRange, Mac},
     rows::{Millis, OwnerKey},
-    time::rfc3339,
 };
 
 /// What a subnet offers.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PoolSpec {
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Offer {
     /// Subnet name.
     pub subnet: Arc<str>,
     /// Address space: within it an address is live at most once, whatever the subnet (the VPC's name).
     pub space: Arc<str>,
-    /// Prefixes, at most one per family.
+    /// Prefixes, at most one per family; none for a subnet that gives MACs alone.
     pub cidrs: DualStack<Cidr>,
     /// Gateways: never given to anybody.
     pub gateways: DualStack<IpAddr>,
+    /// The gateway's MAC: never given to anybody.
+    pub gateway_mac: Option<Mac>,
     /// Not given by itself, but to whoever asks for the very address.
     pub excludes: Vec<IpRange>,
+    /// Parts that are given only to who names them (IPPool objects). They share no address; what lies outside of the
+    /// prefixes is left out.
+    pub pools: Vec<NamedPool>,
+    /// In which order addresses are given.
+    pub order: Order,
     /// How long a freed address rests before it is given again, unless nothing else is left.
     pub rest: Millis,
 }
 
+/// A part of a subnet with a name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NamedPool {
+    /// Not empty.
+    pub name: Arc<str>,
+    /// Its addresses; excluded ones among them stay excluded.
+    pub ranges: Vec<IpRange>,
+}
+
+/// In which order addresses are given that nobody asked for by number. Resting ones come last in each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Order {
+    /// The lowest that was never used; when none is left, a new round begins with those that were freed. Kube-OVN's.
+    #[default]
+    Lowest,
+    /// The next one above the last given, around the end.
+    NextFit,
+    /// Each free one with the same probability, however full it is.
+    Random {
+        /// The same seed and the same calls give the same addresses.
+        seed: u64,
+    },
+}
+
 /// What an owner wants for one of its interfaces.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Want {
     /// Interface: empty for the main one, else the provider's name.
     pub nic: Arc<str>,
     /// Subnets in order of preference; a fixed address picks the first that can give it.
     pub subnets: Vec<Arc<str>>,
-    /// Addresses asked for by number. A family that is not named gets a free one, if the subnet has that family.
-    pub fixed: DualStack<IpAddr>,
-    /// MAC asked for; else the one held, else one derived from the owner.
-    pub mac: Option<Mac>,
+    /// Which addresses will do.
+    pub from: Source,
+    /// Only this family; else all that the subnet has.
+    pub family: Option<Family>,
+    /// Which MAC.
+    pub mac: MacWish,
+    /// Addresses that won't do (those of nodes), also if they are held already.
+    pub skip: Arc<[IpAddr]>,
+    /// Owners with whom address and MAC may be shared: the other side of a live migration. The newcomer stands by.
+    pub share: Vec<OwnerKey>,
+}
+
+/// Which addresses will do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Source {
+    /// What is held; else what no named pool has, in the subnet's order.
+    #[default]
+    Any,
+    /// One of these, the first that can be had. A family that an item does not name gets a free address. An empty
+    /// list is as [`Source::Any`].
+    OneOf(Vec<DualStack<IpAddr>>),
+    /// From one of these named pools, the first that has room; never from elsewhere.
+    Pools(Vec<Arc<str>>),
+}
+
+impl From<DualStack<IpAddr>> for Source {
+    /// Exactly these addresses; none named is [`Source::Any`].
+    fn from(ips: DualStack<IpAddr>) -> Self {
+        if ips.is_empty() { Source::Any } else { Source::OneOf(vec![ips]) }
+    }
+}
+
+/// Which MAC an interface wants.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MacWish {
+    /// The one it has, else one derived from the owner.
+    #[default]
+    Any,
+    /// This one.
+    Is(Mac),
+    /// It needs none from here (another plugin makes the interface).
+    Without,
+}
+
+/// Who of several holders of one address uses it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Role {
+    /// The only one, or the one that uses it now.
+    #[default]
+    Active,
+    /// It takes over when told to, or when the active one is gone.
+    Standby,
 }
 
 /// What an owner holds for one interface.
@@ -53,7 +133,9 @@ pub struct Grant {
     /// Addresses.
     pub ips: DualStack<IpAddr>,
     /// MAC, unique in the address space.
-    pub mac: Mac,
+    pub mac: Option<Mac>,
+    /// Does it use what it holds, or does it share it with one that does?
+    pub role: Role,
     /// Rises with every grant of the ledger: a release that names an older one changes nothing.
     pub generation: u64,
     /// When it was granted.
@@ -95,14 +177,16 @@ pub struct Usage {
 /// An address ledger.
 ///
 /// # Guarantees
-/// In one space an address is held by at most one owner and interface. A refused request changes nothing. The same
-/// calls in the same order give the same answers. Dual stack is both families or none.
+/// In one space an address is held by at most one owner and interface, but for those that a want declares to share it
+/// with. A refused request changes nothing. The same calls in the same order give the same answers. Dual stack is both
+/// families or none.
 pub trait Ipam: Send {
     /// Adds a subnet or changes what it offers. Grants that no longer fit stay.
     ///
     /// # Errors
-    /// [`AddrError::SpaceFixed`] when it holds grants in another space.
-    fn define(&mut self, pool: &PoolSpec) -> Result<(), AddrError>;
+    /// [`AddrError::SpaceFixed`] when it holds grants in another space, [`AddrError::PrefixesFixed`] when it would lose
+    /// its prefixes, [`AddrError::PoolOverlap`].
+    fn define(&mut self, offer: &Offer) -> Result<(), AddrError>;
 
     /// Closes a subnet: nothing new is granted. It is forgotten, and `true` answered, once nothing is held in it;
     /// until then call again.
@@ -141,145 +225,4 @@ pub trait Ipam: Send {
 
     /// A copy for a dry run: changes of one are not seen by the other.
     fn fork(&self) -> Box<dyn Ipam>;
-}
-
-/// Why addresses were not granted.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum AddrError {
-    /// Nothing free.
-    #[error(
-        "subnet {subnet} has no free {family} address: {used} of {total} are in use, {reserved} are gateways or excluded; \
-         most are held by {holders}. Delete pods, widen cidrBlock, or shorten excludeIps"
-    )]
-    Exhausted {
-        /// Subnet.
-        subnet: Arc<str>,
-        /// Family that is full.
-        family: Family,
-        /// Addresses that hosts may use.
-        total: u128,
-        /// Granted.
-        used: u128,
-        /// Excluded and not granted.
-        reserved: u128,
-        /// The biggest holders with their numbers, like `default (200), shop (31)`.
-        holders: String,
-    },
-    /// Somebody else holds it.
-    #[error(
-        "{ip} (subnet {subnet}) is held by {holder} since {} (generation {generation}). \
-         Choose another address, or delete {holder}", rfc3339(*since)
-    )]
-    Taken {
-        /// The address.
-        ip: IpAddr,
-        /// Subnet it was asked from.
-        subnet: Arc<str>,
-        /// Who holds it.
-        holder: OwnerKey,
-        /// Since when.
-        since: Millis,
-        /// Of the holder's grant.
-        generation: u64,
-    },
-    /// Somebody else has this MAC in the same space.
-    #[error("MAC {mac} (subnet {subnet}) is held by {holder}. Choose another, or leave mac_address out")]
-    MacTaken {
-        /// The MAC.
-        mac: Mac,
-        /// Subnet it was asked from.
-        subnet: Arc<str>,
-        /// Who has it.
-        holder: OwnerKey,
-    },
-    /// Not one that the subnet can give.
-    #[error(
-        "{ip} is not among the usable addresses of subnet {subnet} ({cidr}). Choose one inside, or another subnet"
-    )]
-    OutOfRange {
-        /// The address.
-        ip: IpAddr,
-        /// Subnet.
-        subnet: Arc<str>,
-        /// Its prefixes.
-        cidr: String,
-    },
-    /// The gateway is never given.
-    #[error("{ip} is the gateway of subnet {subnet}. Choose another address")]
-    Gateway {
-        /// The address.
-        ip: IpAddr,
-        /// Subnet.
-        subnet: Arc<str>,
-    },
-    /// No such subnet, or it offers nothing now.
-    #[error(
-        "subnet {subnet} offers no addresses: it does not exist, is being deleted, or is refused. See its status"
-    )]
-    NoSubnet {
-        /// Subnet.
-        subnet: Arc<str>,
-    },
-    /// A subnet with grants can't move to another space.
-    #[error(
-        "subnet {subnet} can't move from {from} to {to} while {held} addresses are held in it. Delete their owners first"
-    )]
-    SpaceFixed {
-        /// Subnet.
-        subnet: Arc<str>,
-        /// Space of its grants.
-        from: Arc<str>,
-        /// Space asked for.
-        to: Arc<str>,
-        /// Grants.
-        held: usize,
-    },
-    /// A request that can't be read.
-    #[error("{0}")]
-    Unreadable(#[from] AddrParseError),
-}
-
-impl AddrError {
-    /// Stable code; Kube-OVN's own identifier in brackets behind it where it has one.
-    pub fn code(&self) -> &'static str {
-        match self {
-            AddrError::Exhausted { .. } => "IPAM-POOL-EXHAUSTED",
-            AddrError::Taken { .. } => "IPAM-ADDR-TAKEN",
-            AddrError::MacTaken { .. } => "IPAM-MAC-TAKEN",
-            AddrError::OutOfRange { .. } => "IPAM-ADDR-OUT-OF-RANGE",
-            AddrError::Gateway { .. } => "IPAM-ADDR-GATEWAY",
-            AddrError::NoSubnet { .. } => "IPAM-NO-SUBNET",
-            AddrError::SpaceFixed { .. } => "IPAM-SPACE-FIXED",
-            AddrError::Unreadable(_) => "IPAM-ADDR-UNREADABLE",
-        }
-    }
-
-    /// Kube-OVN's identifier for the same, which tools and tests look for.
-    pub fn kube_ovn(&self) -> Option<&'static str> {
-        Some(match self {
-            AddrError::Exhausted { .. } => "NoAvailableAddress",
-            AddrError::Taken { .. } | AddrError::MacTaken { .. } | AddrError::Gateway { .. } => {
-                "AddressConflict"
-            }
-            AddrError::OutOfRange { .. } => "AddressOutOfRange",
-            AddrError::NoSubnet { .. } => "NoSubnet",
-            AddrError::SpaceFixed { .. } | AddrError::Unreadable(_) => return None,
-        })
-    }
-
-    /// Would another owner's release help?
-    pub fn waits_for_release(&self) -> bool {
-        matches!(self, AddrError::Exhausted { .. } | AddrError::Taken { .. } | AddrError::MacTaken { .. })
-    }
-}
-
-impl From<&AddrError> for Problem {
-    fn from(error: &AddrError) -> Self {
-        let message = match error.kube_ovn() {
-            Some(name) => format!("({name}) {error}"),
-            None => error.to_string(),
-        };
-        Problem::new(error.code(), message)
-    }
 }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use crate::{
     addr::{Cidr, DualStack, Family, IpRange},
     annotations,
-    contract::ipam::PoolSpec,
+    contract::ipam::Offer,
     error::{NOT_SUPPORTED, Problem},
     index::{
         Decision, Settings, World,
@@ -42,15 +42,16 @@ pub struct SubnetPlan {
 
 impl SubnetPlan {
     /// What it offers to the ledger.
-    pub fn pool(&self, settings: &Settings) -> PoolSpec {
+    pub fn offer(&self, settings: &Settings) -> Offer {
         let big = self.cidrs.iter().any(|c| c.usable().count() >= Settings::REST_FROM);
-        PoolSpec {
+        Offer {
             subnet: self.name.clone(),
             space: self.vpc.clone(),
             cidrs: self.cidrs,
             gateways: self.gateways,
             excludes: self.excludes.clone(),
             rest: if big { settings.rest } else { 0 },
+            ..Offer::default()
         }
     }
 

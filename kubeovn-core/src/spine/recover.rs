@@ -5,7 +5,7 @@ use crate::{
     addr::{DualStack, Mac},
     annotations::nic,
     contract::{
-        ipam::Grant,
+        ipam::{Grant, Role},
         model::{Recovered, exclusive_address},
     },
     index::{
@@ -100,5 +100,14 @@ fn recorded(ip: &Ip, now: Millis) -> Option<Grant> {
 fn grant(subnet: Name, space: Name, ips: &str, mac: &str, now: Millis) -> Option<Grant> {
     let ips: DualStack<std::net::IpAddr> = ips.parse().ok()?;
     let mac: Mac = mac.parse().ok()?;
-    (!ips.is_empty()).then(|| Grant { nic: "".into(), subnet, space, ips, mac, generation: 0, since: now })
+    (!ips.is_empty()).then(|| Grant {
+        nic: "".into(),
+        subnet,
+        space,
+        ips,
+        mac: Some(mac),
+        role: Role::Active,
+        generation: 0,
+        since: now,
+    })
 }

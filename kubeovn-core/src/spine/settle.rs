@@ -56,7 +56,7 @@ impl Spine {
         match decision.plan.as_ref().filter(|plan| !plan.closing) {
             Some(plan) => {
                 self.closing.remove(name);
-                if let Err(error) = self.ipam.define(&plan.pool(self.world.settings())) {
+                if let Err(error) = self.ipam.define(&plan.offer(self.world.settings())) {
                     let problem = Problem::from(&error);
                     return Decision { plan: None, problems: vec![problem] };
                 }

@@ -43,6 +43,8 @@ proptest! {
             prop_assert_eq!(bitmap.next_from(probe), set.range(probe..).next().copied());
             prop_assert_eq!(bitmap.contains(probe), set.contains(&probe));
             prop_assert_eq!(bitmap.count() as usize, set.len());
+            let k = probe % (bitmap.count() + 1);
+            prop_assert_eq!(bitmap.select(k), set.iter().nth(k as usize).copied());
         }
         let listed: Vec<u32> = bitmap.runs().flat_map(|(a, b)| a..=b).collect();
         prop_assert_eq!(listed, set.into_iter().collect::<Vec<_>>());
@@ -71,4 +73,9 @@ fn a_class_a_network_fits() {
     all.put_range(1, (1 << 24) - 2);
     assert_eq!((all.count(), all.lowest(), all.next_from((1 << 24) - 1)), ((1 << 24) - 2, Some(1), None));
     assert_eq!(all.runs().collect::<Vec<_>>(), [(1, (1 << 24) - 2)]);
+    all.take(70_000);
+    assert_eq!(
+        (all.select(69_998), all.select(69_999), all.select(1 << 23)),
+        (Some(69_999), Some(70_001), Some((1 << 23) + 2))
+    );
 }

@@ -1,187 +1,269 @@
-//! Who holds what: owners and their grants as compact records.
+//! Who holds what: grants as compact records, and the holders they belong to.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    sync::Arc,
+};
 
 use kubeovn_core::{
     addr::{DualStack, Mac, number},
-    contract::ipam::Grant,
-    rows::{Millis, OwnerKey},
+    contract::ipam::{Grant, Role},
+    rows::{Millis, OwnerKey, OwnerKind},
 };
 
-use crate::table::{Index, Names, Slab, hash};
+use crate::table::{Identities, Index, Names, Slab};
 
-/// No next grant.
+/// No such record.
 const NONE: u32 = u32::MAX;
 
-/// Which addresses a record has.
+/// What a record has, a bit each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Has {
-    Neither,
-    V4,
-    V6,
-    Both,
+struct Has(std::num::NonZeroU8);
+
+impl Has {
+    const V4: u8 = 1;
+    const V6: u8 = 2;
+    const MAC: u8 = 4;
+    const STANDBY: u8 = 8;
+
+    fn new(grant: &Grant) -> Self {
+        let bit = |is: bool, bit: u8| if is { bit } else { 0 };
+        let bits = bit(grant.ips.v4.is_some(), Self::V4)
+            | bit(grant.ips.v6.is_some(), Self::V6)
+            | bit(grant.mac.is_some(), Self::MAC)
+            | bit(grant.role == Role::Standby, Self::STANDBY);
+        Has(std::num::NonZeroU8::MIN.saturating_add(bits << 1))
+    }
+
+    fn has(self, bit: u8) -> bool {
+        (self.0.get() - 1) >> 1 & bit != 0
+    }
+
+    fn set(&mut self, bit: u8, on: bool) {
+        let bits = (self.0.get() - 1) >> 1;
+        let bits = if on { bits | bit } else { bits & !bit };
+        self.0 = std::num::NonZeroU8::MIN.saturating_add(bits << 1);
+    }
 }
 
-/// A grant: 64 bytes, of which one owner's form a chain.
+/// A grant: 37 bytes without padding.
 #[derive(Clone, Debug)]
 pub(crate) struct Record {
-    /// Two halves, since a `u128` would be aligned to 16 bytes.
-    v6: [u64; 2],
-    pub(crate) generation: u64,
-    pub(crate) since: Millis,
-    v4: u32,
-    pub(crate) subnet: u32,
-    pub(crate) owner: u32,
-    nic: u32,
-    next: u32,
-    pub(crate) mac: Mac,
+    v4: [u8; 4],
+    /// Place of the IPv6 address.
+    v6: [u8; 4],
+    generation: [u8; 6],
+    since: [u8; 6],
+    subnet: [u8; 3],
+    nic: [u8; 3],
+    /// The holder, the same for all grants of one.
+    identity: [u8; 4],
+    mac: Mac,
     has: Has,
 }
 
+/// 48 bits are enough for 8 900 years and for as many grants as milliseconds in them.
+fn pack48(n: u64) -> [u8; 6] {
+    let [a, b, c, d, e, f, ..] = n.min((1 << 48) - 1).to_le_bytes();
+    [a, b, c, d, e, f]
+}
+
+fn unpack48([a, b, c, d, e, f]: [u8; 6]) -> u64 {
+    u64::from_le_bytes([a, b, c, d, e, f, 0, 0])
+}
+
+/// Subnets and interface names are not counted by the million.
+fn pack24(n: u32) -> [u8; 3] {
+    let [a, b, c, _] = n.min((1 << 24) - 1).to_le_bytes();
+    [a, b, c]
+}
+
+fn unpack24([a, b, c]: [u8; 3]) -> u32 {
+    u32::from_le_bytes([a, b, c, 0])
+}
+
 impl Record {
-    /// Its addresses.
-    pub(crate) fn ips(&self) -> DualStack<IpAddr> {
-        let v4 = || Some(IpAddr::V4(self.v4.into()));
-        let v6 = || Some(IpAddr::V6((u128::from(self.v6[0]) << 64 | u128::from(self.v6[1])).into()));
-        match self.has {
-            Has::Neither => DualStack::default(),
-            Has::V4 => DualStack { v4: v4(), v6: None },
-            Has::V6 => DualStack { v4: None, v6: v6() },
-            Has::Both => DualStack { v4: v4(), v6: v6() },
-        }
+    pub(crate) fn generation(&self) -> u64 {
+        unpack48(self.generation)
+    }
+
+    pub(crate) fn since(&self) -> Millis {
+        unpack48(self.since)
+    }
+
+    pub(crate) fn subnet(&self) -> u32 {
+        unpack24(self.subnet)
+    }
+
+    pub(crate) fn mac(&self) -> Option<Mac> {
+        self.has.has(Has::MAC).then_some(self.mac)
+    }
+
+    pub(crate) fn role(&self) -> Role {
+        if self.has.has(Has::STANDBY) { Role::Standby } else { Role::Active }
+    }
+
+    /// The holder: equal for all grants of one.
+    pub(crate) fn identity(&self) -> u32 {
+        u32::from_le_bytes(self.identity)
     }
 }
 
-#[derive(Clone, Debug)]
-pub(crate) struct Owner {
-    pub(crate) key: OwnerKey,
-    pub(crate) uid: Arc<str>,
-    /// Start of the chain of its grants; an owner without any is forgotten.
-    first: u32,
-}
-
+/// All grants, by id.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Book {
     grants: Slab<Record>,
-    owners: Slab<Owner>,
-    by_key: Index,
+    v6: Slab<[u8; 16]>,
+    identities: Identities,
+    /// Grants by their holder.
+    by_owner: Index,
     nics: Names,
+    owners: usize,
 }
 
 impl Book {
-    pub(crate) fn grants(&self) -> &Slab<Record> {
-        &self.grants
-    }
-
     pub(crate) fn record(&self, id: u32) -> Option<&Record> {
         self.grants.get(id)
     }
 
-    pub(crate) fn owners(&self) -> impl Iterator<Item = &Owner> {
-        self.owners.iter()
+    /// All grants with their ids.
+    pub(crate) fn records(&self) -> impl Iterator<Item = (u32, &Record)> {
+        self.grants.iter()
     }
 
-    /// The id of an owner, if it holds something.
+    /// A record's addresses.
+    pub(crate) fn ips(&self, record: &Record) -> DualStack<IpAddr> {
+        let v4 = || Some(IpAddr::V4(Ipv4Addr::from(record.v4)));
+        let v6 = || Some(IpAddr::V6(Ipv6Addr::from(*self.v6.get(u32::from_le_bytes(record.v6))?)));
+        DualStack {
+            v4: if record.has.has(Has::V4) { v4() } else { None },
+            v6: if record.has.has(Has::V6) { v6() } else { None },
+        }
+    }
+
+    /// One grant of an owner, if it holds any.
     pub(crate) fn find(&self, key: &OwnerKey) -> Option<u32> {
-        self.find_by(hash(key), key)
-    }
-
-    /// The id of an owner, which is noted if it holds nothing yet: a grant must follow.
-    pub(crate) fn find_or_add(&mut self, key: &OwnerKey, uid: &Arc<str>) -> u32 {
-        let hash = hash(key);
-        self.find_by(hash, key).unwrap_or_else(|| {
-            let id = self.owners.insert(Owner { key: key.clone(), uid: uid.clone(), first: NONE });
-            self.by_key.insert(hash, id);
-            id
-        })
+        self.find_by(Identities::hash_of(key), key)
     }
 
     fn find_by(&self, hash: u64, key: &OwnerKey) -> Option<u32> {
-        self.by_key.find(hash, |id| self.owners.get(id).is_some_and(|owner| owner.key == *key))
+        let is = |id| self.grants.get(id).is_some_and(|record| self.identities.is(record.identity(), key));
+        self.by_owner.find(hash, is)
     }
 
-    /// An owner by id.
-    pub(crate) fn owner(&self, id: u32) -> Option<&Owner> {
-        self.owners.get(id)
+    /// One grant of each owner.
+    pub(crate) fn owners(&self) -> impl Iterator<Item = &Record> {
+        // Of an owner's grants the one with the highest id stands for all.
+        self.grants
+            .iter()
+            .filter(|(id, _)| self.all_of(Some(*id)).all(|(other, _)| other <= *id))
+            .map(|(_, r)| r)
     }
 
-    /// Who holds a grant.
-    pub(crate) fn owner_of(&self, record: &Record) -> Option<&Owner> {
-        self.owners.get(record.owner)
+    /// How many owners there are.
+    pub(crate) fn owner_count(&self) -> usize {
+        self.owners
     }
 
-    /// The grants of an owner, in no order that means something.
-    pub(crate) fn held(&self, owner: Option<u32>) -> impl Iterator<Item = (u32, &Record)> {
-        let mut at = owner.and_then(|id| self.owners.get(id)).map_or(NONE, |owner| owner.first);
-        std::iter::from_fn(move || {
-            let (id, record) = (at, self.grants.get(at)?);
-            at = record.next;
-            Some((id, record))
-        })
+    /// The owner of a grant.
+    pub(crate) fn key(&self, record: &Record) -> OwnerKey {
+        // Every record's identity is there as long as the record is.
+        self.identities.key(record.identity()).unwrap_or_else(|| OwnerKey::pod("", ""))
     }
 
-    /// Does an owner hold something from a subnet?
-    pub(crate) fn holds_from(&self, owner: u32, subnet: u32) -> bool {
-        self.held(Some(owner)).any(|(_, record)| record.subnet == subnet)
+    /// The same without a copy.
+    pub(crate) fn kind_and_name(&self, record: &Record) -> Option<(OwnerKind, &str)> {
+        self.identities.kind_and_name(record.identity())
+    }
+
+    /// Its uid.
+    pub(crate) fn uid(&self, record: &Record) -> Arc<str> {
+        self.identities.uid(record.identity()).unwrap_or_default()
+    }
+
+    /// Is it held by that object?
+    pub(crate) fn has_uid(&self, record: &Record, uid: &str) -> bool {
+        self.identities.has_uid(record.identity(), uid)
+    }
+
+    /// Is it held by an owner of that name?
+    pub(crate) fn is_of(&self, record: &Record, key: &OwnerKey) -> bool {
+        self.identities.is(record.identity(), key)
+    }
+
+    /// All grants of the owner of one, in no order that means something.
+    pub(crate) fn all_of(&self, one: Option<u32>) -> impl Iterator<Item = (u32, &Record)> {
+        let identity = one.and_then(|id| self.grants.get(id)).map(Record::identity);
+        let chain = identity.map(|identity| self.by_owner.all(self.identities.hash(identity)));
+        let records = chain.into_iter().flatten().filter_map(|id| Some((id, self.grants.get(id)?)));
+        records.filter(move |(_, record)| Some(record.identity()) == identity)
+    }
+
+    /// The grant of one interface of an owner.
+    pub(crate) fn find_for(&self, key: &OwnerKey, nic: &str) -> Option<(u32, &Record)> {
+        self.all_of(self.find(key)).find(|(_, record)| self.is_for(record, nic))
     }
 
     /// The interface that a grant is for.
     pub(crate) fn nic(&self, record: &Record) -> Arc<str> {
-        self.nics.get(record.nic)
+        self.nics.get(unpack24(record.nic)).cloned().unwrap_or_default()
     }
 
-    /// Notes a grant.
-    pub(crate) fn add(&mut self, owner: u32, subnet: u32, grant: &Grant) -> u32 {
-        let (v4, v6) = (grant.ips.v4.map_or(0, number), grant.ips.v6.map_or(0, number));
-        #[allow(
-            clippy::cast_possible_truncation,
-            reason = "cut into halves on purpose; a v4 number has 32 bits"
-        )]
-        let (v4, v6) = (v4 as u32, [(v6 >> 64) as u64, v6 as u64]);
+    /// Is it for that interface?
+    pub(crate) fn is_for(&self, record: &Record, nic: &str) -> bool {
+        self.nics.get(unpack24(record.nic)).is_some_and(|name| **name == *nic)
+    }
+
+    /// Notes a grant. Answers its id, and whether it is the owner's first one from the subnet.
+    pub(crate) fn add(&mut self, key: &OwnerKey, uid: &str, subnet: u32, grant: &Grant) -> (u32, bool) {
+        let hash = Identities::hash_of(key);
+        let one = self.find_by(hash, key);
+        let first = one.is_none() || self.all_of(one).all(|(_, record)| record.subnet() != subnet);
+        let known = one.and_then(|id| self.grants.get(id)).map(|record| record.identity);
+        let identity = known.unwrap_or_else(|| self.identities.insert(key, uid).to_le_bytes());
+        let [a, b, c, d, ..] = grant.ips.v4.map_or(0, number).to_le_bytes();
         let id = self.grants.insert(Record {
-            v4,
-            v6,
-            has: match (grant.ips.v4.is_some(), grant.ips.v6.is_some()) {
-                (false, false) => Has::Neither,
-                (true, false) => Has::V4,
-                (false, true) => Has::V6,
-                (true, true) => Has::Both,
-            },
-            mac: grant.mac,
-            generation: grant.generation,
-            since: grant.since,
-            subnet,
-            nic: self.nics.acquire(&grant.nic),
-            owner,
-            next: self.owners.get(owner).map_or(NONE, |owner| owner.first),
+            v4: [d, c, b, a],
+            v6: grant.ips.v6.map_or(NONE, |ip| self.v6.insert(number(ip).to_be_bytes())).to_le_bytes(),
+            has: Has::new(grant),
+            mac: grant.mac.unwrap_or_else(|| Mac::local([0; 6])),
+            generation: pack48(grant.generation),
+            since: pack48(grant.since),
+            subnet: pack24(subnet),
+            nic: pack24(self.nics.acquire(&grant.nic)),
+            identity,
         });
-        if let Some(owner) = self.owners.get_mut(owner) {
-            owner.first = id;
-        }
-        id
+        self.by_owner.insert(hash, id);
+        self.owners += usize::from(known.is_none());
+        (id, first)
     }
 
-    /// Forgets a grant, and its owner if it was the last one.
-    pub(crate) fn remove(&mut self, id: u32) {
-        let Some(record) = self.grants.remove(id) else { return };
-        self.nics.release(record.nic);
-        let Some(owner) = self.owners.get_mut(record.owner) else { return };
-        if owner.first == id {
-            owner.first = record.next;
-        } else {
-            let mut at = owner.first;
-            while let Some(before) = self.grants.get_mut(at) {
-                if before.next == id {
-                    before.next = record.next;
-                    break;
-                }
-                at = before.next;
-            }
+    /// Gives a grant another role.
+    pub(crate) fn set_role(&mut self, id: u32, role: Role) {
+        if let Some(record) = self.grants.get_mut(id) {
+            record.has.set(Has::STANDBY, role == Role::Standby);
         }
-        if owner.first == NONE {
-            self.by_key.remove(hash(&owner.key), record.owner);
-            self.owners.remove(record.owner);
+    }
+
+    /// Forgets a grant, and its owner if it was the last one. Answers whether it was the last one from its subnet.
+    pub(crate) fn remove(&mut self, id: u32) -> bool {
+        let (mut last, mut last_here) = (true, true);
+        let subnet = self.grants.get(id).map(Record::subnet);
+        for (_, other) in self.all_of(Some(id)).filter(|(other, _)| *other != id) {
+            last = false;
+            last_here &= Some(other.subnet()) != subnet;
         }
+        let Some(record) = self.grants.remove(id) else { return false };
+        self.nics.release(unpack24(record.nic));
+        if record.has.has(Has::V6) {
+            self.v6.remove(u32::from_le_bytes(record.v6));
+        }
+        self.by_owner.remove(self.identities.hash(record.identity()), id);
+        if last {
+            self.identities.remove(record.identity());
+            self.owners -= 1;
+        }
+        last_here
     }
 }
 
@@ -190,7 +272,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_grant_takes_64_bytes() {
-        assert_eq!(size_of::<Option<Record>>(), 64);
+    fn a_grant_takes_37_bytes() {
+        assert_eq!(size_of::<Option<Record>>(), 37);
     }
 }

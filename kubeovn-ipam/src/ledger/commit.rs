@@ -1,141 +1,253 @@
-//! Makes a planned change. Nothing here can be refused.
+//! Makes changes: planned ones, which nothing can refuse any more, and those that a store remembers.
 
-use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
+use std::{net::IpAddr, sync::Arc};
 
 use kubeovn_core::{
-    addr::{DualStack, Mac},
-    contract::ipam::{Grant, Settled},
+    addr::Mac,
+    contract::ipam::{AddrError, Role, Settled},
     rows::{Millis, OwnerKey},
 };
+use thiserror::Error;
 
 use super::{
     Ledger,
-    plan::{Chosen, Plan, Step},
+    book::{Book, Record},
+    plan::Plan,
+    space::Space,
 };
-use crate::subnet::Given;
+use crate::entry::{Entry, Granted, Settlement};
 
-/// Something that a dropped grant gave back, and where it may be waited for.
+/// The ledger has changed since the plan was made: make another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("the ledger has changed since this was planned. Plan it again")]
+pub struct Stale;
+
+/// Something that a dropped grant gave back: the subnet where it may be waited for, the space, and what.
 enum Freed {
     Address(Arc<str>, u32, IpAddr),
     Mac(Arc<str>, u32, Mac),
 }
 
 impl Ledger {
-    pub(super) fn commit(&mut self, owner: &OwnerKey, uid: &Arc<str>, plan: Plan, now: Millis) -> Settled {
-        let mut changed = !plan.dropped.is_empty();
-        let mut freed = Vec::new();
-        for id in plan.dropped {
-            self.detach(id, now, &mut freed);
+    /// Makes a planned change.
+    ///
+    /// # Errors
+    /// [`Stale`] when anything has changed since it was planned; nothing is changed then.
+    pub fn commit(&mut self, plan: Plan) -> Result<Settled, Stale> {
+        if plan.version != self.version {
+            return Err(Stale);
         }
-        let mut grants = Vec::with_capacity(plan.steps.len());
-        for step in plan.steps {
-            match step {
-                Step::Keep(id) => grants.extend(self.book.record(id).map(|record| self.grant(record))),
-                Step::New(chosen) => {
-                    changed = true;
-                    grants.extend(self.attach_chosen(owner, uid, chosen, now));
+        Ok(self.carry_out(plan))
+    }
+
+    /// Makes a change that a store remembers. The ledger must have taken all earlier entries, and its subnets should
+    /// be defined: an order of addresses is remembered only in defined ones.
+    ///
+    /// # Errors
+    /// [`AddrError::Taken`], [`AddrError::MacTaken`] when it contradicts what is held: nothing is changed.
+    pub fn apply(&mut self, entry: &Entry) -> Result<Settled, AddrError> {
+        match entry {
+            Entry::Settled(settlement) => self.apply_settlement(settlement),
+            Entry::Activated { owner, nic } => {
+                self.make_active(owner, nic);
+                Ok(Settled::default())
+            }
+            Entry::Generation(generation) => {
+                self.generation = self.generation.max(*generation);
+                self.version += 1;
+                Ok(Settled::default())
+            }
+            Entry::Shelved(shelves) => {
+                if let Some(id) = self.subnet_ids.get(&shelves.subnet)
+                    && let Some(subnet) = self.subnets.get_mut(*id)
+                {
+                    subnet.recall(shelves);
                 }
+                self.version += 1;
+                Ok(Settled::default())
             }
         }
-        Settled { grants, changed, freed: self.still_free(&freed) }
     }
 
-    /// Notes a restored grant that was checked.
-    pub(super) fn commit_restored(&mut self, owner: &OwnerKey, uid: &Arc<str>, grant: &Grant) {
-        let mut ips = DualStack::default();
-        for ip in grant.ips.iter().copied() {
-            ips.put(ip);
+    /// Entries from which a ledger with the same subnets becomes the same as this one.
+    pub fn snapshot(&self) -> Vec<Entry> {
+        let mut settlements: Vec<Settlement> = Vec::with_capacity(self.book.owner_count());
+        let mut records: Vec<_> = self.book.records().collect();
+        records.sort_unstable_by_key(|(_, record)| record.generation());
+        for (_, record) in records {
+            let grant = self.grant(record);
+            settlements.push(Settlement {
+                owner: self.book.key(record),
+                uid: self.book.uid(record),
+                at: grant.since,
+                released: Vec::new(),
+                granted: vec![Granted { grant, picked_v4: false, picked_v6: false }],
+            });
         }
-        let grant = Grant { ips, ..grant.clone() };
-        let subnet = self.subnet_in(&grant.subnet, &grant.space);
-        self.attach(owner, uid, subnet, &grant, ips.map(|_| Given::ByNumber));
+        let mut shelves: Vec<_> = self.subnets.iter().flat_map(|(_, subnet)| subnet.shelves()).collect();
+        shelves.sort_by(|a, b| (&a.subnet, a.family, &a.pool).cmp(&(&b.subnet, b.family, &b.pool)));
+        let grants = settlements.into_iter().map(Entry::Settled);
+        grants
+            .chain([Entry::Generation(self.generation)])
+            .chain(shelves.into_iter().map(Entry::Shelved))
+            .collect()
     }
 
-    fn attach_chosen(
-        &mut self,
-        owner: &OwnerKey,
-        uid: &Arc<str>,
-        chosen: Chosen,
-        now: Millis,
-    ) -> Option<Grant> {
-        self.generation = self.generation.saturating_add(1);
-        let grant = Grant {
-            nic: chosen.nic,
-            subnet: self.subnets.get(chosen.subnet)?.name.clone(),
-            space: self.space_of(chosen.subnet)?.name.clone(),
-            ips: chosen.ips.map(|(ip, _)| *ip),
-            mac: chosen.mac,
-            generation: self.generation,
-            since: now,
+    /// Of those that share what one interface holds, it is the one that uses it from now on. Nothing else changes.
+    ///
+    /// Answers the entry to be made durable; `None` when it is active already, or holds nothing.
+    pub fn activate(&mut self, owner: &OwnerKey, nic: &str) -> Option<Entry> {
+        let nic: Arc<str> = nic.into();
+        self.make_active(owner, &nic).then(|| Entry::Activated { owner: owner.clone(), nic })
+    }
+
+    pub(crate) fn carry_out(&mut self, plan: Plan) -> Settled {
+        let changed = !plan.is_empty();
+        let freed = self.make(&plan.settlement, &plan.dropped, &plan.subnets);
+        Settled { changed, freed, grants: plan.into_grants() }
+    }
+
+    fn apply_settlement(&mut self, settlement: &Settlement) -> Result<Settled, AddrError> {
+        let Settlement { owner, uid, released, granted, .. } = settlement;
+        let ring = || self.book.all_of(self.book.find(owner));
+        let named = |record: &Record| {
+            let is = |gone: &&crate::entry::Released| {
+                record.generation() == gone.generation && self.book.is_for(record, &gone.nic)
+            };
+            released.iter().any(|gone| is(&gone))
         };
-        self.attach(owner, uid, chosen.subnet, &grant, chosen.ips.map(|(_, given)| *given));
-        Some(grant)
+        let dropped: Vec<u32> = ring().filter(|(_, record)| named(record)).map(|(id, _)| id).collect();
+        let mut fresh = Vec::with_capacity(granted.len());
+        for granted in granted {
+            if self.check(owner, uid, &granted.grant, &dropped)? {
+                fresh.push(granted.clone());
+            }
+        }
+        let subnets: Vec<u32> =
+            fresh.iter().map(|granted| self.subnet_in(&granted.grant.subnet, &granted.grant.space)).collect();
+        let changed = !(dropped.is_empty() && fresh.is_empty());
+        let grants = fresh.iter().map(|granted| granted.grant.clone()).collect();
+        let settlement = Settlement { granted: fresh, ..settlement.clone() };
+        let freed = self.make(&settlement, &dropped, &subnets);
+        Ok(Settled { grants, changed, freed })
     }
 
-    fn attach(
-        &mut self,
-        owner: &OwnerKey,
-        uid: &Arc<str>,
-        subnet_id: u32,
-        grant: &Grant,
-        given: DualStack<Given>,
-    ) {
-        let owner_id = self.book.find_or_add(owner, uid);
-        let newcomer = !self.book.holds_from(owner_id, subnet_id);
-        let id = self.book.add(owner_id, subnet_id, grant);
-        let Some(subnet) = self.subnets.get_mut(subnet_id) else { return };
-        subnet.count_in(owner);
-        self.changed.insert(subnet.name.clone());
-        subnet.owners += usize::from(newcomer);
-        if let Some(space) = self.spaces.get_mut(subnet.space) {
-            space.enter(self.book.grants(), id);
+    /// Makes a change that was checked.
+    fn make(&mut self, settlement: &Settlement, dropped: &[u32], subnets: &[u32]) -> Vec<Arc<str>> {
+        self.version += 1;
+        let mut freed = Vec::new();
+        for id in dropped {
+            self.detach(*id, settlement.at, &mut freed);
         }
-        for (ip, given) in grant.ips.iter().zip(given.iter()) {
+        for (granted, subnet) in settlement.granted.iter().zip(subnets) {
+            self.generation = self.generation.max(granted.grant.generation);
+            self.attach(settlement, *subnet, granted);
+        }
+        self.still_free(&freed)
+    }
+
+    fn attach(&mut self, settlement: &Settlement, subnet_id: u32, granted: &Granted) {
+        let Granted { grant, picked_v4, picked_v6 } = granted;
+        let owner = &settlement.owner;
+        let (id, newcomer) = self.book.add(owner, &settlement.uid, subnet_id, grant);
+        let Some(subnet) = self.subnets.get_mut(subnet_id) else { return };
+        subnet.count_in(owner.kind, &owner.name);
+        subnet.owners += usize::from(newcomer);
+        let Some(space) = self.spaces.get_mut(subnet.space) else { return };
+        let alone = space.enter(&self.book, id);
+        if grant.role == Role::Active && (alone != grant.ips || grant.ips.is_empty()) {
+            // Who stood by has taken over for the moment in which the active one's grant was replaced.
+            self.stand_by_for(id);
+        }
+        self.mark(subnet_id);
+        for ip in alone.iter().copied() {
+            let picked = if ip.is_ipv4() { *picked_v4 } else { *picked_v6 };
             let Some(subnet) = self.subnets.get_mut(subnet_id) else { return };
-            let inside = subnet.hold(*ip, *given);
+            let inside = subnet.hold(ip, picked, settlement.at);
             for other in self.concerned(subnet_id, inside) {
                 if let Some(other) = self.subnets.get_mut(other) {
-                    other.block(*ip);
-                    self.changed.insert(other.name.clone());
+                    other.block(ip);
                 }
+                self.mark(other);
             }
         }
     }
 
     fn detach(&mut self, id: u32, now: Millis, freed: &mut Vec<Freed>) {
-        let Some((record, owner)) =
-            self.book.record(id).and_then(|record| Some((record, self.book.owner_of(record)?)))
-        else {
-            return;
-        };
-        let (record, owner) = (record.clone(), owner.key.clone());
-        let Some(subnet) = self.subnets.get_mut(record.subnet) else { return };
+        let Some(record) = self.book.record(id).cloned() else { return };
+        let (ips, subnet_id) = (self.book.ips(&record), record.subnet());
+        self.remember(&record, &ips, now);
+        let Some(subnet) = self.subnets.get_mut(subnet_id) else { return };
         let (name, space_id) = (subnet.name.clone(), subnet.space);
-        subnet.count_out(&owner);
-        self.changed.insert(name.clone());
-        if let Some(space) = self.spaces.get_mut(space_id) {
-            space.leave(self.book.grants(), id);
+        if let Some((kind, owner)) = self.book.kind_and_name(&record) {
+            subnet.count_out(kind, owner);
         }
-        self.book.remove(id);
-        // If this was its only grant, the owner is forgotten, and its id is nobody's yet.
-        let last = !self.book.holds_from(record.owner, record.subnet);
-        freed.push(Freed::Mac(name.clone(), space_id, record.mac));
-        for ip in record.ips().iter().copied() {
-            let Some(subnet) = self.subnets.get_mut(record.subnet) else { return };
+        let Some(space) = self.spaces.get_mut(space_id) else { return };
+        let free = space.leave(&self.book, id);
+        subnet.owners -= usize::from(self.book.remove(id));
+        self.mark(subnet_id);
+        if let Some(mac) = record.mac() {
+            freed.push(Freed::Mac(name.clone(), space_id, mac));
+            if ips.is_empty() {
+                self.inherit(space_id, |space, book| space.mac_holders(book, mac).collect());
+            }
+        }
+        for ip in ips.iter().copied() {
+            if !free.iter().any(|free| *free == ip) {
+                self.inherit(space_id, |space, _| space.holders(ip).collect());
+                continue;
+            }
+            let Some(subnet) = self.subnets.get_mut(subnet_id) else { return };
             let inside = subnet.free(ip, now);
             freed.push(Freed::Address(name.clone(), space_id, ip));
-            for other in self.concerned(record.subnet, inside) {
-                let Some(other) = self.subnets.get_mut(other) else { continue };
-                self.changed.insert(other.name.clone());
+            for other_id in self.concerned(subnet_id, inside) {
+                let Some(other) = self.subnets.get_mut(other_id) else { continue };
                 if other.unblock(ip, now) {
                     freed.push(Freed::Address(other.name.clone(), space_id, ip));
                 }
+                self.mark(other_id);
             }
         }
-        let Some(subnet) = self.subnets.get_mut(record.subnet) else { return };
-        subnet.owners -= usize::from(last);
-        if subnet.grants == 0 && !subnet.is_defined() {
-            self.forget(record.subnet);
+        if self.subnets.get(subnet_id).is_some_and(|subnet| subnet.grants == 0 && !subnet.is_defined()) {
+            self.forget(subnet_id);
+        }
+    }
+
+    /// If nobody of those that share an address uses it any more, the oldest does.
+    fn inherit(&mut self, space: u32, heirs: impl FnOnce(&Space, &Book) -> Vec<u32>) {
+        let heirs = self.spaces.get(space).map(|space| heirs(space, &self.book)).unwrap_or_default();
+        let role = |id: &u32| self.book.record(*id).map(Record::role);
+        if heirs.iter().any(|id| role(id) == Some(Role::Active)) {
+            return;
+        }
+        let oldest = heirs.into_iter().min_by_key(|id| self.book.record(*id).map(Record::generation));
+        if let Some(id) = oldest {
+            self.book.set_role(id, Role::Active);
+        }
+    }
+
+    fn make_active(&mut self, owner: &OwnerKey, nic: &str) -> bool {
+        let Some((id, record)) = self.book.find_for(owner, nic) else { return false };
+        if record.role() == Role::Active {
+            return false;
+        }
+        self.stand_by_for(id);
+        self.book.set_role(id, Role::Active);
+        self.version += 1;
+        true
+    }
+
+    /// All that share something with a grant stand by.
+    fn stand_by_for(&mut self, id: u32) {
+        let Some(record) = self.book.record(id) else { return };
+        let space = self.subnets.get(record.subnet()).and_then(|subnet| self.spaces.get(subnet.space));
+        let Some(space) = space else { return };
+        let ips = self.book.ips(record);
+        let by_ip = ips.iter().flat_map(|ip| space.holders(*ip));
+        let by_mac = record.mac().into_iter().flat_map(|mac| space.mac_holders(&self.book, mac));
+        let others: Vec<u32> = by_ip.chain(by_mac).filter(|other| *other != id).collect();
+        for other in others {
+            self.book.set_role(other, Role::Standby);
         }
     }
 
@@ -150,18 +262,21 @@ impl Ledger {
 
     /// The subnets in which something that was given back was not taken again by the same change.
     fn still_free(&self, freed: &[Freed]) -> Vec<Arc<str>> {
-        let grants = self.book.grants();
         let free = |item: &&Freed| match item {
             Freed::Address(_, space, ip) => {
-                self.spaces.get(*space).is_none_or(|s| s.holder(grants, *ip).is_none())
+                self.spaces.get(*space).is_none_or(|space| space.holders(*ip).next().is_none())
             }
-            Freed::Mac(_, space, mac) => {
-                self.spaces.get(*space).is_none_or(|s| s.mac_holder(grants, *mac).is_none())
-            }
+            Freed::Mac(_, space, mac) => self
+                .spaces
+                .get(*space)
+                .is_none_or(|space| space.mac_holders(&self.book, *mac).next().is_none()),
         };
         let name = |item: &Freed| match item {
             Freed::Address(name, ..) | Freed::Mac(name, ..) => name.clone(),
         };
-        freed.iter().filter(free).map(name).collect::<BTreeSet<_>>().into_iter().collect()
+        let mut names: Vec<Arc<str>> = freed.iter().filter(free).map(name).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
     }
 }

@@ -2,7 +2,7 @@
 
 use kubeovn_core::{
     addr::{Cidr, DualStack, Family, IpRange, Mac},
-    contract::ipam::Ipam,
+    contract::ipam::{Ipam, MacWish, Role, Source},
     rows::OwnerKind,
 };
 
@@ -11,18 +11,17 @@ use super::{
     *,
 };
 
-fn spec(subnet: &str, space: &str, cidrs: &str, gateways: &str) -> PoolSpec {
-    PoolSpec {
+fn spec(subnet: &str, space: &str, cidrs: &str, gateways: &str) -> Offer {
+    Offer {
         subnet: subnet.into(),
         space: space.into(),
         cidrs: cidrs.parse().unwrap(),
         gateways: gateways.parse().unwrap(),
-        excludes: Vec::new(),
-        rest: 0,
+        ..Offer::default()
     }
 }
 
-fn ledger(specs: &[PoolSpec]) -> Ledger {
+fn ledger(specs: &[Offer]) -> Ledger {
     let mut ledger = Ledger::new();
     for spec in specs {
         ledger.define(spec).unwrap();
@@ -32,7 +31,12 @@ fn ledger(specs: &[PoolSpec]) -> Ledger {
 
 fn want(nic: &str, subnets: &[&str], fixed: &str) -> Want {
     let subnets = subnets.iter().map(|name| Arc::from(*name)).collect();
-    Want { nic: nic.into(), subnets, fixed: fixed.parse().unwrap(), mac: None }
+    Want {
+        nic: nic.into(),
+        subnets,
+        from: Source::from(fixed.parse::<DualStack<IpAddr>>().unwrap()),
+        ..Want::default()
+    }
 }
 
 fn pod(name: &str) -> (OwnerKey, Arc<str>) {
@@ -99,12 +103,16 @@ fn each_refusal_names_what_stands_in_the_way() {
         let (ip, subnet, cidr) = (ip(outside), subnet.clone(), "10.0.0.0/29".to_owned());
         assert_eq!(get(&mut ledger, "q", outside), Err(AddrError::OutOfRange { ip, subnet, cidr }));
     }
-    let mac = ledger.held(&holder)[0].mac;
-    let stolen = Want { mac: Some(mac), ..want("", &["a"], "") };
+    let mac = ledger.held(&holder)[0].mac.unwrap();
+    let stolen = Want { mac: MacWish::Is(mac), ..want("", &["a"], "") };
     let taken = AddrError::MacTaken { mac, subnet: subnet.clone(), holder };
     assert_eq!(settle(&mut ledger, "q", std::slice::from_ref(&stolen)), Err(taken));
     let elsewhere = Want { subnets: vec!["other".into()], ..stolen };
-    assert_eq!(settle(&mut ledger, "q", &[elsewhere]).unwrap().grants[0].mac, mac, "a space of its own");
+    assert_eq!(
+        settle(&mut ledger, "q", &[elsewhere]).unwrap().grants[0].mac,
+        Some(mac),
+        "a space of its own"
+    );
 
     let unknown = AddrError::NoSubnet { subnet: "none".into() };
     assert_eq!(settle(&mut ledger, "r", &[want("", &["none"], "")]), Err(unknown));
@@ -176,12 +184,12 @@ fn what_fits_stays_and_what_does_not_is_changed_whole() {
     assert!(new.generation > old.generation && moved.changed && *moved.freed == [Arc::from("a")]);
 
     let mac = Mac::local([1, 2, 3, 4, 5, 6]);
-    let renamed = Want { mac: Some(mac), ..want("", &["a"], "") };
+    let renamed = Want { mac: MacWish::Is(mac), ..want("", &["a"], "") };
     let renamed = settle(&mut ledger, "p", &[renamed]).unwrap();
-    assert_eq!((&renamed.grants[0].ips, renamed.grants[0].mac), (&new.ips, mac));
+    assert_eq!((&renamed.grants[0].ips, renamed.grants[0].mac), (&new.ips, Some(mac)));
 
     let other = settle(&mut ledger, "p", &[want("", &["b"], "")]).unwrap();
-    assert_eq!((other.grants[0].ips.to_string().as_str(), other.grants[0].mac), ("10.1.0.1", mac));
+    assert_eq!((other.grants[0].ips.to_string().as_str(), other.grants[0].mac), ("10.1.0.1", Some(mac)));
     assert_eq!(ledger.usage("a").unwrap().owners, 0);
 }
 
@@ -232,7 +240,10 @@ fn a_new_object_of_the_same_name_takes_over_nothing() {
     let before = ledger.settle(&key, &old, &wanted, 0).unwrap().grants.remove(0);
     let impossible = [want("", &["a"], "10.0.0.1")];
     assert!(ledger.settle(&key, &"new".into(), &impossible, 1).is_err());
-    assert_eq!((ledger.held(&key), ledger.owners()), (vec![before.clone()], vec![(&key, &old)]));
+    assert_eq!(
+        (ledger.held(&key), ledger.owners()),
+        (vec![before.clone()], vec![(key.clone(), old.clone())])
+    );
 
     let after = ledger.settle(&key, &"new".into(), &wanted, 1).unwrap().grants.remove(0);
     assert!(after.ips != before.ips && after.mac != before.mac && after.generation > before.generation);
@@ -257,15 +268,15 @@ fn macs_follow_from_the_owner_and_are_drawn_again_when_taken() {
     let specs = [spec("a", "v", "10.0.0.0/24", ""), spec("b", "w", "10.0.0.0/24", "")];
     let mut one = ledger(&specs);
     settle(&mut one, "p", &[want("", &["a"], "")]).unwrap();
-    let mac = one.held(&pod("p").0)[0].mac;
+    let mac = one.held(&pod("p").0)[0].mac.unwrap();
 
     let mut two = ledger(&specs);
-    let thief = Want { mac: Some(mac), ..want("", &["a"], "") };
+    let thief = Want { mac: MacWish::Is(mac), ..want("", &["a"], "") };
     settle(&mut two, "thief", &[thief]).unwrap();
     settle(&mut two, "p", &[want("", &["a"], ""), want("net1", &["b"], "")]).unwrap();
     let held = two.held(&pod("p").0);
-    assert!(held[0].mac != mac && held[1].mac != held[0].mac);
-    assert!(held.iter().all(|grant| grant.mac.bytes()[0] & 3 == 2), "locally administered, unicast");
+    assert!(held[0].mac != Some(mac) && held[1].mac != held[0].mac);
+    assert!(held.iter().all(|grant| grant.mac.unwrap().bytes()[0] & 3 == 2), "locally administered, unicast");
 }
 
 #[test]
@@ -306,7 +317,9 @@ fn a_dual_pair_in_the_wrong_places_is_read_by_family() {
     swapped.cidrs = DualStack { v4: "fd00::/64".parse::<Cidr>().ok(), v6: "10.0.0.0/24".parse().ok() };
     let mut ledger = ledger(&[swapped]);
     let fixed = DualStack { v4: Some(ip("fd00::7")), v6: None };
-    let settled = settle(&mut ledger, "p", &[Want { fixed, ..want("", &["a"], "") }]).unwrap();
+    let settled =
+        settle(&mut ledger, "p", &[Want { from: Source::OneOf(vec![fixed]), ..want("", &["a"], "") }])
+            .unwrap();
     assert_eq!(settled.grants[0].ips.to_string(), "10.0.0.2,fd00::7");
 }
 

@@ -1,10 +1,10 @@
-//! The network configuration and the environment that a container runtime hands to the plugin.
+//! The network configuration that a container runtime hands to the plugin.
 
+use kubeovn_core::cni::{AttachmentId, CniError, Dns, Environment, PluginCode, or_default};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::protocol::{AttachmentId, Dns, PROVIDER_OVN, PodRequest, RouteConfig, or_default};
-use super::result::{CniError, PluginCode};
+use super::protocol::{PROVIDER_OVN, PodRequest, RouteConfig};
 
 /// Our own `type`; under any other we only hand out addresses.
 pub const CNI_TYPE: &str = "kube-ovn";
@@ -99,87 +99,42 @@ impl NetConf {
         }
         Ok(conf)
     }
-}
 
-/// The environment variables that tell the plugin what to do.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Environment {
-    /// `CNI_COMMAND`.
-    pub command: String,
-    /// `CNI_CONTAINERID`.
-    pub container_id: String,
-    /// `CNI_NETNS`.
-    pub net_ns: String,
-    /// `CNI_IFNAME`.
-    pub if_name: String,
-    /// `CNI_ARGS`: `key=value` pairs separated by `;`.
-    pub args: String,
-}
-
-impl Environment {
-    /// Reads the variables by name; an unset one is empty.
-    pub fn read(mut variable: impl FnMut(&str) -> Option<String>) -> Self {
-        let mut get = |name| variable(name).unwrap_or_default();
-        Self {
-            command: get("CNI_COMMAND"),
-            container_id: get("CNI_CONTAINERID"),
-            net_ns: get("CNI_NETNS"),
-            if_name: get("CNI_IFNAME"),
-            args: get("CNI_ARGS"),
-        }
-    }
-
-    /// The request that this call makes of the daemon.
+    /// The request that a call makes of the daemon.
     ///
     /// # Errors
     /// [`PluginCode::InvalidEnvironment`] without a sandbox or an interface, [`PluginCode::InvalidConfig`] when
     /// `CNI_ARGS` does not name the pod.
-    pub fn request(&self, conf: NetConf) -> Result<PodRequest, CniError> {
-        for (name, value) in [("CNI_CONTAINERID", &self.container_id), ("CNI_IFNAME", &self.if_name)] {
-            if value.is_empty() {
-                return Err(missing(name));
-            }
-        }
-        if self.net_ns.is_empty() && self.command != "DEL" {
-            return Err(missing("CNI_NETNS"));
-        }
+    pub fn request(self, env: &Environment) -> Result<PodRequest, CniError> {
+        env.check()?;
         Ok(PodRequest {
-            cni_type: conf.cni_type,
-            pod_name: self.needed("K8S_POD_NAME")?,
-            pod_namespace: self.needed("K8S_POD_NAMESPACE")?,
-            pod_uid: self.arg("K8S_POD_UID").unwrap_or_default(),
-            container_id: self.container_id.clone(),
-            net_ns: self.net_ns.clone(),
-            if_name: self.if_name.clone(),
-            provider: conf.provider,
-            routes: conf.routes,
-            dns: conf.dns,
-            vf_driver: conf.vf_driver,
-            device_id: conf.device_id,
-            vhost_user_socket_volume_name: conf.vhost_user_socket_volume_name,
-            vhost_user_socket_name: conf.vhost_user_socket_name,
-            vhost_user_socket_consumption: conf.vhost_user_socket_consumption,
-        })
-    }
-
-    fn arg(&self, key: &str) -> Option<String> {
-        let mut pairs = self.args.split(';').filter_map(|pair| pair.split_once('='));
-        pairs.find(|(k, v)| *k == key && !v.is_empty()).map(|(_, v)| v.to_owned())
-    }
-
-    fn needed(&self, key: &str) -> Result<String, CniError> {
-        self.arg(key).ok_or_else(|| {
-            CniError::new(
-                PluginCode::InvalidConfig,
-                format!("CNI_ARGS does not contain {key}"),
-                "the runtime must pass the pod's name and namespace, as Kubernetes runtimes do",
-            )
+            cni_type: self.cni_type,
+            pod_name: needed(env, "K8S_POD_NAME")?,
+            pod_namespace: needed(env, "K8S_POD_NAMESPACE")?,
+            pod_uid: env.arg("K8S_POD_UID").unwrap_or_default().to_owned(),
+            container_id: env.container_id.clone(),
+            net_ns: env.net_ns.clone(),
+            if_name: env.if_name.clone(),
+            provider: self.provider,
+            routes: self.routes,
+            dns: self.dns,
+            vf_driver: self.vf_driver,
+            device_id: self.device_id,
+            vhost_user_socket_volume_name: self.vhost_user_socket_volume_name,
+            vhost_user_socket_name: self.vhost_user_socket_name,
+            vhost_user_socket_consumption: self.vhost_user_socket_consumption,
         })
     }
 }
 
-fn missing(variable: &str) -> CniError {
-    CniError::new(PluginCode::InvalidEnvironment, format!("{variable} is not set"), "")
+fn needed(env: &Environment, key: &str) -> Result<String, CniError> {
+    env.arg(key).map(str::to_owned).ok_or_else(|| {
+        CniError::new(
+            PluginCode::InvalidConfig,
+            format!("CNI_ARGS does not contain {key}"),
+            "the runtime must pass the pod's name and namespace, as Kubernetes runtimes do",
+        )
+    })
 }
 
 #[cfg(test)]
@@ -204,7 +159,7 @@ mod tests {
         )
         .expect("readable");
         assert_eq!((conf.server_socket.as_str(), conf.provider.as_str()), ("/s", "ovn"));
-        let request = environment("ADD").request(conf).expect("complete");
+        let request = conf.request(&environment("ADD")).expect("complete");
         assert_eq!((request.pod_namespace.as_str(), request.pod_name.as_str()), ("default", "web-0"));
         assert_eq!(request.pod_uid, "u1");
     }
@@ -234,10 +189,10 @@ mod tests {
         ] {
             let mut env = environment("ADD");
             edit(&mut env);
-            assert_eq!(env.request(conf.clone()).expect_err("refused").code, wanted, "{env:?}");
+            assert_eq!(conf.clone().request(&env).expect_err("refused").code, wanted, "{env:?}");
         }
         let mut env = environment("DEL");
         env.net_ns.clear();
-        assert!(env.request(conf).is_ok(), "the sandbox may be gone when it is torn down");
+        assert!(conf.request(&env).is_ok(), "the sandbox may be gone when it is torn down");
     }
 }

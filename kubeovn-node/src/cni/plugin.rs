@@ -1,35 +1,24 @@
 //! The plugin's verbs, from environment and standard input to what it prints.
 
+use kubeovn_core::cni::{CniError, Environment, PluginCode, Printed, check_version, need_version};
 use serde::Serialize;
 use serde_json::Value;
 
 use super::client;
-use super::conf::{Environment, NetConf};
+use super::conf::NetConf;
 use super::protocol::{
     GcRequest, PATH_ADD, PATH_CHECK, PATH_DEL, PATH_GC, PATH_STATUS, PodRequest, PodResponse,
 };
-use super::result::{CniError, PluginCode, VERSIONS, check_version, render_result, render_versions};
-
-/// What the plugin prints, and whether it is a success.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Printed {
-    /// The object for standard output; verbs without a result print nothing.
-    pub output: Option<Value>,
-    /// The exit code is 0 iff this is true.
-    pub success: bool,
-}
+use super::result::result_of;
 
 /// Does what the runtime asks for.
 pub fn run(env: &Environment, input: &[u8]) -> Printed {
     if env.command == "VERSION" {
-        return Printed { output: Some(render_versions()), success: true };
+        return Printed::versions();
     }
     let conf = NetConf::parse(input);
     let version = conf.as_ref().map(|conf| conf.cni_version.clone()).unwrap_or_default();
-    match conf.and_then(|conf| verb(env, conf)) {
-        Ok(output) => Printed { output, success: true },
-        Err(error) => Printed { output: Some(error.render(&version)), success: false },
-    }
+    Printed::new(conf.and_then(|conf| verb(env, conf)), &version)
 }
 
 fn verb(env: &Environment, conf: NetConf) -> Result<Option<Value>, CniError> {
@@ -37,7 +26,7 @@ fn verb(env: &Environment, conf: NetConf) -> Result<Option<Value>, CniError> {
     check_version(&version)?;
     match env.command.as_str() {
         "ADD" => {
-            let request = env.request(conf)?;
+            let request = conf.request(env)?;
             let body = post(&socket, PATH_ADD, &request)?;
             let mut response: PodResponse = serde_json::from_slice(&body).map_err(|error| {
                 CniError::new(PluginCode::Decode, "failed to parse the daemon's answer", error.to_string())
@@ -45,10 +34,10 @@ fn verb(env: &Environment, conf: NetConf) -> Result<Option<Value>, CniError> {
             if response.dns.is_empty() {
                 response.dns = request.dns;
             }
-            Ok(Some(render_result(&response, &version, &request.net_ns)))
+            Ok(Some(result_of(response, &request.net_ns)?.render(&version)))
         }
         "DEL" => {
-            let request = env.request(conf)?;
+            let request = conf.request(env)?;
             // What DEL needs and Kube-OVN's daemon reads there.
             let request = PodRequest {
                 routes: Vec::new(),
@@ -64,7 +53,7 @@ fn verb(env: &Environment, conf: NetConf) -> Result<Option<Value>, CniError> {
             if conf.prev_result.is_none() {
                 return Err(CniError::new(PluginCode::InvalidConfig, "CHECK needs prevResult", ""));
             }
-            post(&socket, PATH_CHECK, &env.request(conf)?).map(|_| None)
+            post(&socket, PATH_CHECK, &conf.request(env)?).map(|_| None)
         }
         "GC" => {
             need_version("1.1.0", &version)?;
@@ -89,16 +78,6 @@ fn verb(env: &Environment, conf: NetConf) -> Result<Option<Value>, CniError> {
             "it must be ADD, DEL, CHECK, GC, STATUS or VERSION",
         )),
     }
-}
-
-/// Refuses a verb that the version of the configuration does not know yet.
-fn need_version(since: &str, version: &str) -> Result<(), CniError> {
-    let age = |v: &str| VERSIONS.iter().position(|known| *known == v);
-    if age(version) >= age(since) {
-        return Ok(());
-    }
-    let details = format!("this verb needs cniVersion {since}, the configuration has {version}");
-    Err(CniError::new(PluginCode::IncompatibleVersion, "incompatible CNI versions", details))
 }
 
 fn post(socket: &str, path: &str, body: &impl Serialize) -> Result<Vec<u8>, CniError> {

@@ -3,7 +3,8 @@
 //! Field names and meanings are Kube-OVN's. Its programs write absent lists as `null`, so `null` is read as empty
 //! everywhere.
 
-use serde::{Deserialize, Deserializer, Serialize};
+use kubeovn_core::cni::{AttachmentId, Dns, or_default};
+use serde::{Deserialize, Serialize};
 
 /// The default network's provider; multus networks are `<attachment>.<namespace>.ovn`.
 pub const PROVIDER_OVN: &str = "ovn";
@@ -124,31 +125,6 @@ pub struct RouteConfig {
     pub gw: String,
 }
 
-/// Resolver settings, as CNI defines them.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Dns {
-    /// Servers.
-    #[serde(deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
-    pub nameservers: Vec<String>,
-    /// Local domain.
-    #[serde(deserialize_with = "or_default", skip_serializing_if = "String::is_empty")]
-    pub domain: String,
-    /// Domains that short names are tried in.
-    #[serde(deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
-    pub search: Vec<String>,
-    /// Options of `resolv.conf`.
-    #[serde(deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
-    pub options: Vec<String>,
-}
-
-impl Dns {
-    /// Nothing is set.
-    pub fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
 /// What the runtime still knows of one network: all else of it may go.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GcRequest {
@@ -156,26 +132,6 @@ pub struct GcRequest {
     pub provider: String,
     /// Attachments that stay.
     pub valid: Vec<AttachmentId>,
-}
-
-/// Identity of an attachment: a sandbox and the interface in it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct AttachmentId {
-    /// The runtime's id of the sandbox.
-    #[serde(alias = "containerID")]
-    pub container_id: String,
-    /// Interface name inside it.
-    #[serde(alias = "ifname")]
-    pub if_name: String,
-}
-
-/// Reads `null` as the default.
-pub(super) fn or_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
-where
-    D: Deserializer<'de>,
-    T: Default + Deserialize<'de>,
-{
-    Ok(Option::<T>::deserialize(deserializer)?.unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -91,7 +91,8 @@ pub(super) fn given(facts: &Facts, request: &PodRequest, default_mtu: u32) -> Re
     let on_pod = |key: NicKey, error: String| {
         refused("CNI-BAD-ANNOTATION", format!("annotation {} of pod {who}: {error}", key.of(&provider)))
     };
-    if let Some(kind @ ("offload-port" | "dpdk-port")) = note(nic::POD_NIC_TYPE) {
+    let ours = annotations::is_ovn(bare_provider(&provider, &request.if_name));
+    if ours && let Some(kind @ ("offload-port" | "dpdk-port")) = note(nic::POD_NIC_TYPE) {
         return Err(unsupported(kind));
     }
     let ips: DualStack<IpAddr> = read(note(nic::IP_ADDRESS)).map_err(|e| on_pod(nic::IP_ADDRESS, e))?;

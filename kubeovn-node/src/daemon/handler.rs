@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use kubeovn_core::addr::Family;
 use kubeovn_core::annotations;
+use kubeovn_core::cni::AttachmentId;
 use kubeovn_core::error::Problem;
 use kubeovn_core::index::objects::Kind;
 use kubeovn_core::rows::OwnerKey;
@@ -16,9 +17,7 @@ use super::given::{Given, NotGiven, bare_provider, check_kind, given};
 use super::turns::Turns;
 use crate::attach::{self, AttachError, PodNic};
 use crate::cni::nic::{NicNames, nic_names};
-use crate::cni::protocol::{
-    AttachmentId, GcRequest, IpConfig, PROVIDER_OVN, PodRequest, PodResponse, RouteConfig,
-};
+use crate::cni::protocol::{GcRequest, IpConfig, PROVIDER_OVN, PodRequest, PodResponse, RouteConfig};
 use crate::cni::server::{Handler, Refusal};
 use crate::netlink::Netlink;
 use crate::netns::{NetNs, NetNsError};
@@ -56,15 +55,18 @@ impl Wirer {
     }
 
     async fn serve(&self, request: &PodRequest, deadline: Instant) -> Result<PodResponse, Refusal> {
-        check_kind(request).map_err(not_given)?;
+        let ours = annotations::is_ovn(bare_provider(&request.provider, &request.if_name));
+        if ours {
+            check_kind(request).map_err(not_given)?;
+        }
         let _turn = self.turns.take(&id_of(request)).await;
         let given = self.given(request, deadline).await?;
-        if annotations::is_ovn(bare_provider(&given.provider, &request.if_name)) {
-            Box::pin(self.wire(request, given, deadline)).await
-        } else {
-            // Another plugin makes the interface.
-            Ok(response(&given))
+        if ours {
+            return Box::pin(self.wire(request, given, deadline)).await;
         }
+        // Another plugin makes the interface.
+        let routes = given.defaults(&request.if_name).iter().chain(&given.extras).map(route_config).collect();
+        Ok(PodResponse { routes, ..response(&given) })
     }
 
     async fn wire(
@@ -214,7 +216,7 @@ fn port(request: &PodRequest, given: &Given, nic: &PodNic) -> Port {
     }
 }
 
-/// Addresses and hardware address; an interface of ours adds its own.
+/// Addresses and hardware address; routes and what an interface of ours has come on top.
 fn response(given: &Given) -> PodResponse {
     let ips = given.ips.iter().map(|ip| {
         let family = Family::of(*ip);
@@ -226,8 +228,7 @@ fn response(given: &Given) -> PodResponse {
         }
     });
     let mac = given.mac.map(|mac| mac.to_string()).unwrap_or_default();
-    let routes = given.extras.iter().map(route_config).collect();
-    PodResponse { ips: ips.collect(), mac_address: mac, routes, ..PodResponse::default() }
+    PodResponse { ips: ips.collect(), mac_address: mac, ..PodResponse::default() }
 }
 
 fn route_config(route: &crate::netlink::Route) -> RouteConfig {

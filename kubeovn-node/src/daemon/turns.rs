@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
+use kubeovn_core::cni::AttachmentId;
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
-
-use crate::cni::protocol::AttachmentId;
 
 /// Whose turn it is, by attachment.
 #[derive(Debug, Default)]

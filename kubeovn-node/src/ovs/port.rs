@@ -3,9 +3,10 @@
 use std::net::IpAddr;
 
 use kubeovn_core::addr::DualStack;
+use kubeovn_core::cni::AttachmentId;
 use kubeovn_core::rows::{OwnerKey, OwnerKind};
 
-use crate::cni::protocol::{AttachmentId, PROVIDER_OVN};
+use crate::cni::protocol::PROVIDER_OVN;
 
 /// A port of the integration bridge.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,12 +7,12 @@ use std::{env, fs};
 
 use futures_util::StreamExt;
 use futures_util::stream;
+use kubeovn_core::cni::{Environment, Printed};
 use kubeovn_core::contract::cluster::Event;
 use kubeovn_core::index::objects::{
     Kind, Meta, Node as NodeObject, Object, ObjectKey, Pod, Subnet, SubnetSpec,
 };
-use kubeovn_node::cni::conf::Environment;
-use kubeovn_node::cni::plugin::{self, Printed};
+use kubeovn_node::cni::plugin;
 use kubeovn_node::daemon::{Daemon, DaemonConfig};
 use kubeovn_node::netns::NetNs;
 use serde_json::{Value, json};

@@ -17,7 +17,8 @@ pub(super) fn render(world: &World, owner: &OwnerKey, out: &mut Rendered) {
     let (Some(node), Some(grant)) = (world.node(&owner.name), world.grants(owner).first()) else { return };
     let vpc = &world.settings().vpc;
     let name = node_port_name(&owner.name);
-    port(out, &name, grant, &node.meta.uid);
+    let Some(mac) = grant.mac else { return };
+    port(out, &name, grant, mac, &node.meta.uid);
     out.row(ids::switch_port(&name)).pair(EXTERNAL_IDS, "node", owner.name.clone());
     for family in node.internal.families() {
         let (Some(ip), Some(via)) = (node.internal.get(family), grant.ips.get(family)) else { continue };

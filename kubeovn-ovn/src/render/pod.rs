@@ -1,6 +1,7 @@
 //! A pod has a port on its subnet's switch for each of its interfaces.
 
 use kubeovn_core::{
+    addr::Mac,
     annotations::{self, nic},
     contract::{ipam::Grant, model::exclusive_address},
     index::{World, ip_name},
@@ -13,24 +14,26 @@ pub(super) fn render(world: &World, owner: &OwnerKey, out: &mut Rendered) {
     let Some(pod) = world.pod_of(owner) else { return };
     for grant in world.grants(owner) {
         let name = ip_name(owner, &grant.nic);
-        port(out, &name, grant, &pod.meta.uid);
+        // Without a MAC it is another plugin's interface: it has no port here.
+        let Some(mac) = grant.mac else { continue };
+        port(out, &name, grant, mac, &pod.meta.uid);
         let secure =
             pod.meta.annotation(nic::PORT_SECURITY.of(&grant.nic).as_ref()).is_some_and(annotations::is_true);
         let row = out.row(ids::switch_port(&name));
         row.pair(EXTERNAL_IDS, "pod", owner.name.clone());
-        let own = Value::str(ids::port_addresses(grant.mac, &grant.ips));
+        let own = Value::str(ids::port_addresses(mac, &grant.ips));
         row.set("port_security", if secure { own } else { Value::EMPTY });
     }
 }
 
 /// What ports of pods and nodes have in common. `uid`, `space` and `nic` are what the grant is recovered from should
 /// everything else be lost.
-pub(super) fn port(out: &mut Rendered, name: &str, grant: &Grant, uid: &str) {
+pub(super) fn port(out: &mut Rendered, name: &str, grant: &Grant, mac: Mac, uid: &str) {
     let key = ids::switch_port(name);
     let row = out.row(key.clone());
     row.set("name", Value::str(name));
     row.set("type", Value::str(""));
-    row.set("addresses", Value::str(ids::port_addresses(grant.mac, &grant.ips)));
+    row.set("addresses", Value::str(ids::port_addresses(mac, &grant.ips)));
     row.pair(EXTERNAL_IDS, "ls", grant.subnet.clone());
     row.pair(EXTERNAL_IDS, "uid", uid);
     row.pair(EXTERNAL_IDS, "space", grant.space.clone());

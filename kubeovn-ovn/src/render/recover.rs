@@ -4,7 +4,10 @@ use std::net::IpAddr;
 
 use kubeovn_core::{
     addr::{DualStack, Family, Mac},
-    contract::{ipam::Grant, model::Recovered},
+    contract::{
+        ipam::{Grant, Role},
+        model::Recovered,
+    },
     rows::{EXTERNAL_IDS, OwnerKey, OwnerKind, Replica, RowKey},
 };
 
@@ -36,7 +39,8 @@ fn read(replica: &dyn Replica, row: &RowKey, owner: OwnerKey) -> Option<Recovere
         subnet: id("ls")?,
         space: id("space")?,
         ips,
-        mac,
+        mac: Some(mac),
+        role: Role::Active,
         generation: 0,
         since: 0,
     };

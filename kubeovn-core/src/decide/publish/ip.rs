@@ -44,7 +44,7 @@ pub(super) fn record(world: &World, owner: &OwnerKey, node: &Name, grant: &Grant
         ip_address: grant.ips.to_string().into(),
         v4_ip_address: text(grant.ips.v4),
         v6_ip_address: text(grant.ips.v6),
-        mac_address: grant.mac.to_string().into(),
+        mac_address: grant.mac.map(|mac| mac.to_string()).unwrap_or_default().into(),
         pod_type: Name::default(),
     };
     let labels = [

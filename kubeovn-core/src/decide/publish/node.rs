@@ -21,7 +21,7 @@ pub(super) fn tell(world: &World, key: &ObjectKey, seat: &dyn Fn(&OwnerKey) -> S
             let given = [
                 (node::ALLOCATED, Some(annotations::TRUE.to_owned())),
                 (node::IP_ADDRESS, Some(grant.ips.to_string())),
-                (node::MAC_ADDRESS, Some(grant.mac.to_string())),
+                (node::MAC_ADDRESS, grant.mac.map(|mac| mac.to_string())),
                 (node::CIDR, Some(plan.cidrs.to_string())),
                 (node::GATEWAY, Some(plan.gateways.to_string())),
                 (node::LOGICAL_SWITCH, Some(grant.subnet.to_string())),

@@ -66,7 +66,7 @@ fn given(world: &World, pod: &Pod, grant: &Grant) -> Vec<(&'static str, Option<S
     let mut given = vec![
         (nic::ALLOCATED.ovn(), yes()),
         (nic::IP_ADDRESS.ovn(), Some(grant.ips.to_string())),
-        (nic::MAC_ADDRESS.ovn(), Some(grant.mac.to_string())),
+        (nic::MAC_ADDRESS.ovn(), grant.mac.map(|mac| mac.to_string())),
         (nic::LOGICAL_SWITCH.ovn(), Some(grant.subnet.to_string())),
         (nic::LOGICAL_ROUTER.ovn(), Some(grant.space.to_string())),
     ];

@@ -3,7 +3,7 @@
 use crate::{
     contract::{
         cluster::{FINALIZER, Patch, Status, Write},
-        ipam::Grant,
+        ipam::{Grant, Role},
     },
     decide::{
         decide_subnets,
@@ -200,7 +200,8 @@ pub(super) fn grant(subnet: &str, vpc: &str, ips: &str) -> Grant {
         subnet: subnet.into(),
         space: vpc.into(),
         ips: ips.parse().unwrap(),
-        mac: "0a:58:0a:10:00:05".parse().unwrap(),
+        mac: "0a:58:0a:10:00:05".parse().ok(),
+        role: Role::Active,
         generation: 1,
         since: 1000,
     }

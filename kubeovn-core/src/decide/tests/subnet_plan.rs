@@ -73,7 +73,7 @@ fn the_other_fields_are_taken_over() {
 
 #[test]
 fn freed_addresses_rest_where_there_are_enough() {
-    let pool = |cidr: &str| plan("shop", cidr, SubnetSpec::default()).pool(&Settings::default());
+    let pool = |cidr: &str| plan("shop", cidr, SubnetSpec::default()).offer(&Settings::default());
     assert_eq!(pool("10.1.0.0/25").rest, Settings::default().rest);
     assert_eq!(pool("10.1.0.0/26").rest, 0, "62 addresses");
     assert_eq!(pool("10.1.0.0/26,fd00::/64").rest, Settings::default().rest);

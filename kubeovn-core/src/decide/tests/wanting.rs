@@ -2,7 +2,7 @@
 
 use super::facts::{Facts, grant, node_owner, pod_key};
 use crate::{
-    contract::ipam::Want,
+    contract::ipam::{MacWish, Source, Want},
     decide::{Wanting, wants},
     index::objects::{Kind, ObjectKey, Pod, SubnetSpec},
     rows::{OwnerKey, OwnerKind},
@@ -41,7 +41,7 @@ fn subnets(want: &Want) -> Vec<&str> {
 fn a_pod_wants_one_address_of_what_its_namespace_offers() {
     let want = one(&facts(&[]), &web());
     assert_eq!((subnets(&want), &*want.nic), (vec!["b", "a"], ""));
-    assert!(want.fixed.is_empty() && want.mac.is_none());
+    assert_eq!((want.from, want.mac), (Source::Any, MacWish::Any));
 }
 
 #[test]
@@ -53,10 +53,10 @@ fn a_node_wants_one_of_the_join_subnet() {
 fn annotations_choose_subnet_addresses_and_mac() {
     let want = one(&facts(&[(SUBNET, " a "), (IP, "fd00::5, 10.2.0.5"), (MAC, "0A:58:0A:02:00:05")]), &web());
     assert_eq!(subnets(&want), ["a"]);
-    assert_eq!(want.fixed.to_string(), "10.2.0.5,fd00::5");
-    assert_eq!(want.mac.unwrap().to_string(), "0a:58:0a:02:00:05");
+    assert_eq!(want.from, Source::OneOf(vec!["10.2.0.5,fd00::5".parse().unwrap()]));
+    assert_eq!(want.mac, MacWish::Is("0a:58:0a:02:00:05".parse().unwrap()));
     let empty = one(&facts(&[(SUBNET, ""), (IP, " "), (MAC, "")]), &web());
-    assert_eq!((subnets(&empty), empty.fixed.is_empty(), empty.mac), (vec!["b", "a"], true, None));
+    assert_eq!((subnets(&empty), empty.from.clone(), empty.mac), (vec!["b", "a"], Source::Any, MacWish::Any));
 }
 
 #[test]

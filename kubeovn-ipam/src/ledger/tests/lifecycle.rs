@@ -8,7 +8,10 @@ fn an_edited_subnet_keeps_its_grants() {
     get(&mut ledger, "p", "10.0.0.200").unwrap();
     get(&mut ledger, "q", "").unwrap();
     ledger.define(&spec("a", "v", "10.0.0.0/25,fd00::/64", "10.0.0.2,fd00::1")).unwrap();
-    assert!(!settle(&mut ledger, "p", &[want("", &["a"], "")]).unwrap().changed);
+    let as_before = Want { family: Some(Family::V4), ..want("", &["a"], "") };
+    assert!(!settle(&mut ledger, "p", &[as_before]).unwrap().changed);
+    let why: Vec<_> = ledger.misfits("a").into_iter().map(|(owner, _, why)| (owner, why)).collect();
+    assert_eq!(why, [(pod("p").0, Misfit::Outside), (pod("q").0, Misfit::Gateway)]);
     let usage = ledger.usage("a").unwrap();
     assert_eq!((usage.used.v4, usage.outside.v4, usage.total.v4), (Some(2), Some(1), Some(126)));
     assert_eq!(
@@ -20,6 +23,7 @@ fn an_edited_subnet_keeps_its_grants() {
     assert_eq!(usage.available_ranges.v6.as_deref(), Some("fd00::2-fd00::ffff:ffff:ffff:fffe"));
     // The next one lives in what is left of the space, and gets both families.
     assert_eq!(get(&mut ledger, "r", ""), Ok("10.0.0.1,fd00::2".into()));
+    assert_eq!(get(&mut ledger, "p", ""), Ok("10.0.0.200,fd00::3".into()), "what it lacks is added, no more");
     ledger.define(&spec("b", "v", "10.0.0.200/32", "")).unwrap();
     assert!(matches!(
         settle(&mut ledger, "s", &[want("", &["b"], "")]),
@@ -52,7 +56,8 @@ fn grants_are_restored_before_their_subnet_is_known() {
         subnet: "a".into(),
         space: "v".into(),
         ips: DualStack { v4: Some(ip("10.0.0.2")), v6: None },
-        mac: Mac::local([0; 6]),
+        mac: Some(Mac::local([0; 6])),
+        role: Role::Active,
         generation: 41,
         since: 3,
     };
@@ -62,7 +67,7 @@ fn grants_are_restored_before_their_subnet_is_known() {
     let usage = ledger.usage("a").unwrap();
     assert_eq!((usage.used.v4, usage.outside.v4, usage.total.v4), (Some(1), Some(1), Some(0)));
 
-    let (other, rival) = (pod("q").0, Grant { mac: Mac::local([1; 6]), ..grant.clone() });
+    let (other, rival) = (pod("q").0, Grant { mac: Some(Mac::local([1; 6])), ..grant.clone() });
     let taken = ledger.restore(&other, &uid, &rival);
     assert!(matches!(taken, Err(AddrError::Taken { holder, generation: 41, .. }) if holder == key));
     let rival = Grant { ips: DualStack::default(), ..grant.clone() };

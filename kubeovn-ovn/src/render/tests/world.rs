@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use kubeovn_core::{
     addr::DualStack,
-    contract::ipam::Grant,
+    contract::ipam::{Grant, Role},
     decide::decide_subnets,
     index::{
         Settings, World,
@@ -108,7 +108,16 @@ fn grant(nic: &str, subnet: &str, addresses: &str) -> Grant {
         IpAddr::V6(_) => 0,
     });
     let mac = format!("0a:58:00:00:00:{last:02x}").parse().unwrap();
-    Grant { nic: nic.into(), subnet: subnet.into(), space: "".into(), ips, mac, generation: 7, since: 1000 }
+    Grant {
+        nic: nic.into(),
+        subnet: subnet.into(),
+        space: "".into(),
+        ips,
+        mac: Some(mac),
+        role: Role::Active,
+        generation: 7,
+        since: 1000,
+    }
 }
 
 fn ips(text: &str) -> DualStack<IpAddr> {

@@ -13,30 +13,18 @@ pub(crate) struct Lists {
 type Range = (u128, u128);
 
 impl Lists {
-    /// All of `first..=last` is free, the first address apart, which is reserved as a gateway is.
-    pub(crate) fn new(first: u128, last: u128) -> Self {
-        let all = Ranges(vec![(first + 1, last)]);
-        Lists {
+    /// Some of `first..=last` are held.
+    pub(crate) fn with(first: u128, last: u128, held: impl Iterator<Item = u128>) -> Self {
+        let all = Ranges(vec![(first, last)]);
+        let mut lists = Lists {
             free: all.clone(),
             released: Ranges::default(),
             available: all,
             used: Ranges::default(),
-            reserved: Ranges(vec![(first, first)]),
-        }
-    }
-
-    /// Everything was used once, then every second address was released.
-    pub(crate) fn fragmented(first: u128, last: u128) -> Self {
-        let single =
-            |odd: u128| Ranges((first + 1..=last).filter(|n| n % 2 == odd).map(|n| (n, n)).collect());
-        let (even, odd) = (single(0), single(1));
-        Lists {
-            free: Ranges::default(),
-            released: even.clone(),
-            available: even,
-            used: odd,
-            reserved: Ranges(vec![(first, first)]),
-        }
+            reserved: Ranges::default(),
+        };
+        held.for_each(|n| lists.take(n));
+        lists
     }
 
     /// The lowest free address; what was released becomes free when nothing else is.

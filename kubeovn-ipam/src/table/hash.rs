@@ -1,0 +1,88 @@
+//! One hash with fixed keys: the same calls leave the same memory.
+//!
+//! Not for input that wants to do harm: whoever can choose names can choose ones that collide. Here that makes
+//! look-ups slower, as it would with any hash without a secret.
+
+use std::{
+    collections::HashMap,
+    hash::{BuildHasherDefault, Hash, Hasher},
+};
+
+/// A map that is never iterated where order could be seen.
+pub(crate) type FixedMap<K, V> = HashMap<K, V, BuildHasherDefault<Fold>>;
+
+/// The hash of a key.
+pub(crate) fn hash(key: impl Hash) -> u64 {
+    let mut hasher = Fold::default();
+    key.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// A 64-bit multiplication of which both halves are used: every bit of the arguments reaches every bit of the result.
+pub(crate) fn fold(a: u64, b: u64) -> u64 {
+    let wide = u128::from(a) * u128::from(b);
+    #[allow(clippy::cast_possible_truncation, reason = "the two halves")]
+    let halves = (wide as u64, (wide >> 64) as u64);
+    halves.0 ^ halves.1
+}
+
+/// Eight bytes at a time.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Fold(u64);
+
+/// Odd, and with as many ones as zeros: the fractions of the golden ratio and of the square root of 3.
+const KEYS: [u64; 2] = [0x9e37_79b9_7f4a_7c15, 0xbb67_ae85_84ca_a73b];
+
+impl Hasher for Fold {
+    fn write(&mut self, bytes: &[u8]) {
+        let (words, rest) = bytes.as_chunks::<8>();
+        for word in words {
+            self.write_u64(u64::from_le_bytes(*word));
+        }
+        if !rest.is_empty() {
+            let mut last = [0; 8];
+            last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+            self.write_u64(u64::from_le_bytes(last));
+        }
+    }
+
+    fn write_u8(&mut self, n: u8) {
+        self.write_u64(n.into());
+    }
+
+    fn write_u32(&mut self, n: u32) {
+        self.write_u64(n.into());
+    }
+
+    fn write_u64(&mut self, n: u64) {
+        self.0 = fold(self.0 ^ n ^ KEYS[1], KEYS[0]).wrapping_add(n);
+    }
+
+    fn write_usize(&mut self, n: usize) {
+        self.write_u64(n as u64);
+    }
+
+    fn finish(&self) -> u64 {
+        fold(self.0 ^ KEYS[0], KEYS[1])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn similar_keys_have_hashes_that_differ_in_every_part() {
+        let names: Vec<String> = (0..50_000).map(|i| format!("pod/default/web-7d4b9c-{i:06}")).collect();
+        for shift in [0, 16, 32, 40] {
+            let parts: BTreeSet<u64> = names.iter().map(|name| hash(name) >> shift & 0xff_ffff).collect();
+            // 50 000 draws out of 2^24 meet about 75 times.
+            assert!(parts.len() > 49_800, "{} at {shift}", parts.len());
+            let numbers: BTreeSet<u64> =
+                (0..50_000u32).map(|n| hash(0x0a00_0000 + n) >> shift & 0xff_ffff).collect();
+            assert!(numbers.len() > 49_800, "{} at {shift}", numbers.len());
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! Names that many records share.
+
+use std::sync::Arc;
+
+use super::{FixedMap, Slab};
+
+/// Names as small numbers, counted, so that names that nobody uses any more are forgotten.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Names {
+    names: Slab<(Arc<str>, u32)>,
+    ids: FixedMap<Arc<str>, u32>,
+}
+
+impl Names {
+    /// The id of a name, used once more.
+    pub(crate) fn acquire(&mut self, name: &Arc<str>) -> u32 {
+        if let Some(id) = self.ids.get(name).copied() {
+            if let Some((_, users)) = self.names.get_mut(id) {
+                *users += 1;
+            }
+            return id;
+        }
+        let id = self.names.insert((name.clone(), 1));
+        self.ids.insert(name.clone(), id);
+        id
+    }
+
+    /// The name is used once less.
+    pub(crate) fn release(&mut self, id: u32) {
+        let Some((_, users)) = self.names.get_mut(id) else { return };
+        *users -= 1;
+        if *users == 0
+            && let Some((name, _)) = self.names.remove(id)
+        {
+            self.ids.remove(&name);
+        }
+    }
+
+    /// The name of an id.
+    pub(crate) fn get(&self, id: u32) -> Option<&Arc<str>> {
+        self.names.get(id).map(|(name, _)| name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_forgotten_with_their_last_user() {
+        let (mut names, net1): (Names, Arc<str>) = (Names::default(), "net1".into());
+        let id = names.acquire(&net1);
+        assert_eq!((names.acquire(&net1), names.get(id)), (id, Some(&net1)));
+        names.release(id);
+        assert_eq!(names.get(id), Some(&net1));
+        names.release(id);
+        assert_eq!(names.get(id), None);
+        assert_eq!(names.acquire(&"net2".into()), id);
+    }
+}
