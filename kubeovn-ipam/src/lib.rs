@@ -78,3 +78,8 @@ pub use kubeovn_core::{
 };
 pub use ledger::{AddressState, Ledger, Misfit, Plan, Stale, Tenancy};
 pub use range_set::RangeSet;
+
+/// The example of the README is compiled and run with the others.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

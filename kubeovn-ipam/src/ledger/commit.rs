@@ -4,7 +4,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use kubeovn_core::{
     addr::Mac,
-    contract::ipam::{AddrError, Role, Settled},
+    contract::ipam::{AddrError, Grant, Role, Settled},
     rows::{Millis, OwnerKey},
 };
 use thiserror::Error;
@@ -15,7 +15,7 @@ use super::{
     plan::Plan,
     space::Space,
 };
-use crate::entry::{Entry, Granted, Settlement};
+use crate::entry::{Entry, Granted, Released, Settlement};
 
 /// The ledger has changed since the plan was made: make another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -40,33 +40,26 @@ impl Ledger {
         Ok(self.carry_out(plan))
     }
 
-    /// Makes a change that a store remembers. The ledger must have taken all earlier entries, and its subnets should
-    /// be defined: an order of addresses is remembered only in defined ones.
+    /// Makes a change that a store remembers; answers the subnets in which something became free. The ledger must have
+    /// taken all earlier entries, and its subnets should be defined: an order of addresses is remembered only in defined
+    /// ones. A grant that is held already is no error.
     ///
     /// # Errors
     /// [`AddrError::Taken`], [`AddrError::MacTaken`] when it contradicts what is held: nothing is changed.
-    pub fn apply(&mut self, entry: &Entry) -> Result<Settled, AddrError> {
+    pub fn apply(&mut self, entry: &Entry) -> Result<Vec<Arc<str>>, AddrError> {
         match entry {
-            Entry::Settled(settlement) => self.apply_settlement(settlement),
-            Entry::Activated { owner, nic } => {
-                self.make_active(owner, nic);
-                Ok(Settled::default())
-            }
-            Entry::Generation(generation) => {
-                self.generation = self.generation.max(*generation);
-                self.version += 1;
-                Ok(Settled::default())
-            }
+            Entry::Settled(settlement) => return self.apply_settlement(settlement),
+            Entry::Activated { owner, nic } => _ = self.make_active(owner, nic),
+            Entry::Generation(generation) => self.generation = self.generation.max(*generation),
             Entry::Shelved(shelves) => {
-                if let Some(id) = self.subnet_ids.get(&shelves.subnet)
-                    && let Some(subnet) = self.subnets.get_mut(*id)
-                {
+                let id = self.subnet_ids.get(&shelves.subnet);
+                if let Some(subnet) = id.and_then(|id| self.subnets.get_mut(*id)) {
                     subnet.recall(shelves);
                 }
-                self.version += 1;
-                Ok(Settled::default())
             }
         }
+        self.version += 1;
+        Ok(Vec::new())
     }
 
     /// Entries from which a ledger with the same subnets becomes the same as this one.
@@ -107,29 +100,32 @@ impl Ledger {
         Settled { changed, freed, grants: plan.into_grants() }
     }
 
-    fn apply_settlement(&mut self, settlement: &Settlement) -> Result<Settled, AddrError> {
+    fn apply_settlement(&mut self, settlement: &Settlement) -> Result<Vec<Arc<str>>, AddrError> {
         let Settlement { owner, uid, released, granted, .. } = settlement;
-        let ring = || self.book.all_of(self.book.find(owner));
-        let named = |record: &Record| {
-            let is = |gone: &&crate::entry::Released| {
-                record.generation() == gone.generation && self.book.is_for(record, &gone.nic)
+        let gone = |released: &Released| {
+            let is = |record: &Record| {
+                record.generation() == released.generation && self.book.is_for(record, &released.nic)
             };
-            released.iter().any(|gone| is(&gone))
+            let mut held = self.book.all_of(self.book.find(owner));
+            held.find(|(_, record)| is(record)).map(|(id, _)| id)
         };
-        let dropped: Vec<u32> = ring().filter(|(_, record)| named(record)).map(|(id, _)| id).collect();
-        let mut fresh = Vec::with_capacity(granted.len());
-        for granted in granted {
-            if self.check(owner, uid, &granted.grant, &dropped)? {
-                fresh.push(granted.clone());
+        let dropped: Vec<u32> = released.iter().filter_map(gone).collect();
+        let mut again = Vec::new();
+        for (i, new) in granted.iter().enumerate() {
+            let earlier = granted.iter().take(i).map(|earlier| &earlier.grant);
+            check_apart(owner, &new.grant, earlier)?;
+            if !self.check(owner, uid, &new.grant, &dropped)? {
+                again.push(i);
             }
         }
-        let subnets: Vec<u32> =
-            fresh.iter().map(|granted| self.subnet_in(&granted.grant.subnet, &granted.grant.space)).collect();
-        let changed = !(dropped.is_empty() && fresh.is_empty());
-        let grants = fresh.iter().map(|granted| granted.grant.clone()).collect();
-        let settlement = Settlement { granted: fresh, ..settlement.clone() };
-        let freed = self.make(&settlement, &dropped, &subnets);
-        Ok(Settled { grants, changed, freed })
+        if !again.is_empty() {
+            let new = granted.iter().enumerate().filter(|(i, _)| !again.contains(i));
+            let granted = new.map(|(_, granted)| granted.clone()).collect();
+            return self.apply_settlement(&Settlement { granted, ..settlement.clone() });
+        }
+        let place = |granted: &Granted| self.subnet_in(&granted.grant.subnet, &granted.grant.space);
+        let subnets: Vec<u32> = granted.iter().map(place).collect();
+        Ok(self.make(settlement, &dropped, &subnets))
     }
 
     /// Makes a change that was checked.
@@ -279,4 +275,25 @@ impl Ledger {
         names.dedup();
         names
     }
+}
+
+/// Grants of one entry have nothing in common: no ledger wrote one in which they do.
+fn check_apart<'g>(
+    owner: &OwnerKey,
+    grant: &Grant,
+    earlier: impl Iterator<Item = &'g Grant>,
+) -> Result<(), AddrError> {
+    for other in earlier.filter(|other| other.space == grant.space || other.nic == grant.nic) {
+        let same_nic = other.nic == grant.nic;
+        let shared = grant.ips.iter().find(|ip| same_nic || other.ips.iter().any(|held| held == *ip));
+        let (subnet, holder) = (grant.subnet.clone(), owner.clone());
+        if let Some(ip) = shared.copied() {
+            let Grant { since, generation, .. } = *other;
+            return Err(AddrError::Taken { ip, subnet, holder, since, generation });
+        }
+        if let Some(mac) = grant.mac.filter(|mac| same_nic || other.mac == Some(*mac)) {
+            return Err(AddrError::MacTaken { mac, subnet, holder });
+        }
+    }
+    Ok(())
 }

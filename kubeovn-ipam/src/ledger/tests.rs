@@ -334,4 +334,6 @@ fn a_second_prefix_of_a_family_is_left_out() {
     assert_eq!(ledger.usage("a").unwrap().available.v4, Some(126));
 }
 
+mod choices;
 mod lifecycle;
+mod shared;

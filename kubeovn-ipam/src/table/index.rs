@@ -33,6 +33,10 @@ impl Slot {
         u32::from_le_bytes(self.id)
     }
 
+    fn is_empty(self) -> bool {
+        self.id() == NONE
+    }
+
     fn tag(self) -> u32 {
         let [a, b, c] = self.tag;
         u32::from_le_bytes([a, b, c, 0])
@@ -48,10 +52,20 @@ impl Index {
     /// Every id that may have this hash.
     pub(crate) fn all(&self, hash: u64) -> impl Iterator<Item = u32> + '_ {
         let tag = tag(hash);
-        let home = self.home(tag);
-        let (before, from) = self.slots.split_at_checked(home).unwrap_or_default();
-        let chain = from.iter().chain(before).take_while(|slot| **slot != EMPTY);
-        chain.filter(move |slot| slot.tag() == tag).map(|slot| slot.id())
+        let mut at = self.home(tag);
+        // At most 7 of 8 slots are in use, so every chain ends.
+        std::iter::from_fn(move || {
+            loop {
+                let slot = self.slots.get(at)?;
+                if slot.is_empty() {
+                    return None;
+                }
+                at = self.after(at);
+                if slot.tag() == tag {
+                    return Some(slot.id());
+                }
+            }
+        })
     }
 
     /// Adds an id that is not in.
@@ -59,7 +73,7 @@ impl Index {
         if (self.len + 1) * 8 > self.slots.len() * 7 {
             let bigger = vec![EMPTY; (self.slots.len() + self.slots.len() / 4).max(8)];
             for slot in std::mem::replace(&mut self.slots, bigger) {
-                if slot != EMPTY {
+                if !slot.is_empty() {
                     self.put(slot);
                 }
             }
@@ -72,15 +86,15 @@ impl Index {
     pub(crate) fn remove(&mut self, hash: u64, id: u32) {
         let gone = Slot::new(tag(hash), id);
         let mut hole = self.home(gone.tag());
-        while self.at(hole) != EMPTY && self.at(hole) != gone {
+        while !self.at(hole).is_empty() && self.at(hole) != gone {
             hole = self.after(hole);
         }
-        if self.at(hole) == EMPTY {
+        if self.at(hole).is_empty() {
             return;
         }
         self.len -= 1;
         let mut at = self.after(hole);
-        while self.at(at) != EMPTY {
+        while !self.at(at).is_empty() {
             let moved = self.at(at);
             if self.way(self.home(moved.tag()), at) >= self.way(hole, at) {
                 self.set(hole, moved);
@@ -93,7 +107,7 @@ impl Index {
 
     fn put(&mut self, slot: Slot) {
         let mut at = self.home(slot.tag());
-        while self.at(at) != EMPTY {
+        while !self.at(at).is_empty() {
             at = self.after(at);
         }
         self.set(at, slot);

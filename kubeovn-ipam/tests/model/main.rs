@@ -148,7 +148,7 @@ impl Run {
                 check_granted(&self.state, &after, (owner, uid), wants, settled, self.now)?;
                 // The same by way of what would be made durable.
                 if let Some(entry) = twin.plan(owner, uid, wants, self.now).unwrap().entry() {
-                    prop_assert_eq!(&twin.apply(&entry).unwrap().freed, &settled.freed);
+                    prop_assert_eq!(&twin.apply(&entry).unwrap(), &settled.freed);
                 }
                 prop_assert_eq!(twin.snapshot(), self.ledger.snapshot());
             }

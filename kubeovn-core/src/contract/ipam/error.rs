@@ -17,9 +17,9 @@ use crate::{
 pub enum AddrError {
     /// Nothing free.
     #[error(
-        "{} has no free {family} address: {used} of {total} are in use, {reserved} are gateways or excluded; \
-         most are held by {holders}. Delete pods, widen {}, or shorten excludeIps",
-        place(subnet, pool), if pool.is_empty() { "cidrBlock" } else { "the pool" }
+        "{} has no{} {family} address: {used} of {total} are in use, {reserved} are gateways or excluded; \
+         most are held by {holders}. {}",
+        place(subnet, pool), if *total == 0 { "" } else { " free" }, more(*total, pool)
     )]
     Exhausted {
         /// Subnet.
@@ -186,6 +186,15 @@ pub enum AddrError {
 /// A subnet, or a named pool of it.
 fn place(subnet: &str, pool: &str) -> String {
     if pool.is_empty() { format!("subnet {subnet}") } else { format!("pool {pool} of subnet {subnet}") }
+}
+
+/// How there can be more addresses.
+fn more(total: u128, pool: &str) -> &'static str {
+    match (total, pool.is_empty()) {
+        (0, _) => "Add ranges of this family, or ask for the other one alone",
+        (_, true) => "Delete pods, widen cidrBlock, or shorten excludeIps",
+        (_, false) => "Delete pods, widen the pool, or shorten excludeIps",
+    }
 }
 
 impl AddrError {
