@@ -78,6 +78,8 @@ pub struct Shelves {
     pub released: Vec<IpRange>,
     /// Freed a short while ago, and until when they rest.
     pub resting: Vec<(IpAddr, Millis)>,
+    /// The lowest address that is given in windows that are not open yet; none when all are open.
+    pub closed_from: Option<IpAddr>,
     /// Where [`Order::NextFit`](crate::Order::NextFit) goes on.
     pub cursor: Option<IpAddr>,
     /// How many addresses [`Order::Random`](crate::Order::Random) has drawn.

@@ -2,6 +2,7 @@
 
 use std::{
     net::IpAddr,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
@@ -16,6 +17,9 @@ use crate::{
     store::{Store, StoreError, Ticket},
     table::FixedMap,
 };
+
+/// So many entries after a failed compaction the next one is tried.
+const PATIENCE: u64 = 1_000;
 
 /// Why a change was not made, or is not known to be durable.
 #[derive(Debug, Error)]
@@ -40,8 +44,10 @@ pub enum KeepError {
 /// Ledgers behind locks, one for each address space, over a [`Store`].
 ///
 /// # Guarantees
-/// Those of [`Ledger`]. What [`Keeper::assign`] and [`Keeper::release`] answered is durable. Two subnets of different
-/// spaces never wait for each other, but for the disk; a subnet that overlaps with no other may be a space of its own.
+/// Those of [`Ledger`], within a space: an interface's grant in another space is another one. What [`Keeper::assign`],
+/// [`Keeper::release`] and [`Keeper::release_all`] answered is durable; what the others tell may be on its way to the
+/// disk. Generations rise over all spaces. Two subnets of different spaces never wait for each other, but for the disk; a
+/// subnet that overlaps with no other may be a space of its own.
 ///
 /// # Blocking
 /// Calls that change something wait for the store. In an async program call them where blocking is allowed.
@@ -49,7 +55,13 @@ pub enum KeepError {
 pub struct Keeper<S> {
     store: S,
     directory: RwLock<Directory>,
+    /// One definition at a time.
+    defining: Mutex<()>,
     compacting: Mutex<()>,
+    /// After a compaction that failed: not again before this ticket.
+    not_before: AtomicU64,
+    /// The last generation of all spaces.
+    generation: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -67,23 +79,37 @@ struct Kept {
 }
 
 impl<S: Store> Keeper<S> {
-    /// Opens a store: defines the subnets, and takes back what was granted.
+    /// Opens a store: defines the subnets, and takes back what was granted. A subnet may have been given another space
+    /// since.
     ///
     /// # Errors
-    /// A subnet that can't be defined, a store that can't be read, or one of which the entries contradict each other.
+    /// A subnet that can't be defined, a store that can't be read, or one of which the grants contradict each other.
     pub fn open(store: S, offers: &[Offer]) -> Result<Self, KeepError> {
-        let keeper = Keeper { store, directory: RwLock::default(), compacting: Mutex::default() };
+        let keeper = Keeper {
+            store,
+            directory: RwLock::default(),
+            defining: Mutex::default(),
+            compacting: Mutex::default(),
+            not_before: AtomicU64::new(0),
+            generation: AtomicU64::new(0),
+        };
         for offer in offers {
             keeper.define(offer)?;
         }
-        let mut refused = None;
-        keeper.store.load(&mut |entry| {
-            if refused.is_none() {
-                refused = keeper.recall(&entry).err();
-            }
-        })?;
-        if let Some(error) = refused {
-            return Err(error.into());
+        let mut entries = Vec::new();
+        keeper.store.load(&mut |entry| entries.push(entry))?;
+        let space_of: FixedMap<&Arc<str>, &Arc<str>> =
+            offers.iter().map(|offer| (&offer.subnet, &offer.space)).collect();
+        let moved = |entry: &Entry| match entry {
+            Entry::Settled(settlement) => settlement.granted.iter().any(|granted| {
+                space_of.get(&granted.grant.subnet).is_some_and(|space| **space != granted.grant.space)
+            }),
+            _ => false,
+        };
+        if entries.iter().any(moved) {
+            keeper.recall_moved(&entries)?;
+        } else {
+            entries.iter().try_for_each(|entry| keeper.recall(entry))?;
         }
         // Somebody may have died between an entry and its being durable, and it is what we answer from.
         keeper.store.sync(keeper.store.tip())?;
@@ -91,22 +117,27 @@ impl<S: Store> Keeper<S> {
     }
 
     /// Adds a subnet or changes what it offers; see [`Ledger::define`]. Not a part of the store: say it at every start.
+    ///
+    /// # Errors
+    /// Those of [`Ledger::define`]; the subnet is what it was.
     pub fn define(&self, offer: &Offer) -> Result<(), AddrError> {
-        let mut directory = self.write();
-        if let Some(from) = directory.spaces.get(&offer.subnet).filter(|from| **from != offer.space)
-            && let Some(kept) = directory.ledgers.get(from)
+        let _turn = self.defining.lock().unwrap_or_else(PoisonError::into_inner);
+        let from = self.read().spaces.get(&offer.subnet).filter(|from| **from != offer.space).cloned();
+        let old = from.as_ref().and_then(|from| self.read().ledgers.get(from).cloned());
+        if let (Some(from), Some(old)) = (from, &old)
+            && let Some(held) =
+                lock(old).ledger.usage(&offer.subnet).map(|usage| usage.owners).filter(|n| *n > 0)
         {
-            let ledger = &mut lock(kept).ledger;
-            if let Some(held) = ledger.usage(&offer.subnet).map(|usage| usage.owners).filter(|held| *held > 0)
-            {
-                let (subnet, to) = (offer.subnet.clone(), offer.space.clone());
-                return Err(AddrError::SpaceFixed { subnet, from: from.clone(), to, held });
-            }
-            ledger.close(&offer.subnet);
+            let (subnet, to) = (offer.subnet.clone(), offer.space.clone());
+            return Err(AddrError::SpaceFixed { subnet, from, to, held });
         }
-        let kept = directory.ledger(&offer.space);
+        let kept = self.write().ledger(&offer.space);
         lock(&kept).ledger.define(offer)?;
-        directory.spaces.insert(offer.subnet.clone(), offer.space.clone());
+        self.write().spaces.insert(offer.subnet.clone(), offer.space.clone());
+        if let Some(old) = old {
+            // Somebody may have come in meanwhile: then it goes with the last one.
+            lock(&old).ledger.close(&offer.subnet);
+        }
         Ok(())
     }
 
@@ -122,6 +153,8 @@ impl<S: Store> Keeper<S> {
         let kept = self.space_of(want)?;
         let (grant, ticket) = {
             let mut kept = lock(&kept);
+            // So that no other space gives this one.
+            kept.ledger.raise(self.generation.fetch_add(1, Relaxed));
             let plan = kept.ledger.plan_nic(owner, uid, want, now)?;
             let grant = plan.grants().next().cloned();
             (grant, self.keep(&mut kept, plan)?)
@@ -181,7 +214,7 @@ impl<S: Store> Keeper<S> {
         self.of(subnet).map_or(AddressState::Outside, |kept| lock(&kept).ledger.explain(subnet, ip))
     }
 
-    /// Looks at the ledger of a subnet's space.
+    /// Looks at the ledger of a subnet's space, which is locked meanwhile: don't call the keeper in there.
     pub fn look<T>(&self, subnet: &str, f: impl FnOnce(&Ledger) -> T) -> Option<T> {
         self.of(subnet).map(|kept| f(&lock(&kept).ledger))
     }
@@ -192,6 +225,7 @@ impl<S: Store> Keeper<S> {
             // In the store's order before the next one can be planned: who builds on this change comes behind it.
             kept.last = Some(self.store.append(&entry)?);
             let _: Settled = kept.ledger.carry_out(plan);
+            self.generation.fetch_max(kept.ledger.generation(), Relaxed);
         }
         Ok(kept.last)
     }
@@ -199,20 +233,26 @@ impl<S: Store> Keeper<S> {
     fn wait(&self, ticket: Option<Ticket>) -> Result<(), StoreError> {
         ticket.map_or(Ok(()), |ticket| self.store.sync(ticket))?;
         if self.store.is_wasteful()
+            && self.store.tip().0 >= self.not_before.load(Relaxed)
             && let Ok(_turn) = self.compacting.try_lock()
+            && self.compact().is_err()
         {
-            // The store keeps its entries if this fails; the next change tries again.
-            let _ = self.compact();
+            // The store keeps its entries. Whatever hinders it may hinder it again.
+            self.not_before.store(self.store.tip().0.saturating_add(PATIENCE), Relaxed);
         }
         Ok(())
     }
 
     fn compact(&self) -> Result<(), StoreError> {
-        let all = self.all();
+        // Nobody adds a ledger meanwhile, whose entries would be missing in the snapshot.
+        let directory = self.read();
+        let mut all: Vec<_> = directory.ledgers.iter().collect();
+        all.sort_unstable_by_key(|(space, _)| *space);
         // All of them, in one order: nothing is appended meanwhile.
-        let kept: Vec<_> = all.iter().map(|kept| lock(kept)).collect();
-        let mut entries = kept.iter().flat_map(|kept| kept.ledger.snapshot());
-        self.store.compact(&mut entries)
+        let kept: Vec<_> = all.iter().map(|(_, kept)| lock(kept)).collect();
+        let entries = kept.iter().flat_map(|kept| kept.ledger.snapshot());
+        let last = Entry::Generation(self.generation.load(Relaxed));
+        self.store.compact(&mut entries.chain([last]))
     }
 
     /// Takes an entry of the store.
@@ -224,7 +264,11 @@ impl<S: Store> Keeper<S> {
                 (granted.map(|grant| &grant.subnet).or(released), granted.map(|grant| &grant.space))
             }
             Entry::Shelved(shelves) => (Some(&shelves.subnet), None),
-            _ => (None, None),
+            Entry::Generation(generation) => {
+                self.generation.fetch_max(*generation, Relaxed);
+                (None, None)
+            }
+            Entry::Activated { .. } => (None, None),
         };
         let Some(subnet) = subnet else {
             return self.all().iter().try_for_each(|kept| lock(kept).ledger.apply(entry).map(|_| ()));
@@ -235,7 +279,30 @@ impl<S: Store> Keeper<S> {
         directory.spaces.entry(subnet.clone()).or_insert_with(|| space.clone());
         let kept = directory.ledger(&space);
         drop(directory);
-        lock(&kept).ledger.apply(entry).map(|_| ())
+        let mut kept = lock(&kept);
+        kept.ledger.apply(entry)?;
+        self.generation.fetch_max(kept.ledger.generation(), Relaxed);
+        Ok(())
+    }
+
+    /// Takes the entries of a store in which subnets are in other spaces than now: what came of them all, since on the
+    /// way two may have held what they can't hold together today. In which order addresses were given is lost.
+    fn recall_moved(&self, entries: &[Entry]) -> Result<(), AddrError> {
+        let mut then = Ledger::new();
+        entries.iter().try_for_each(|entry| then.apply(entry).map(|_| ()))?;
+        self.generation.fetch_max(then.generation(), Relaxed);
+        for (owner, uid) in then.owners() {
+            for grant in then.held(&owner) {
+                let mut directory = self.write();
+                let space =
+                    directory.spaces.entry(grant.subnet.clone()).or_insert_with(|| grant.space.clone());
+                let space = space.clone();
+                let kept = directory.ledger(&space);
+                drop(directory);
+                lock(&kept).ledger.restore(&owner, &uid, &Grant { space, ..grant })?;
+            }
+        }
+        Ok(())
     }
 
     fn space_of(&self, want: &Want) -> Result<Arc<Mutex<Kept>>, KeepError> {

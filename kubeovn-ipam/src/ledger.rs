@@ -26,13 +26,16 @@ use self::{
 };
 use crate::{
     subnet::Subnet,
-    table::{FixedMap, Slab},
+    table::{FixedMap, Slab, fold, hash},
 };
 
 pub use commit::Stale;
 pub use explain::{AddressState, Misfit};
 pub use history::Tenancy;
 pub use plan::Plan;
+
+/// Half of all generations are for grants made here, whatever somebody restores.
+const MOST_RESTORED: u64 = 1 << 47;
 
 /// Addresses of any number of subnets and spaces, and who holds them.
 ///
@@ -50,7 +53,8 @@ pub struct Ledger {
     subnet_ids: FixedMap<Arc<str>, u32>,
     book: Book,
     generation: u64,
-    /// Rises with every change, so that a plan knows whether it is still true.
+    /// Another one after every change, so that a plan knows whether it is still true; also in copies that went
+    /// different ways.
     version: u64,
     /// Ids of the subnets of which the numbers may have changed.
     changed: Vec<u32>,
@@ -78,16 +82,17 @@ impl Ledger {
                 let (subnet, held) = (subnet.name.clone(), subnet.grants);
                 return Err(AddrError::SpaceFixed { subnet, from, to: spec.space.clone(), held });
             }
+            if from == spec.space && subnet.offers(spec) {
+                return Ok(());
+            }
             subnet.check(spec)?;
             if from != spec.space {
                 self.forget(id);
-            } else if subnet.offers(spec) {
-                return Ok(());
             }
         } else {
             Subnet::new(spec.subnet.clone(), 0).check(spec)?;
         }
-        self.version += 1;
+        self.step(hash(&spec.subnet));
         let id = self.subnet_in(&spec.subnet, &spec.space);
         let held_elsewhere = |cidr: &Cidr| {
             let cidr = *cidr;
@@ -109,7 +114,7 @@ impl Ledger {
         let Some(closed) = self.subnets.get_mut(id) else { return true };
         closed.close();
         let empty = closed.grants == 0;
-        self.version += 1;
+        self.step(hash(subnet));
         self.mark(id);
         if empty {
             self.forget(id);
@@ -197,6 +202,22 @@ impl Ledger {
             }
         }
         names
+    }
+
+    /// Something has changed.
+    fn step(&mut self, what: u64) {
+        self.version =
+            fold(self.version ^ what ^ 0x9e37_79b9_7f4a_7c15, 0xbb67_ae85_84ca_a73b).wrapping_add(1);
+    }
+
+    /// Raises the generation: the next grant's is above this one.
+    pub(crate) fn raise(&mut self, generation: u64) {
+        self.generation = self.generation.max(generation.min(MOST_RESTORED));
+    }
+
+    /// The generation of the last grant.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation
     }
 
     /// Notes that a subnet's numbers may have changed.

@@ -22,7 +22,7 @@ use crate::{
 /// A random order reaches every address with the same probability only if all windows are open; smaller pools than
 /// this are opened at once.
 const OPEN_WHOLE: u128 = 1 << 24;
-/// No more windows than this are opened for what a snapshot says.
+/// No more windows than this are opened for what a snapshot says: 24 KiB each.
 const MOST_RECALLED: usize = 1 << 10;
 
 /// The state of some addresses.
@@ -166,15 +166,19 @@ impl Pool {
         }
     }
 
+    /// Opens the windows below an address, all of them if there is none: those that were open before the pool was built.
+    pub(crate) fn open_below(&mut self, end: Option<u128>) {
+        for _ in 0..MOST_RECALLED {
+            match self.frontier.filter(|frontier| end.is_none_or(|end| *frontier < end)) {
+                Some(frontier) => self.open(self.shape.window_of(frontier)),
+                None => break,
+            }
+        }
+    }
+
     /// Puts what was used and freed before the pool was built where it lay then.
     pub(crate) fn recall(&mut self, released: &RangeSet, cursor: Option<u128>, draws: u64) {
         for (first, last) in released.runs() {
-            for _ in 0..MOST_RECALLED {
-                match self.lowest_closed().filter(|base| *base <= last) {
-                    Some(base) => self.open(base),
-                    None => break,
-                }
-            }
             for segment in &mut self.segments {
                 let (first, last) =
                     (first.max(segment.base()), last.min(self.shape.window_end(segment.base())));
@@ -198,9 +202,10 @@ impl Pool {
         self.segments.iter().flat_map(|segment| segment.runs(&segment.released))
     }
 
-    /// Where next-fit goes on, and how many were drawn at random.
-    pub(crate) fn progress(&self) -> (u128, u64) {
-        (self.cursor, self.draws)
+    /// The lowest eligible address of the windows that are not open, where next-fit goes on, and how many were drawn at
+    /// random.
+    pub(crate) fn progress(&self) -> (Option<u128>, u128, u64) {
+        (self.frontier, self.cursor, self.draws)
     }
 
     /// The addresses that rest now and until when.
@@ -251,7 +256,9 @@ impl Pool {
     /// Puts addresses whose rest is over on the released shelf.
     fn expire(&mut self, now: Millis) {
         while let Some(n) = self.resting.pop(now) {
-            self.shelve(n, None);
+            if !self.is_used(n) && !self.foreign.contains(&n) {
+                self.shelve(n, None);
+            }
         }
     }
 

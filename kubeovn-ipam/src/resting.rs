@@ -12,9 +12,11 @@ pub(crate) struct Resting {
 }
 
 impl Resting {
-    /// Lets an address rest; it must not be resting already.
+    /// Lets an address rest, in place of an earlier rest.
     pub(crate) fn insert(&mut self, n: u128, until: Millis) {
-        self.until.insert(n, until);
+        if let Some(before) = self.until.insert(n, until) {
+            self.queue.remove(&(before, n));
+        }
         self.queue.insert((until, n));
     }
 

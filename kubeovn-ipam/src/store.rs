@@ -11,7 +11,8 @@
 //! [`Journal`] is a file that several processes may use in turn, [`Memory`] is for tests.
 //!
 //! A store that takes its time (an API server) goes the same way: plan, write, then
-//! [`Ledger::commit`](crate::Ledger::commit), which refuses the plan if the ledger has changed meanwhile.
+//! [`Ledger::commit`](crate::Ledger::commit), which refuses the plan if the ledger has changed meanwhile. What was
+//! written must be taken back then, before another plan is made: so let nobody else plan while the write is on its way.
 
 use std::sync::Arc;
 

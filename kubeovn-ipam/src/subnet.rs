@@ -106,15 +106,28 @@ impl Subnet {
         if offer.cidrs.is_empty() && !self.pools.is_empty() {
             return Err(AddrError::PrefixesFixed { subnet: self.name.clone() });
         }
-        let mut sorted: Vec<_> = offer.pools.iter().collect();
-        sorted.sort_by(|a, b| a.name.cmp(&b.name));
-        for (i, pool) in sorted.iter().enumerate() {
-            for other in sorted.iter().take(i) {
-                let pairs = pool.ranges.iter().flat_map(|a| other.ranges.iter().map(|b| a.intersection(*b)));
-                if let Some(shared) = pairs.flatten().min() {
-                    let (subnet, pool, other) = (self.name.clone(), pool.name.clone(), other.name.clone());
-                    return Err(AddrError::PoolOverlap { subnet, pool, other, shared });
-                }
+        let mut names = BTreeSet::new();
+        if let Some(pool) = offer.pools.iter().find(|pool| pool.name.is_empty() || !names.insert(&pool.name))
+        {
+            return Err(AddrError::PoolName { subnet: self.name.clone(), pool: pool.name.clone() });
+        }
+        let ranges =
+            offer.pools.iter().flat_map(|pool| pool.ranges.iter().map(move |range| (*range, &pool.name)));
+        let mut ranges: Vec<(IpRange, &Arc<str>)> = ranges.collect();
+        ranges.sort_unstable();
+        // The one that reaches furthest of those before.
+        let mut furthest: Option<(IpRange, &Arc<str>)> = None;
+        for (range, name) in ranges {
+            if let Some((before, other)) = furthest
+                && let Some(shared) = range.intersection(before).filter(|_| other != name)
+            {
+                let (pool, other) = (name.max(other).clone(), name.min(other).clone());
+                return Err(AddrError::PoolOverlap { subnet: self.name.clone(), pool, other, shared });
+            }
+            let further = furthest
+                .is_none_or(|(before, _)| before.family() != range.family() || before.last() < range.last());
+            if further {
+                furthest = Some((range, name));
             }
         }
         Ok(())
@@ -228,13 +241,14 @@ impl Subnet {
             pools.iter().map(move |(name, pool)| {
                 let address = |n| family.address(n);
                 let range = |(first, last)| IpRange::new(address(first)?, address(last)?);
-                let (cursor, draws) = pool.progress();
+                let (closed_from, cursor, draws) = pool.progress();
                 Shelves {
                     subnet: self.name.clone(),
                     pool: name.clone(),
                     family,
                     released: pool.released_runs().filter_map(range).collect(),
                     resting: pool.resting().filter_map(|(until, n)| Some((address(n)?, until))).collect(),
+                    closed_from: closed_from.and_then(address),
                     cursor: address(cursor),
                     draws,
                 }
@@ -251,8 +265,9 @@ impl Subnet {
             pool.rest(number(*ip), *until);
         }
         let released = shelves.released.iter().filter(|range| range.family() == shelves.family);
-        let cursor = shelves.cursor.filter(of_family).map(number);
-        pool.recall(&released.map(|range| range.numbers()).collect(), cursor, shelves.draws);
+        let of = |ip: Option<IpAddr>| ip.filter(of_family).map(number);
+        pool.open_below(of(shelves.closed_from));
+        pool.recall(&released.map(|range| range.numbers()).collect(), of(shelves.cursor), shelves.draws);
     }
 
     /// Counts one grant more.

@@ -13,6 +13,8 @@ use kubeovn_core::{
 
 use crate::table::{Identities, Index, Names, Slab};
 
+/// The latest time and the highest generation that a record can have; what is beyond is taken for that.
+pub(crate) const MOST: u64 = (1 << 48) - 1;
 /// No such record.
 const NONE: u32 = u32::MAX;
 
@@ -46,7 +48,7 @@ impl Has {
     }
 }
 
-/// A grant: 37 bytes without padding.
+/// A grant: 38 bytes without padding.
 #[derive(Clone, Debug)]
 pub(crate) struct Record {
     v4: [u8; 4],
@@ -55,7 +57,7 @@ pub(crate) struct Record {
     generation: [u8; 6],
     since: [u8; 6],
     subnet: [u8; 3],
-    nic: [u8; 3],
+    nic: [u8; 4],
     /// The holder, the same for all grants of one.
     identity: [u8; 4],
     mac: Mac,
@@ -64,7 +66,7 @@ pub(crate) struct Record {
 
 /// 48 bits are enough for 8 900 years and for as many grants as milliseconds in them.
 fn pack48(n: u64) -> [u8; 6] {
-    let [a, b, c, d, e, f, ..] = n.min((1 << 48) - 1).to_le_bytes();
+    let [a, b, c, d, e, f, ..] = n.min(MOST).to_le_bytes();
     [a, b, c, d, e, f]
 }
 
@@ -72,7 +74,7 @@ fn unpack48([a, b, c, d, e, f]: [u8; 6]) -> u64 {
     u64::from_le_bytes([a, b, c, d, e, f, 0, 0])
 }
 
-/// Subnets and interface names are not counted by the million.
+/// Subnets are not counted by the million.
 fn pack24(n: u32) -> [u8; 3] {
     let [a, b, c, _] = n.min((1 << 24) - 1).to_le_bytes();
     [a, b, c]
@@ -206,12 +208,12 @@ impl Book {
 
     /// The interface that a grant is for.
     pub(crate) fn nic(&self, record: &Record) -> Arc<str> {
-        self.nics.get(unpack24(record.nic)).cloned().unwrap_or_default()
+        self.nics.get(u32::from_le_bytes(record.nic)).cloned().unwrap_or_default()
     }
 
     /// Is it for that interface?
     pub(crate) fn is_for(&self, record: &Record, nic: &str) -> bool {
-        self.nics.get(unpack24(record.nic)).is_some_and(|name| **name == *nic)
+        self.nics.get(u32::from_le_bytes(record.nic)).is_some_and(|name| **name == *nic)
     }
 
     /// Notes a grant. Answers its id, and whether it is the owner's first one from the subnet.
@@ -230,7 +232,7 @@ impl Book {
             generation: pack48(grant.generation),
             since: pack48(grant.since),
             subnet: pack24(subnet),
-            nic: pack24(self.nics.acquire(&grant.nic)),
+            nic: self.nics.acquire(&grant.nic).to_le_bytes(),
             identity,
         });
         self.by_owner.insert(hash, id);
@@ -254,7 +256,7 @@ impl Book {
             last_here &= Some(other.subnet()) != subnet;
         }
         let Some(record) = self.grants.remove(id) else { return false };
-        self.nics.release(unpack24(record.nic));
+        self.nics.release(u32::from_le_bytes(record.nic));
         if record.has.has(Has::V6) {
             self.v6.remove(u32::from_le_bytes(record.v6));
         }
@@ -272,7 +274,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_grant_takes_37_bytes() {
-        assert_eq!(size_of::<Option<Record>>(), 37);
+    fn a_grant_takes_38_bytes() {
+        assert_eq!(size_of::<Option<Record>>(), 38);
     }
 }

@@ -3,7 +3,7 @@
 use std::{net::IpAddr, sync::Arc};
 
 use kubeovn_core::{
-    addr::Mac,
+    addr::{DualStack, Mac},
     contract::ipam::{AddrError, Grant, Role, Settled},
     rows::{Millis, OwnerKey},
 };
@@ -11,11 +11,12 @@ use thiserror::Error;
 
 use super::{
     Ledger,
-    book::{Book, Record},
+    book::{Book, MOST, Record},
     plan::Plan,
     space::Space,
 };
 use crate::entry::{Entry, Granted, Released, Settlement};
+use crate::{subnet::Subnet, table::hash};
 
 /// The ledger has changed since the plan was made: make another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -34,7 +35,7 @@ impl Ledger {
     /// # Errors
     /// [`Stale`] when anything has changed since it was planned; nothing is changed then.
     pub fn commit(&mut self, plan: Plan) -> Result<Settled, Stale> {
-        if plan.version != self.version {
+        if plan.version != self.version && !plan.is_empty() {
             return Err(Stale);
         }
         Ok(self.carry_out(plan))
@@ -50,7 +51,7 @@ impl Ledger {
         match entry {
             Entry::Settled(settlement) => return self.apply_settlement(settlement),
             Entry::Activated { owner, nic } => _ = self.make_active(owner, nic),
-            Entry::Generation(generation) => self.generation = self.generation.max(*generation),
+            Entry::Generation(generation) => self.raise(*generation),
             Entry::Shelved(shelves) => {
                 let id = self.subnet_ids.get(&shelves.subnet);
                 if let Some(subnet) = id.and_then(|id| self.subnets.get_mut(*id)) {
@@ -58,7 +59,7 @@ impl Ledger {
                 }
             }
         }
-        self.version += 1;
+        self.step(0);
         Ok(Vec::new())
     }
 
@@ -96,12 +97,19 @@ impl Ledger {
 
     pub(crate) fn carry_out(&mut self, plan: Plan) -> Settled {
         let changed = !plan.is_empty();
-        let freed = self.make(&plan.settlement, &plan.dropped, &plan.subnets);
+        // What changes nothing makes no other plan stale.
+        let freed =
+            if changed { self.make(&plan.settlement, &plan.dropped, &plan.subnets) } else { Vec::new() };
         Settled { changed, freed, grants: plan.into_grants() }
     }
 
     fn apply_settlement(&mut self, settlement: &Settlement) -> Result<Vec<Arc<str>>, AddrError> {
         let Settlement { owner, uid, released, granted, .. } = settlement;
+        if granted.iter().any(|granted| by_family(&granted.grant.ips) != granted.grant.ips) {
+            let mut right = settlement.clone();
+            right.granted.iter_mut().for_each(|granted| granted.grant.ips = by_family(&granted.grant.ips));
+            return self.apply_settlement(&right);
+        }
         let gone = |released: &Released| {
             let is = |record: &Record| {
                 record.generation() == released.generation && self.book.is_for(record, &released.nic)
@@ -130,14 +138,21 @@ impl Ledger {
 
     /// Makes a change that was checked.
     fn make(&mut self, settlement: &Settlement, dropped: &[u32], subnets: &[u32]) -> Vec<Arc<str>> {
-        self.version += 1;
-        let mut freed = Vec::new();
+        let (mut freed, mut left) = (Vec::new(), Vec::new());
         for id in dropped {
-            self.detach(*id, settlement.at, &mut freed);
+            left.extend(self.detach(*id, settlement.at, &mut freed));
         }
         for (granted, subnet) in settlement.granted.iter().zip(subnets) {
-            self.generation = self.generation.max(granted.grant.generation);
+            self.generation = self.generation.max(granted.grant.generation.min(MOST));
             self.attach(settlement, *subnet, granted);
+        }
+        self.step(self.generation ^ hash(&settlement.uid) ^ settlement.at.rotate_left(32));
+        // Of what was left only here is it known whether something else came in.
+        for id in left {
+            let nobody_knows = |subnet: &Subnet| subnet.grants == 0 && !subnet.is_defined();
+            if self.subnets.get(id).is_some_and(nobody_knows) {
+                self.forget(id);
+            }
         }
         self.still_free(&freed)
     }
@@ -169,31 +184,30 @@ impl Ledger {
         }
     }
 
-    fn detach(&mut self, id: u32, now: Millis, freed: &mut Vec<Freed>) {
-        let Some(record) = self.book.record(id).cloned() else { return };
+    /// A grant goes; answers the subnet that it was from.
+    fn detach(&mut self, id: u32, now: Millis, freed: &mut Vec<Freed>) -> Option<u32> {
+        let record = self.book.record(id)?.clone();
         let (ips, subnet_id) = (self.book.ips(&record), record.subnet());
         self.remember(&record, &ips, now);
-        let Some(subnet) = self.subnets.get_mut(subnet_id) else { return };
+        let subnet = self.subnets.get_mut(subnet_id)?;
         let (name, space_id) = (subnet.name.clone(), subnet.space);
         if let Some((kind, owner)) = self.book.kind_and_name(&record) {
             subnet.count_out(kind, owner);
         }
-        let Some(space) = self.spaces.get_mut(space_id) else { return };
+        let space = self.spaces.get_mut(space_id)?;
         let free = space.leave(&self.book, id);
         subnet.owners -= usize::from(self.book.remove(id));
         self.mark(subnet_id);
         if let Some(mac) = record.mac() {
             freed.push(Freed::Mac(name.clone(), space_id, mac));
-            if ips.is_empty() {
-                self.inherit(space_id, |space, book| space.mac_holders(book, mac).collect());
-            }
+            self.inherit(space_id, |space, book| space.mac_holders(book, mac).collect());
         }
         for ip in ips.iter().copied() {
             if !free.iter().any(|free| *free == ip) {
                 self.inherit(space_id, |space, _| space.holders(ip).collect());
                 continue;
             }
-            let Some(subnet) = self.subnets.get_mut(subnet_id) else { return };
+            let subnet = self.subnets.get_mut(subnet_id)?;
             let inside = subnet.free(ip, now);
             freed.push(Freed::Address(name.clone(), space_id, ip));
             for other_id in self.concerned(subnet_id, inside) {
@@ -204,22 +218,32 @@ impl Ledger {
                 self.mark(other_id);
             }
         }
-        if self.subnets.get(subnet_id).is_some_and(|subnet| subnet.grants == 0 && !subnet.is_defined()) {
-            self.forget(subnet_id);
+        Some(subnet_id)
+    }
+
+    /// If nobody of those that share something uses it any more, the oldest does; but not one of which another address,
+    /// or the MAC, is used by somebody else.
+    fn inherit(&mut self, space: u32, heirs: impl FnOnce(&Space, &Book) -> Vec<u32>) {
+        let Some(space) = self.spaces.get(space) else { return };
+        let mut heirs = heirs(space, &self.book);
+        let is_active = |id: &u32| self.book.record(*id).is_some_and(|record| record.role() == Role::Active);
+        if heirs.is_empty() || heirs.iter().any(is_active) {
+            return;
+        }
+        heirs.sort_unstable_by_key(|id| self.book.record(*id).map(Record::generation));
+        let free = |id: &u32| !self.sharers(space, *id).iter().any(is_active);
+        if let Some(id) = heirs.into_iter().find(free) {
+            self.book.set_role(id, Role::Active);
         }
     }
 
-    /// If nobody of those that share an address uses it any more, the oldest does.
-    fn inherit(&mut self, space: u32, heirs: impl FnOnce(&Space, &Book) -> Vec<u32>) {
-        let heirs = self.spaces.get(space).map(|space| heirs(space, &self.book)).unwrap_or_default();
-        let role = |id: &u32| self.book.record(*id).map(Record::role);
-        if heirs.iter().any(|id| role(id) == Some(Role::Active)) {
-            return;
-        }
-        let oldest = heirs.into_iter().min_by_key(|id| self.book.record(*id).map(Record::generation));
-        if let Some(id) = oldest {
-            self.book.set_role(id, Role::Active);
-        }
+    /// All other grants that share something with one.
+    fn sharers(&self, space: &Space, id: u32) -> Vec<u32> {
+        let Some(record) = self.book.record(id) else { return Vec::new() };
+        let ips = self.book.ips(record);
+        let by_ip = ips.iter().flat_map(|ip| space.holders(*ip));
+        let by_mac = record.mac().into_iter().flat_map(|mac| space.mac_holders(&self.book, mac));
+        by_ip.chain(by_mac).filter(|other| *other != id).collect()
     }
 
     fn make_active(&mut self, owner: &OwnerKey, nic: &str) -> bool {
@@ -229,20 +253,15 @@ impl Ledger {
         }
         self.stand_by_for(id);
         self.book.set_role(id, Role::Active);
-        self.version += 1;
+        self.step(1);
         true
     }
 
     /// All that share something with a grant stand by.
     fn stand_by_for(&mut self, id: u32) {
-        let Some(record) = self.book.record(id) else { return };
-        let space = self.subnets.get(record.subnet()).and_then(|subnet| self.spaces.get(subnet.space));
-        let Some(space) = space else { return };
-        let ips = self.book.ips(record);
-        let by_ip = ips.iter().flat_map(|ip| space.holders(*ip));
-        let by_mac = record.mac().into_iter().flat_map(|mac| space.mac_holders(&self.book, mac));
-        let others: Vec<u32> = by_ip.chain(by_mac).filter(|other| *other != id).collect();
-        for other in others {
+        let subnet = self.book.record(id).and_then(|record| self.subnets.get(record.subnet()));
+        let space = subnet.and_then(|subnet| self.spaces.get(subnet.space));
+        for other in space.map(|space| self.sharers(space, id)).unwrap_or_default() {
             self.book.set_role(other, Role::Standby);
         }
     }
@@ -275,6 +294,13 @@ impl Ledger {
         names.dedup();
         names
     }
+}
+
+/// Addresses in the places of their families.
+fn by_family(ips: &DualStack<IpAddr>) -> DualStack<IpAddr> {
+    let mut right = DualStack::default();
+    ips.iter().for_each(|ip| _ = right.put(*ip));
+    right
 }
 
 /// Grants of one entry have nothing in common: no ledger wrote one in which they do.

@@ -11,7 +11,10 @@ use kubeovn_core::{
 };
 
 use self::choose::Planner;
-use super::{Ledger, book::Record};
+use super::{
+    Ledger,
+    book::{MOST, Record},
+};
 use crate::entry::{Entry, Granted, Released, Settlement};
 
 /// A change that can be made: decided, but nothing has changed yet.
@@ -34,8 +37,8 @@ pub struct Plan {
 enum Answer {
     /// A grant that stays.
     Kept(Grant),
-    /// The next one of those that come.
-    New,
+    /// Of those that come, by its place.
+    New(usize),
 }
 
 impl Plan {
@@ -51,19 +54,19 @@ impl Plan {
 
     /// What the owner holds of what was asked about, once this is committed; in the order of the wants.
     pub fn grants(&self) -> impl Iterator<Item = &Grant> {
-        let mut new = self.settlement.granted.iter().map(|granted| &granted.grant);
-        self.answers.iter().filter_map(move |answer| match answer {
+        self.answers.iter().filter_map(|answer| match answer {
             Answer::Kept(grant) => Some(grant),
-            Answer::New => new.next(),
+            Answer::New(place) => self.settlement.granted.get(*place).map(|granted| &granted.grant),
         })
     }
 
     /// The same, taken out.
     pub(super) fn into_grants(self) -> Vec<Grant> {
-        let mut new = self.settlement.granted.into_iter().map(|granted| granted.grant);
+        let mut new: Vec<Option<Grant>> =
+            self.settlement.granted.into_iter().map(|granted| Some(granted.grant)).collect();
         let all = self.answers.into_iter().filter_map(|answer| match answer {
             Answer::Kept(grant) => Some(grant),
-            Answer::New => new.next(),
+            Answer::New(place) => new.get_mut(place)?.take(),
         });
         all.collect()
     }
@@ -114,7 +117,7 @@ impl Ledger {
         others_stay: bool,
         now: Millis,
     ) -> Result<Plan, AddrError> {
-        let book = &self.book;
+        let (book, now) = (&self.book, now.min(MOST));
         let first = book.find(owner);
         let same = first.and_then(|id| book.record(id)).is_some_and(|known| book.has_uid(known, uid));
         let held_for = |want: &Want| {
@@ -137,17 +140,25 @@ impl Ledger {
             book.all_of(first).filter(|(id, record)| goes(id, record)).map(|(id, _)| id).collect();
 
         let mut planner = Planner::new(self, owner, uid, wants, dropped, now);
-        let mut answers = Vec::with_capacity(wants.len());
-        for want in wanted() {
-            match held_for(want) {
-                Some((id, record)) if kept.contains(&id) => answers.push(Answer::Kept(self.grant(record))),
-                held => {
-                    planner.choose(want, held.map(|(_, record)| record))?;
-                    answers.push(Answer::New);
-                }
+        let mut answers: Vec<Option<Answer>> = Vec::new();
+        let mut asked: Vec<(usize, &Want)> = Vec::new();
+        for (place, want) in wanted().enumerate() {
+            let stays = held_for(want).filter(|(id, _)| kept.contains(id));
+            answers.push(stays.map(|(_, record)| Answer::Kept(self.grant(record))));
+            if stays.is_none() {
+                asked.push((place, want));
+            }
+        }
+        // Who has less choice first: what the others take does not matter to them.
+        asked.sort_by_key(|(_, want)| choose::latitude(want));
+        for (number, (place, want)) in asked.into_iter().enumerate() {
+            planner.choose(want, held_for(want).map(|(_, record)| record))?;
+            if let Some(answer) = answers.get_mut(place) {
+                *answer = Some(Answer::New(number));
             }
         }
         let Planner { dropped, granted, subnets, .. } = planner;
+        let answers = answers.into_iter().flatten().collect();
         Ok(self.change((owner, uid), dropped, (granted, subnets), answers, now))
     }
 

@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use kubeovn_core::{
-    addr::DualStack,
     contract::ipam::{AddrError, Grant, Role},
     rows::OwnerKey,
 };
 
-use super::{Ledger, book::Record, space::Space};
+use super::{Ledger, MOST_RESTORED, book::Record, space::Space};
 use crate::entry::{Entry, Granted, Settlement};
 
 impl Ledger {
@@ -22,14 +21,19 @@ impl Ledger {
     /// [`AddrError::Taken`], [`AddrError::MacTaken`]: the first one restored wins, also if the owner itself holds
     /// something else on this interface.
     pub fn restore(&mut self, owner: &OwnerKey, uid: &Arc<str>, grant: &Grant) -> Result<(), AddrError> {
-        let mut ips = DualStack::default();
-        grant.ips.iter().for_each(|ip| _ = ips.put(*ip));
-        let granted = Granted { grant: Grant { ips, ..grant.clone() }, picked_v4: false, picked_v6: false };
+        let grant = Grant { generation: grant.generation.min(MOST_RESTORED), ..grant.clone() };
+        let generation = grant.generation;
         let (owner, uid) = (owner.clone(), uid.clone());
-        let settlement = Settlement { owner, uid, at: grant.since, released: vec![], granted: vec![granted] };
-        self.apply(&Entry::Settled(settlement))?;
-        self.generation = self.generation.max(grant.generation);
-        Ok(())
+        let settlement = Settlement {
+            owner,
+            uid,
+            at: grant.since,
+            released: vec![],
+            granted: vec![Granted { grant, picked_v4: false, picked_v6: false }],
+        };
+        // Also when it is refused: a release of it must not meet another grant.
+        self.raise(generation);
+        self.apply(&Entry::Settled(settlement)).map(|_| ())
     }
 
     /// Can a grant be taken as it is, once `dropped` are gone? `false` when it is held already.

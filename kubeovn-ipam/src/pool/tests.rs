@@ -132,7 +132,8 @@ fn rebuilt(pool: &Pool, shape: &Shape, order: Order, foreign: &[u128]) -> Pool {
     foreign.iter().for_each(|n| again.block(*n));
     pool.used_runs().flat_map(|(a, b)| a..=b).for_each(|n| again.take(n));
     pool.resting().for_each(|(until, n)| again.rest(n, until));
-    let (cursor, draws) = pool.progress();
+    let (closed_from, cursor, draws) = pool.progress();
+    again.open_below(closed_from);
     again.recall(&pool.released_runs().collect(), Some(cursor), draws);
     again
 }

@@ -7,7 +7,7 @@ mod faulty;
 use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
 
 use kubeovn_ipam::{
-    AddrError, AddressState, Grant, KeepError, Keeper, Offer, OwnerKey, Source, Want,
+    AddrError, AddressState, Grant, KeepError, Keeper, NamedPool, Offer, OwnerKey, Source, Want,
     store::{Memory, Store},
 };
 
@@ -132,4 +132,78 @@ fn a_fixed_address_is_a_want_like_any_other() {
         (keeper.explain("a", free), keeper.explain("x", free)),
         (AddressState::Free, AddressState::Outside)
     );
+}
+
+#[test]
+fn a_space_that_is_added_during_a_compaction_is_not_lost() {
+    let offers = [offer("a", "A", "10.0.0.0/24"), offer("z", "Z", "10.1.0.0/24")];
+    let store = Memory::new();
+    let keeper = Keeper::open(store.clone(), &offers).unwrap();
+    let late = offer("b", "B", "10.2.0.0/24");
+    let fill = || {
+        for _ in 0..520 {
+            assign(&keeper, 1, "z").unwrap();
+            keeper.release("z", &owner(1).0, "", None, 2).unwrap();
+        }
+    };
+    let (begun, go) = (std::sync::Barrier::new(2), std::sync::Barrier::new(3));
+    let granted = std::thread::scope(|scope| {
+        let (begun, go, keeper, late) = (&begun, &go, &keeper, &late);
+        // The compaction waits for this one.
+        scope.spawn(move || {
+            keeper.look("a", |_| {
+                begun.wait();
+                go.wait();
+            })
+        });
+        begun.wait();
+        scope.spawn(move || {
+            go.wait();
+            fill();
+        });
+        scope
+            .spawn(move || {
+                go.wait();
+                keeper.define(late).unwrap();
+                assign(keeper, 7, "b").unwrap()
+            })
+            .join()
+            .unwrap()
+    });
+    let all = [&offers[..], &[late]].concat();
+    assert_eq!(Keeper::open(store, &all).unwrap().held(&owner(7).0), [granted]);
+}
+
+#[test]
+fn a_subnet_that_is_in_another_space_now_has_what_came_of_it() {
+    let (store, in_x) = (Memory::new(), [offer("a", "x", "10.0.0.0/24"), offer("c", "y", "10.0.0.0/24")]);
+    let keeper = Keeper::open(store.clone(), &in_x).unwrap();
+    let first = assign(&keeper, 1, "a").unwrap();
+    let second = assign(&keeper, 2, "c").unwrap();
+    assert_eq!(first.ips, second.ips, "spaces of their own");
+    keeper.release("a", &owner(1).0, "", None, 2).unwrap();
+    keeper.define(&offer("a", "y", "10.0.0.0/24")).unwrap();
+    let third = assign(&keeper, 3, "a").unwrap();
+    assert!(third.ips != second.ips && third.generation > second.generation.max(first.generation));
+    let in_y = [offer("a", "y", "10.0.0.0/24"), offer("c", "y", "10.0.0.0/24")];
+    let again = Keeper::open(store.clone(), &in_y).unwrap();
+    assert_eq!(
+        (again.held(&owner(1).0), again.held(&owner(2).0), again.held(&owner(3).0)),
+        (vec![], vec![second], vec![third])
+    );
+    // Two that are live and can't be in one space are told, not lost.
+    let both = Memory::new();
+    let keeper = Keeper::open(both.clone(), &in_x).unwrap();
+    assign(&keeper, 1, "a").unwrap();
+    assign(&keeper, 2, "c").unwrap();
+    assert!(matches!(Keeper::open(both, &in_y), Err(KeepError::Addr(AddrError::Taken { .. }))));
+}
+
+#[test]
+fn a_definition_that_is_refused_leaves_the_subnet_as_it_is() {
+    let keeper = Keeper::open(Memory::new(), &[offer("a", "x", "10.0.0.0/24")]).unwrap();
+    let pool = |name: &str| NamedPool { name: name.into(), ranges: vec!["10.0.0.5".parse().unwrap()] };
+    let bad = Offer { pools: vec![pool("u"), pool("w")], ..offer("a", "y", "10.0.0.0/24") };
+    assert!(matches!(keeper.define(&bad), Err(AddrError::PoolOverlap { .. })));
+    assert_eq!(assign(&keeper, 1, "a").unwrap().space.as_ref(), "x");
 }

@@ -200,10 +200,13 @@ impl Run {
         let gone = |grant: &Grant| generation.is_none_or(|wanted| grant.generation == wanted);
         expected.held.retain(|(key, nic), (_, grant)| key != owner || !nic.is_empty() || !gone(grant));
         let plan = self.ledger.plan_release(owner, "", generation, self.now);
-        let stale = plan.clone();
+        let stale = (!plan.is_empty()).then(|| plan.clone());
         let settled = self.ledger.commit(plan).unwrap();
         prop_assert_eq!(settled.changed, expected.held.len() != self.state.held.len());
-        prop_assert!(self.ledger.commit(stale).is_err(), "a plan is carried out once");
+        prop_assert!(
+            stale.is_none_or(|stale| self.ledger.commit(stale).is_err()),
+            "a plan is carried out once"
+        );
         let after = Naive::read(&self.ledger, &self.state);
         // Who stood by may have taken over.
         let without_roles = |state: &Naive| {

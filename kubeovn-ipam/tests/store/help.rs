@@ -108,6 +108,7 @@ pub(crate) fn all_kinds() -> Vec<Entry> {
             family,
             released: vec!["10.0.0.1..10.0.0.9".parse().unwrap(), "fd00::1".parse().unwrap()],
             resting: vec![("10.0.0.3".parse().unwrap(), 12), ("fd00::3".parse().unwrap(), 13)],
+            closed_from: family.address(78),
             cursor: family.address(77),
             draws: 1 << 60,
         }));

@@ -158,6 +158,16 @@ pub enum AddrError {
         /// What both have, or the first of it.
         shared: IpRange,
     },
+    /// A named pool without a name, or two of one name.
+    #[error(
+        "pool {pool:?} of subnet {subnet}: the names of its pools must not be empty and differ. Rename it"
+    )]
+    PoolName {
+        /// Subnet.
+        subnet: Arc<str>,
+        /// The name.
+        pool: Arc<str>,
+    },
     /// A subnet with prefixes can't become one that gives MACs alone.
     #[error("subnet {subnet} has prefixes and can't lose them all. Create another subnet without cidrBlock")]
     PrefixesFixed {
@@ -214,6 +224,7 @@ impl AddrError {
             AddrError::NoPool { .. } => "IPAM-NO-POOL",
             AddrError::ListEnds { .. } => "IPAM-LIST-ENDS",
             AddrError::PoolOverlap { .. } => "IPAM-POOL-OVERLAP",
+            AddrError::PoolName { .. } => "IPAM-POOL-NAME",
             AddrError::PrefixesFixed { .. } => "IPAM-PREFIXES-FIXED",
             AddrError::SpaceFixed { .. } => "IPAM-SPACE-FIXED",
             AddrError::Unreadable(_) => "IPAM-ADDR-UNREADABLE",
@@ -237,7 +248,10 @@ impl AddrError {
             AddrError::PrefixesFixed { .. } | AddrError::Unreadable(AddrParseError::Cidr { .. }) => {
                 "CIDRInvalid"
             }
-            AddrError::PoolOverlap { .. } | AddrError::SpaceFixed { .. } | AddrError::Unreadable(_) => {
+            AddrError::PoolOverlap { .. }
+            | AddrError::PoolName { .. }
+            | AddrError::SpaceFixed { .. }
+            | AddrError::Unreadable(_) => {
                 return None;
             }
         })

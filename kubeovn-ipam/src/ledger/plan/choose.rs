@@ -131,10 +131,9 @@ impl<'a> Planner<'a> {
             if let Some(family) = want.family.filter(|family| *family != Family::of(ip)) {
                 return Err(AddrError::WrongFamily { ip, family });
             }
-            let has = runs_with.get(Family::of(ip)) == Some(&ip)
-                && !self.is_spoken_for(ip, want, place.subnet.space);
+            let has = runs_with.get(Family::of(ip)) == Some(&ip) && !self.is_chosen(ip, place.subnet.space);
             role = role.max(match here.filter(|_| has) {
-                Some(record) => record.role(),
+                Some(record) => self.role_of(ip, record, place),
                 None => self.check_address(ip, place, want)?,
             });
             ips.put(ip);
@@ -151,7 +150,7 @@ impl<'a> Planner<'a> {
             let kept = runs_with.get(family).copied().filter(|ip| self.stays(*ip, place, want));
             let ip = match kept {
                 Some(ip) => {
-                    role = role.max(here.map_or(Role::Active, Record::role));
+                    role = role.max(here.map_or(Role::Active, |record| self.role_of(ip, record, place)));
                     ip
                 }
                 None if !offered => continue,
@@ -254,9 +253,31 @@ impl<'a> Planner<'a> {
     }
 
     /// Will another interface of this owner hold the address when all is done?
-    fn is_spoken_for(&self, ip: IpAddr, want: &Want, space: u32) -> bool {
+    fn is_chosen(&self, ip: IpAddr, space: u32) -> bool {
         self.chosen(space).any(|grant| grant.ips.iter().any(|other| *other == ip))
-            || self.rivals(want, space).any(|rival| names(rival, ip))
+    }
+
+    /// The same, or does one ask for exactly this address?
+    fn is_spoken_for(&self, ip: IpAddr, want: &Want, space: u32) -> bool {
+        let insists = |rival: &Want| latitude(rival) == 1 && names(rival, ip);
+        self.is_chosen(ip, space) || self.rivals(want, space).any(insists)
+    }
+
+    /// As what an interface keeps an address: it stands by only if somebody is left for whom.
+    fn role_of(&self, ip: IpAddr, held: &Record, place: &Place<'_>) -> Role {
+        if self.staying(place.space.holders(ip)).next().is_some() { held.role() } else { Role::Active }
+    }
+
+    /// Can an interface keep its MAC? Nobody else is left with it, or all that are share an address of these, too.
+    fn mac_stays(&self, held: &Record, ips: &DualStack<IpAddr>, place: &Place<'_>) -> bool {
+        let book = &self.ledger.book;
+        let Some(mac) = held.mac() else { return false };
+        let shares = |record: &Record| {
+            let common = || book.ips(record).iter().any(|ip| ips.iter().any(|other| other == ip));
+            held.subnet() == place.id && record.subnet() == place.id && (ips.is_empty() || common())
+        };
+        let mut others = self.staying(place.space.mac_holders(book, mac));
+        others.all(|id| book.record(id).is_some_and(shares))
     }
 
     /// The last resort: an address that the owner gives up with this very change.
@@ -291,9 +312,11 @@ impl<'a> Planner<'a> {
             MacWish::Without => return Ok(None),
             MacWish::Is(mac) => Some(mac),
             // Who stands by for another one answers under its MAC.
-            MacWish::Any if *role == Role::Standby => {
-                let active = ips.iter().find_map(|ip| place.space.holder(book, *ip));
-                active.and_then(|(_, record)| record.mac())
+            MacWish::Any if *role == Role::Standby && held.and_then(Record::mac).is_none() => {
+                let staying = |id: &u32| !self.dropped.contains(id);
+                let others = ips.iter().flat_map(|ip| place.space.holders(*ip)).filter(staying);
+                let records = others.filter_map(|id| book.record(id));
+                records.min_by_key(|record| record.role()).and_then(Record::mac)
             }
             MacWish::Any => None,
         };
@@ -305,6 +328,13 @@ impl<'a> Planner<'a> {
             let taken = |holder| Err(AddrError::MacTaken { mac, subnet: subnet.name.clone(), holder });
             return match other {
                 _ if chosen(mac) => taken(self.owner.clone()),
+                // It had the MAC before, beside those with whom it shares its address.
+                Some(_)
+                    if held
+                        .is_some_and(|held| held.mac() == Some(mac) && self.mac_stays(held, ips, place)) =>
+                {
+                    Ok(Some(mac))
+                }
                 Some(_) if self.may_share(others(mac), want, place.id) => {
                     *role = Role::Standby;
                     Ok(Some(mac))
@@ -315,8 +345,8 @@ impl<'a> Planner<'a> {
         }
         let asked_for = |mac| self.rivals(want, subnet.space).any(|rival| rival.mac == MacWish::Is(mac));
         let free = |mac: &Mac| !chosen(*mac) && !asked_for(*mac) && !subnet.is_gateway_mac(*mac);
-        let kept = held.and_then(Record::mac).filter(free);
-        if let Some(mac) = kept.filter(|mac| others(*mac).next().is_none() || *role == Role::Standby) {
+        let kept = held.filter(|held| self.mac_stays(held, ips, place)).and_then(Record::mac);
+        if let Some(mac) = kept.filter(free) {
             return Ok(Some(mac));
         }
         let mut attempt = 0;
@@ -337,14 +367,22 @@ impl<'a> Planner<'a> {
         both.filter(move |(_, subnet)| in_space(subnet)).map(|(granted, _)| &granted.grant)
     }
 
-    /// The other wants that may be met from a space.
-    fn rivals(&self, want: &Want, space: u32) -> impl Iterator<Item = &'a Want> {
+    /// The other wants that may be met from a space, and count.
+    fn rivals(&self, want: &Want, space: u32) -> impl Iterator<Item = &Want> {
         let in_space =
             move |name: &Arc<str>| self.ledger.subnet(name).is_some_and(|(_, subnet)| subnet.space == space);
-        self.wants
-            .iter()
-            .filter(|other| other.nic != want.nic)
-            .filter(move |other| other.subnets.iter().any(in_space))
+        let first = |(i, other): &(usize, &Want)| self.wants.iter().take(*i).all(|one| one.nic != other.nic);
+        let wants = self.wants.iter().enumerate().filter(|(_, other)| other.nic != want.nic).filter(first);
+        wants.map(|(_, other)| other).filter(move |other| other.subnets.iter().any(in_space))
+    }
+}
+
+/// How much choice a want leaves: one address, some, a pool, any.
+pub(super) fn latitude(want: &Want) -> usize {
+    match &want.from {
+        Source::OneOf(items) if !items.is_empty() => items.len(),
+        Source::Pools(_) => usize::MAX - 1,
+        _ => usize::MAX,
     }
 }
 

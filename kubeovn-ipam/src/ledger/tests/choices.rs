@@ -194,7 +194,35 @@ fn what_cannot_be_offered_changes_nothing() {
     let shared = "10.2.0.9..10.2.0.10".parse().unwrap();
     let refused = AddrError::PoolOverlap { subnet: "c".into(), pool: "y".into(), other: "x".into(), shared };
     assert_eq!(ledger.define(&overlapping), Err(refused));
+    for names in [["", "x"], ["x", "x"]] {
+        let pools = vec![pool(names[0], "10.2.0.1"), pool(names[1], "10.2.0.2")];
+        let refused = ledger.define(&Offer { pools, ..spec("c", "v", "10.2.0.0/24", "") });
+        assert!(matches!(refused, Err(AddrError::PoolName { .. })), "{refused:?}");
+    }
     let bare = spec("a", "v", "", "");
     assert_eq!(ledger.define(&bare), Err(AddrError::PrefixesFixed { subnet: "a".into() }));
     assert_eq!(format!("{ledger:?}"), before);
+}
+
+#[test]
+fn what_another_interface_merely_lists_is_there_for_this_one() {
+    let list = |items: &str| Source::OneOf(items.split(' ').map(|item| item.parse().unwrap()).collect());
+    let of = |nic: &str, from: Source| Want {
+        nic: nic.into(),
+        subnets: vec!["a".into()],
+        from,
+        ..Want::default()
+    };
+    let both = |wants: &[Want]| {
+        let mut ledger = ledger(&[spec("a", "v", "10.0.0.0/30", "")]);
+        let settled = settle(&mut ledger, "p", wants)?;
+        Ok(settled.grants.iter().map(|grant| grant.ips.to_string()).collect::<Vec<_>>())
+    };
+    let listed = of("x", list("10.0.0.1 10.0.0.2"));
+    assert_eq!(both(&[listed.clone(), of("y", Source::Any)]), Ok(vec!["10.0.0.1".into(), "10.0.0.2".into()]));
+    assert_eq!(both(&[of("y", Source::Any), listed.clone()]), Ok(vec!["10.0.0.2".into(), "10.0.0.1".into()]));
+    let insists = of("y", list("10.0.0.1"));
+    assert_eq!(both(&[listed, insists.clone()]), Ok(vec!["10.0.0.2".into(), "10.0.0.1".into()]));
+    let twice: Result<_, AddrError> = both(&[insists.clone(), insists]);
+    assert_eq!(twice, Ok(vec!["10.0.0.1".into()]), "of two for one interface the first counts");
 }

@@ -117,3 +117,90 @@ fn an_edit_ends_no_rest() {
     ledger.settle(&key, &uid, &[want("", &["a"], "")], 107).unwrap();
     assert_eq!(ledger.explain("a", ip("10.0.0.2")), AddressState::Free, "its rest is over");
 }
+
+#[test]
+fn entries_are_replayed_into_subnets_that_come_later() {
+    let offer = spec("a", "v", "10.0.0.0/24", "10.0.0.1");
+    let (mut live, mut log) = (ledger(std::slice::from_ref(&offer)), Vec::new());
+    let (key, uid) = pod("p");
+    for fixed in ["10.0.0.5", "10.0.0.6"] {
+        let plan = live.plan(&key, &uid, &[want("", &["a"], fixed)], 1).unwrap();
+        log.extend(plan.entry());
+        live.commit(plan).unwrap();
+    }
+    let mut again = Ledger::new();
+    log.iter().for_each(|entry| _ = again.apply(entry).unwrap());
+    again.define(&offer).unwrap();
+    assert_eq!(again.held(&key), live.held(&key));
+    assert_eq!(again.usage("a"), live.usage("a"));
+    assert!(matches!(get(&mut again, "q", "10.0.0.6"), Err(AddrError::Taken { .. })));
+}
+
+#[test]
+fn an_address_rests_once_whatever_a_snapshot_says() {
+    let offer = Offer { rest: 100, ..spec("a", "v", "10.0.0.0/29", "10.0.0.1") };
+    let mut ledger = ledger(&[offer]);
+    let shelved = |until| {
+        crate::Entry::Shelved(crate::Shelves {
+            subnet: "a".into(),
+            pool: "".into(),
+            family: Family::V4,
+            released: vec![],
+            resting: vec![(ip("10.0.0.2"), until)],
+            closed_from: None,
+            cursor: None,
+            draws: 0,
+        })
+    };
+    ledger.apply(&shelved(5)).unwrap();
+    ledger.apply(&shelved(50)).unwrap();
+    assert_eq!(get(&mut ledger, "p", "10.0.0.2"), Ok("10.0.0.2".into()));
+    let (key, uid) = pod("q");
+    for round in 0..4 {
+        let wants: Vec<Want> = (0..=round).map(|i| want(&i.to_string(), &["a"], "")).collect();
+        let settled = ledger.settle(&key, &uid, &wants, 60).unwrap();
+        assert!(settled.grants.iter().all(|grant| grant.ips.v4 != Some(ip("10.0.0.2"))));
+    }
+}
+
+#[test]
+fn what_is_too_large_to_be_kept_is_cut_once_and_for_all() {
+    let mut ledger = ledger(&[spec("a", "v", "10.0.0.0/24", "")]);
+    let stranger = Grant {
+        nic: "".into(),
+        subnet: "a".into(),
+        space: "v".into(),
+        ips: "10.0.0.200".parse().unwrap(),
+        mac: None,
+        role: Role::Active,
+        generation: u64::MAX,
+        since: u64::MAX,
+    };
+    ledger.restore(&pod("x").0, &pod("x").1, &stranger).unwrap();
+    let (key, uid) = pod("p");
+    let told = ledger.settle(&key, &uid, &[want("", &["a"], "")], u64::MAX).unwrap().grants.remove(0);
+    assert_eq!(ledger.held(&key), std::slice::from_ref(&told));
+    assert!(ledger.release(&key, "", told.generation, 2).changed);
+    let next = ledger.settle(&key, &uid, &[want("", &["a"], "")], 3).unwrap().grants.remove(0);
+    assert!(next.generation > told.generation && !ledger.release(&key, "", told.generation, 4).changed);
+}
+
+#[test]
+fn a_refused_restore_raises_the_generation_and_a_plan_of_a_copy_is_refused() {
+    let offer = spec("a", "v", "10.0.0.0/24", "");
+    let mut ledger = ledger(std::slice::from_ref(&offer));
+    get(&mut ledger, "p", "10.0.0.2").unwrap();
+    let theirs = Grant { generation: 77, ..ledger.held(&pod("p").0).remove(0) };
+    assert!(ledger.restore(&pod("q").0, &pod("q").1, &theirs).is_err());
+    assert_eq!(settle(&mut ledger, "q", &[want("", &["a"], "")]).unwrap().grants[0].generation, 78);
+
+    let mut copy = ledger.clone();
+    get(&mut ledger, "r", "10.0.0.9").unwrap();
+    copy.define(&spec("b", "v", "10.1.0.0/24", "")).unwrap();
+    let (key, uid) = pod("s");
+    let plan = copy.plan(&key, &uid, &[want("", &["a"], "10.0.0.9")], 1).unwrap();
+    assert_eq!(ledger.commit(plan), Err(Stale));
+    let nothing = ledger.plan_release(&key, "", None, 1);
+    settle(&mut ledger, "p", &[want("", &["a"], "")]).unwrap();
+    assert!(ledger.commit(nothing).is_ok(), "what changes nothing is never stale");
+}

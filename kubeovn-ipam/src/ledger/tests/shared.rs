@@ -109,3 +109,58 @@ fn history_tells_who_had_an_address_within_its_bounds() {
         "10.0.0.5 (subnet a) was held by pod/default/s (uid uid-of-s) from 1970-01-01T00:00:00Z on"
     );
 }
+
+#[test]
+fn nobody_becomes_active_beside_another_holder_of_half_of_what_it_has() {
+    let mut ledger = ledger(&[spec("a", "v", "10.0.0.0/29,fd00::/125", "")]);
+    get(&mut ledger, "s1", "10.0.0.5,fd00::5").unwrap();
+    get(&mut ledger, "s2", "10.0.0.6,fd00::6").unwrap();
+    let own = MacWish::Is(Mac::local([9; 6]));
+    let share = vec![pod("s1").0, pod("s2").0];
+    settle(&mut ledger, "t", &[Want { share, mac: own, ..want("", &["a"], "10.0.0.5,fd00::6") }]).unwrap();
+    settle(&mut ledger, "s2", &[]).unwrap();
+    assert_eq!(roles(&ledger, &["s1", "t"]), [ACTIVE, STANDBY], "s1 uses 10.0.0.5 still");
+    let mut again = super::ledger(&[spec("a", "v", "10.0.0.0/29,fd00::/125", "")]);
+    ledger.snapshot().iter().for_each(|entry| _ = again.apply(entry).unwrap());
+    settle(&mut ledger, "s1", &[]).unwrap();
+    assert_eq!(roles(&ledger, &["t"]), [ACTIVE]);
+}
+
+#[test]
+fn who_leaves_a_share_is_active_with_what_is_its_own() {
+    let mut ledger = ledger(&[spec("a", "v", "10.0.0.0/28,fd00::/124", "")]);
+    get(&mut ledger, "src", "10.0.0.5").unwrap();
+    let beside = Want { family: Some(Family::V4), ..beside("src", "10.0.0.5") };
+    let shared = settle(&mut ledger, "dst", &[beside]).unwrap().grants.remove(0);
+    let left = settle(&mut ledger, "dst", &[want("", &["a"], "10.0.0.9")]).unwrap().grants.remove(0);
+    assert_eq!((left.role, left.ips.v4), (Role::Active, Some(ip("10.0.0.9"))));
+    assert_ne!(left.mac, shared.mac, "the other one uses that MAC");
+    let src = ledger.held(&pod("src").0).remove(0);
+    assert_eq!((src.role, src.mac), (Role::Active, shared.mac));
+}
+
+#[test]
+fn the_active_one_keeps_its_mac_when_it_changes_during_a_migration() {
+    let mut ledger = ledger(&[spec("a", "v", "10.0.0.0/29", "")]);
+    get(&mut ledger, "src", "10.0.0.2").unwrap();
+    settle(&mut ledger, "dst", &[beside("src", "10.0.0.2")]).unwrap();
+    let before = ledger.held(&pod("src").0).remove(0);
+    ledger.define(&spec("a", "v", "10.0.0.0/29,fd00::/64", "")).unwrap();
+    let after = settle(&mut ledger, "src", &[want("", &["a"], "")]).unwrap().grants.remove(0);
+    assert_eq!((after.mac, after.ips.to_string().as_str()), (before.mac, "10.0.0.2,fd00::1"));
+    assert_eq!(roles(&ledger, &["src", "dst"]), [ACTIVE, STANDBY]);
+    let same =
+        Want { mac: MacWish::Is(before.mac.unwrap()), family: Some(Family::V4), ..want("", &["a"], "") };
+    assert_eq!(settle(&mut ledger, "src", &[same]).unwrap().grants[0].mac, before.mac);
+}
+
+#[test]
+fn a_mac_alone_is_inherited_too() {
+    let mut ledger = ledger(&[spec("a", "v", "10.0.0.0/29", "")]);
+    let src = settle(&mut ledger, "src", &[want("", &["a"], "")]).unwrap().grants.remove(0);
+    let same_mac = Want { mac: MacWish::Is(src.mac.unwrap()), ..beside("src", "10.0.0.3") };
+    settle(&mut ledger, "dst", &[same_mac]).unwrap();
+    assert_eq!(roles(&ledger, &["src", "dst"]), [ACTIVE, STANDBY]);
+    settle(&mut ledger, "src", &[]).unwrap();
+    assert_eq!(roles(&ledger, &["dst"]), [ACTIVE]);
+}

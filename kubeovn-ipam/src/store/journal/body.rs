@@ -46,10 +46,10 @@ fn settled(settlement: &Settlement, out: &mut Words<'_>) {
 }
 
 fn shelved(shelves: &Shelves, out: &mut Words<'_>) {
-    let Shelves { subnet, pool, family, released, resting, cursor, draws } = shelves;
+    let Shelves { subnet, pool, family, released, resting, closed_from, cursor, draws } = shelves;
     out.word("shelved").name(subnet).name(pool).word(family_word(*family));
     out.list(released).list(resting.iter().map(|(ip, until)| format!("{ip}@{until}")));
-    out.option(*cursor).word(draws);
+    out.option(*closed_from).option(*cursor).word(draws);
 }
 
 /// Reads what [`write`] wrote.
@@ -68,6 +68,7 @@ pub(super) fn read(body: &str) -> Result<Entry, LineError> {
                 let (ip, until) = text.split_once('@')?;
                 Some((ip.parse().ok()?, until.parse().ok()?))
             })?,
+            closed_from: fields.option("closed_from")?,
             cursor: fields.option("cursor")?,
             draws: fields.parse("draws")?,
         }),

@@ -73,22 +73,17 @@ fn entry() -> impl Strategy<Value = Entry> {
         prop::collection::vec(granted(), 0..3),
     )
         .prop_map(|(owner, uid, at, released, granted)| Settlement { owner, uid, at, released, granted });
-    let shelves = (
-        (name(), name(), prop::sample::select(Family::BOTH.to_vec())),
-        prop::collection::vec(range(), 0..4),
-        prop::collection::vec(any::<(IpAddr, u64)>(), 0..4),
-        any::<Option<IpAddr>>(),
-        any::<u64>(),
-    )
-        .prop_map(|((subnet, pool, family), released, resting, cursor, draws)| Shelves {
-            subnet,
-            pool,
-            family,
-            released,
-            resting,
-            cursor,
-            draws,
-        });
+    let shelves =
+        (
+            (name(), name(), prop::sample::select(Family::BOTH.to_vec())),
+            prop::collection::vec(range(), 0..4),
+            prop::collection::vec(any::<(IpAddr, u64)>(), 0..4),
+            any::<(Option<IpAddr>, Option<IpAddr>)>(),
+            any::<u64>(),
+        )
+            .prop_map(|((subnet, pool, family), released, resting, (closed_from, cursor), draws)| {
+                Shelves { subnet, pool, family, released, resting, closed_from, cursor, draws }
+            });
     prop_oneof![
         4 => settled.prop_map(Entry::Settled),
         1 => (owner(), name()).prop_map(|(owner, nic)| Entry::Activated { owner, nic }),
@@ -200,6 +195,7 @@ fn the_format_stays_as_it_is() {
             family: Family::V4,
             released: vec!["10.0.0.9..10.0.0.12".parse().unwrap(), "10.0.0.30".parse().unwrap()],
             resting: vec![("10.0.0.7".parse().unwrap(), 1900), ("10.0.0.8".parse().unwrap(), 2000)],
+            closed_from: None,
             cursor: Some("10.0.0.20".parse().unwrap()),
             draws: 5,
         }),
@@ -213,7 +209,7 @@ fn the_format_stays_as_it_is() {
         granted net2 net1 vpc%201 - - - standby 3 1700 -\n\
         b71d8218 42 42 activated pod/shop/web-0 net2\n\
         b8e933e6 43 42 generation 17\n\
-        ac1cd86f 44 42 shelved net1 - v4 10.0.0.9..10.0.0.12,10.0.0.30 10.0.0.7@1900,10.0.0.8@2000 10.0.0.20 5\n\
+        99eb642b 44 42 shelved net1 - v4 10.0.0.9..10.0.0.12,10.0.0.30 10.0.0.7@1900,10.0.0.8@2000 - 10.0.0.20 5\n\
         747870b9 0 44 mark\n";
     assert_eq!(text, expected);
 }
