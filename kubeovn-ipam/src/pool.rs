@@ -22,8 +22,8 @@ use crate::{
 /// A random order reaches every address with the same probability only if all windows are open; smaller pools than
 /// this are opened at once.
 const OPEN_WHOLE: u128 = 1 << 24;
-/// No more windows than this are opened for what a snapshot says: 24 KiB each.
-const MOST_RECALLED: usize = 1 << 10;
+/// No more windows than this are opened at once, for an address or for what a snapshot says: 24 KiB each.
+const MOST_OPENED: usize = 1 << 10;
 
 /// The state of some addresses.
 #[derive(Clone, Debug)]
@@ -92,8 +92,12 @@ impl Pool {
                 if !fresh_left {
                     self.next_round();
                 }
-                while let Some(base) = self.lowest_closed().filter(|base| *base <= n) {
-                    self.open(base);
+                // What was picked in a pool of another shape may lie far above now: then it is one of the scattered.
+                for _ in 0..MOST_OPENED {
+                    match self.lowest_closed().filter(|base| *base <= n) {
+                        Some(base) => self.open(base),
+                        None => break,
+                    }
                 }
             }
             Order::NextFit => self.cursor = n.checked_add(1).unwrap_or(self.shape.first()),
@@ -168,7 +172,7 @@ impl Pool {
 
     /// Opens the windows below an address, all of them if there is none: those that were open before the pool was built.
     pub(crate) fn open_below(&mut self, end: Option<u128>) {
-        for _ in 0..MOST_RECALLED {
+        for _ in 0..MOST_OPENED {
             match self.frontier.filter(|frontier| end.is_none_or(|end| *frontier < end)) {
                 Some(frontier) => self.open(self.shape.window_of(frontier)),
                 None => break,

@@ -31,24 +31,29 @@ impl IpPool {
     /// addresses with `,` between, of which exactly two of different families are one item; or a name.
     ///
     /// # Errors
-    /// The item that is no address, or a pair of one family.
+    /// The item that is no address, a pair of one family, or nothing at all.
     pub fn parse(text: &str) -> Result<Self, AddrParseError> {
-        let text = text.trim();
-        if text.contains(';') {
-            let items = text.split(';').map(str::trim).filter(|item| !item.is_empty());
-            return items.map(str::parse).collect::<Result<_, _>>().map(IpPool::Items);
-        }
-        let items: Vec<&str> = text.split(',').map(str::trim).filter(|item| !item.is_empty()).collect();
-        match items.as_slice() {
-            [name] if name.parse::<IpAddr>().is_err() => Ok(IpPool::Named((*name).into())),
-            [a, b] => {
+        let unreadable = || AddrParseError::Ip { text: text.to_owned() };
+        let items = |separator: char| -> Vec<&str> {
+            text.split(separator).map(str::trim).filter(|item| !item.is_empty()).collect()
+        };
+        let pairs = text.contains(';');
+        let items = items(if pairs { ';' } else { ',' });
+        let read: Vec<DualStack<IpAddr>> = match items.as_slice() {
+            [name] if !pairs && name.parse::<IpAddr>().is_err() => return Ok(IpPool::Named((*name).into())),
+            [a, b] if !pairs => {
                 let (a, b): (DualStack<IpAddr>, DualStack<IpAddr>) = (a.parse()?, b.parse()?);
                 let pair = DualStack { v4: a.v4.or(b.v4), v6: a.v6.or(b.v6) };
                 let one = pair.v4.is_some() && pair.v6.is_some();
-                Ok(IpPool::Items(if one { vec![pair] } else { vec![a, b] }))
+                if one { vec![pair] } else { vec![a, b] }
             }
-            items => items.iter().map(|item| item.parse()).collect::<Result<_, _>>().map(IpPool::Items),
+            items => items.iter().map(|item| item.parse()).collect::<Result<_, _>>()?,
+        };
+        // An item without an address would let any address do.
+        if read.is_empty() || read.iter().any(DualStack::is_empty) {
+            return Err(unreadable());
         }
+        Ok(IpPool::Items(read))
     }
 
     /// Which addresses will do for a pod. A member of a StatefulSet gets the item of its ordinal; where that is past
@@ -103,14 +108,20 @@ mod tests {
             ("10.0.0.5,fd00::5;10.0.0.6,fd00::6", &["10.0.0.5,fd00::5", "10.0.0.6,fd00::6"]),
             ("10.0.0.5; fd00::6;", &["10.0.0.5", "fd00::6"]),
             ("10.0.0.5,fd00::5,10.0.0.6", &["10.0.0.5", "fd00::5", "10.0.0.6"]),
-            ("", &[]),
         ] {
             assert_eq!(items(text), all, "{text}");
         }
         assert_eq!(IpPool::parse(" web "), Ok(IpPool::Named("web".into())));
-        for bad in
-            ["10.0.0.5,web", "10.0.0.5;10.0.0.x", "10.0.0.5,10.0.0.6;10.0.0.7", "web,db", "10.0.0.300,x"]
-        {
+        for bad in [
+            "10.0.0.5,web",
+            "10.0.0.5;10.0.0.x",
+            "10.0.0.5,10.0.0.6;10.0.0.7",
+            "web,db",
+            "10.0.0.300,x",
+            "",
+            ";",
+            "10.0.0.5;,",
+        ] {
             assert!(IpPool::parse(bad).is_err(), "{bad}");
         }
     }

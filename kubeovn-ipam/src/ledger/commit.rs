@@ -105,10 +105,22 @@ impl Ledger {
 
     fn apply_settlement(&mut self, settlement: &Settlement) -> Result<Vec<Arc<str>>, AddrError> {
         let Settlement { owner, uid, released, granted, .. } = settlement;
-        if granted.iter().any(|granted| by_family(&granted.grant.ips) != granted.grant.ips) {
-            let mut right = settlement.clone();
-            right.granted.iter_mut().for_each(|granted| granted.grant.ips = by_family(&granted.grant.ips));
-            return self.apply_settlement(&right);
+        // Where it will be: a subnet is in one space, that of who names it first.
+        let space = |grant: &Grant| {
+            let known =
+                self.subnet(&grant.subnet).and_then(|(id, _)| self.space_of(id)).map(|space| &space.name);
+            let first =
+                || granted.iter().map(|other| &other.grant).find(|other| other.subnet == grant.subnet);
+            known.or_else(|| first().map(|other| &other.space)).cloned().unwrap_or_default()
+        };
+        let is_right = |grant: &Grant| by_family(&grant.ips) == grant.ips && space(grant) == grant.space;
+        if !granted.iter().all(|granted| is_right(&granted.grant)) {
+            let right = |granted: &Granted| {
+                let (ips, space) = (by_family(&granted.grant.ips), space(&granted.grant));
+                Granted { grant: Grant { ips, space, ..granted.grant.clone() }, ..granted.clone() }
+            };
+            let granted = granted.iter().map(right).collect();
+            return self.apply_settlement(&Settlement { granted, ..settlement.clone() });
         }
         let gone = |released: &Released| {
             let is = |record: &Record| {
@@ -319,6 +331,11 @@ fn check_apart<'g>(
         }
         if let Some(mac) = grant.mac.filter(|mac| same_nic || other.mac == Some(*mac)) {
             return Err(AddrError::MacTaken { mac, subnet, holder });
+        }
+        if same_nic {
+            let ip = other.ips.iter().next().copied().unwrap_or(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED));
+            let Grant { since, generation, .. } = *other;
+            return Err(AddrError::Taken { ip, subnet, holder, since, generation });
         }
     }
     Ok(())

@@ -124,6 +124,9 @@ impl<'a> Planner<'a> {
         named: &DualStack<IpAddr>,
         held: Option<&Record>,
     ) -> Result<(Granted, u32), AddrError> {
+        if !place.pool.is_empty() && place.subnet.families().next().is_none() {
+            return Err(place.subnet.exhausted(Family::V4, &place.pool));
+        }
         let here = held.filter(|record| record.subnet() == place.id);
         let runs_with = here.map(|record| self.ledger.book.ips(record)).unwrap_or_default();
         let (mut ips, mut role) = (DualStack::default(), Role::Active);

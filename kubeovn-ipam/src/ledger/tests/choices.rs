@@ -89,6 +89,14 @@ fn a_named_pool_is_given_to_who_names_it_and_to_nobody_else() {
         ips(&mut ledger, "z", from(&["a", "b"], pools(&["none"]))),
         Err(AddrError::NoPool { pool: "none".into() })
     );
+    let mut bare = spec("m", "v", "", "");
+    bare.pools = vec![NamedPool { name: "web".into(), ranges: vec![] }];
+    ledger.define(&bare).unwrap();
+    let none = ips(&mut ledger, "m", from(&["m"], pools(&["web"])));
+    assert!(
+        matches!(none, Err(AddrError::Exhausted { total: 0, .. })),
+        "no address is none from the pool: {none:?}"
+    );
     let usage = ledger.pool_usage("a", "web").unwrap();
     assert_eq!((usage.used.to_string(), usage.available.to_string()), ("2,2".into(), "0,0".into()));
     assert_eq!((ledger.pool_usage("a", "none"), ledger.pool_usage("none", "")), (None, None));

@@ -204,3 +204,49 @@ fn a_refused_restore_raises_the_generation_and_a_plan_of_a_copy_is_refused() {
     settle(&mut ledger, "p", &[want("", &["a"], "")]).unwrap();
     assert!(ledger.commit(nothing).is_ok(), "what changes nothing is never stale");
 }
+
+#[test]
+fn a_prefix_that_grew_is_no_reason_to_open_all_that_lies_below() {
+    let mut live = ledger(&[spec("a", "v", "fd00:0:0:1::/64", "")]);
+    let (key, uid) = pod("p");
+    let plan = live.plan(&key, &uid, &[want("", &["a"], "")], 1).unwrap();
+    let entry = plan.entry().unwrap();
+    live.commit(plan).unwrap();
+    let mut wider = ledger(&[spec("a", "v", "fd00::/48", "")]);
+    wider.apply(&entry).unwrap();
+    assert_eq!(wider.held(&key), live.held(&key));
+    assert_eq!(get(&mut wider, "q", ""), Ok("fd00::1".into()));
+}
+
+#[test]
+fn an_entry_that_contradicts_itself_is_refused_whole() {
+    let mut ledger = ledger(&[spec("a", "v", "10.0.0.0/24", "")]);
+    let mac = Some(Mac::local([1; 6]));
+    let grant = |nic: &str, space: &str, ips: &str, mac| crate::Granted {
+        grant: Grant {
+            nic: nic.into(),
+            subnet: "a".into(),
+            space: space.into(),
+            ips: ips.parse().unwrap(),
+            mac,
+            role: Role::Active,
+            generation: 1,
+            since: 1,
+        },
+        picked_v4: false,
+        picked_v6: false,
+    };
+    let before = format!("{ledger:?}");
+    for granted in [
+        [grant("", "v", "10.0.0.4", None), grant("n", "v", "10.0.0.4", None)],
+        [grant("", "v", "10.0.0.4", mac), grant("n", "w", "10.0.0.5", mac)],
+        [grant("", "v", "10.0.0.4", None), grant("", "v", "", None)],
+        [grant("", "v", "10.0.0.4", None), grant("", "v", "10.0.0.5", None)],
+    ] {
+        let (owner, uid) = pod("p");
+        let (released, granted) = (vec![], granted.to_vec());
+        let entry = crate::Entry::Settled(crate::Settlement { owner, uid, at: 1, released, granted });
+        assert!(ledger.apply(&entry).is_err(), "{entry:?}");
+        assert_eq!(format!("{ledger:?}"), before);
+    }
+}
