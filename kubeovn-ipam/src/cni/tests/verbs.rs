@@ -213,3 +213,20 @@ fn subnets_that_overlap_share_their_addresses() {
     assert_eq!(node.ips("x", &conf), ["10.0.0.1/29"]);
     assert_eq!(node.ips("y", &with(conf, "/ipam/subnet", "b")), ["10.0.0.2/24"]);
 }
+
+#[test]
+fn a_renamed_subnet_gives_nothing_that_is_held_under_the_old_name() {
+    let (node, conf) = (Node::default(), subnet("10.0.0.0/30", ""));
+    let renamed = with(conf.clone(), "/ipam/subnets/0/name", "net2");
+    let pod = |container: &str, conf: &Value| {
+        addresses(&node.call_with("ADD", container, POD, conf).output.unwrap())
+    };
+    assert_eq!(node.ips("a", &conf), ["10.0.0.1/30"]);
+    // Of one pod two containers, so that its only grant is replaced within one entry.
+    assert_eq!(pod("old", &conf), ["10.0.0.2/30"]);
+    assert_eq!(pod("new", &conf), ["10.0.0.2/30"]);
+    assert_eq!(node.refused("ADD", "c", &renamed).0, 11);
+    node.do_nothing("DEL", "a", &renamed);
+    assert_eq!(node.ips("c", &renamed), ["10.0.0.1/30"]);
+    assert_eq!(node.refused("ADD", "d", &renamed).0, 11);
+}
