@@ -170,7 +170,7 @@ fn restart(c: &mut Criterion) {
         ledger
     };
     group.bench_function("from the journal", |b| {
-        b.iter(|| {
+        b.iter_with_large_drop(|| {
             let journal = Journal::open(&dir.0, Options::default()).unwrap();
             let mut ledger = empty();
             journal.load(&mut |entry| _ = ledger.apply(&entry).unwrap()).unwrap();
@@ -178,13 +178,13 @@ fn restart(c: &mut Criterion) {
         });
     });
     group.bench_function("from memory", |b| {
-        b.iter(|| {
+        b.iter_with_large_drop(|| {
             let mut ledger = empty();
             entries.iter().for_each(|entry| _ = ledger.apply(entry).unwrap());
             ledger
         });
     });
-    group.bench_function("a fork", |b| b.iter(|| black_box(ledger.clone())));
+    group.bench_function("a fork", |b| b.iter_with_large_drop(|| black_box(ledger.clone())));
     group.finish();
     let size =
         OpenOptions::new().read(true).open(dir.0.join("ledger.journal")).unwrap().metadata().unwrap().len();

@@ -151,12 +151,15 @@ fn digit(c: u8) -> u8 {
 fn pack(uid: &str) -> Option<[u8; 16]> {
     let text: &[u8; 36] = uid.as_bytes().try_into().ok()?;
     let (mut packed, mut wrong) = ([0; 16], 0);
-    let starts = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
-    for (byte, at) in packed.iter_mut().zip(starts) {
-        let value = |at: usize| text.get(at).map_or(255, |c| digit(*c));
-        let (high, low) = (value(at), value(at + 1));
-        wrong |= (high | low) & 0xf0;
-        *byte = high << 4 | low & 15;
+    let mut bytes = packed.iter_mut();
+    for group in text.split(|c| *c == b'-') {
+        let (pairs, odd) = group.as_chunks::<2>();
+        wrong |= if odd.is_empty() { 0 } else { 0xf0 };
+        for ([high, low], byte) in pairs.iter().zip(bytes.by_ref()) {
+            let (high, low) = (digit(*high), digit(*low));
+            wrong |= (high | low) & 0xf0;
+            *byte = high << 4 | low & 15;
+        }
     }
     let dashes = [8, 13, 18, 23].into_iter().all(|at| text.get(at) == Some(&b'-'));
     (dashes && wrong == 0).then_some(packed)
