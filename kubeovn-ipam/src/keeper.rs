@@ -248,10 +248,8 @@ impl<S: Store> Keeper<S> {
     fn compact(&self) -> Result<(), StoreError> {
         // Nobody adds a ledger meanwhile, whose entries would be missing in the snapshot.
         let directory = self.read();
-        let mut all: Vec<_> = directory.ledgers.iter().collect();
-        all.sort_unstable_by_key(|(space, _)| *space);
         // All of them, in one order: nothing is appended meanwhile.
-        let kept: Vec<_> = all.iter().map(|(_, kept)| lock(kept)).collect();
+        let kept: Vec<_> = directory.in_order().map(|kept| lock(kept)).collect();
         let entries = kept.iter().flat_map(|kept| kept.ledger.snapshot());
         let last = Entry::Generation(self.generation.load(Relaxed));
         self.store.compact(&mut entries.chain([last]))
@@ -276,10 +274,7 @@ impl<S: Store> Keeper<S> {
 
     /// All ledgers, in the order of the spaces' names.
     fn all(&self) -> Vec<Arc<Mutex<Kept>>> {
-        let directory = self.read();
-        let mut all: Vec<_> = directory.ledgers.iter().collect();
-        all.sort_unstable_by_key(|(space, _)| *space);
-        all.into_iter().map(|(_, kept)| kept.clone()).collect()
+        self.read().in_order().cloned().collect()
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Directory> {
@@ -294,6 +289,13 @@ impl<S: Store> Keeper<S> {
 impl Directory {
     fn ledger(&mut self, space: &Arc<str>) -> Arc<Mutex<Kept>> {
         self.ledgers.entry(space.clone()).or_default().clone()
+    }
+
+    /// All ledgers, in the order of the spaces' names.
+    fn in_order(&self) -> impl Iterator<Item = &Arc<Mutex<Kept>>> {
+        let mut all: Vec<_> = self.ledgers.iter().collect();
+        all.sort_unstable_by_key(|(space, _)| *space);
+        all.into_iter().map(|(_, kept)| kept)
     }
 }
 

@@ -41,8 +41,8 @@ const MOST_RESTORED: u64 = 1 << 47;
 ///
 /// # Guarantees
 /// Within a space an address and a MAC are held by at most one owner and interface, but for those that a want declares
-/// to share it with. A refused call changes nothing. Dual stack is both families or none. The same calls in the same order give the same answers. No call panics on
-/// what it is given.
+/// to share it with. A refused call changes nothing. Dual stack is both families or none. The same calls in the same
+/// order give the same answers. No call panics on what it is given.
 ///
 /// A clone is a copy of plain memory and independent of its origin: try a change there first.
 #[derive(Clone, Debug, Default)]

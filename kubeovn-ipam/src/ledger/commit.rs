@@ -15,8 +15,11 @@ use super::{
     plan::Plan,
     space::Space,
 };
-use crate::entry::{Entry, Granted, Released, Settlement};
-use crate::{subnet::Subnet, table::hash};
+use crate::{
+    entry::{Entry, Granted, Released, Settlement},
+    subnet::Subnet,
+    table::hash,
+};
 
 /// The ledger has changed since the plan was made: make another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]

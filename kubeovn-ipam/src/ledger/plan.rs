@@ -2,7 +2,7 @@
 
 mod choose;
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use kubeovn_core::{
     addr::Family,
@@ -192,12 +192,11 @@ impl Ledger {
         let source = match &want.from {
             Source::Any => true,
             Source::OneOf(items) => {
-                let is_held = |ip: &std::net::IpAddr| ips.get(Family::of(*ip)) == Some(ip);
+                let is_held = |ip: &IpAddr| ips.get(Family::of(*ip)) == Some(ip);
                 items.is_empty() || items.iter().any(|item| item.iter().all(is_held))
             }
             Source::Pools(names) => {
-                let in_pool =
-                    |ip: &std::net::IpAddr| subnet.pool_name(*ip).is_some_and(|name| names.contains(name));
+                let in_pool = |ip: &IpAddr| subnet.pool_name(*ip).is_some_and(|name| names.contains(name));
                 !ips.is_empty() && ips.iter().all(in_pool)
             }
         };

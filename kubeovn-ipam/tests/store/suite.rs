@@ -177,10 +177,14 @@ fn works_behind_an_arc<S: Store + 'static>(open: Opener<S>) {
     assert_eq!(uids(&open()), ["b"]);
 }
 
+/// Every store passes all of them.
 macro_rules! suite {
-    ($name:ident, $fresh:expr, [$($test:ident),* $(,)?]) => {
-        mod $name {
-            $(#[test] fn $test() { super::$test($fresh); })*
+    ($($test:ident),* $(,)?) => {
+        mod of_memory {
+            $(#[test] fn $test() { super::$test(super::memory()); })*
+        }
+        mod of_the_journal {
+            $(#[test] fn $test() { super::$test(super::journal()); })*
         }
     };
 }
@@ -197,35 +201,15 @@ fn journal() -> Opener<Journal> {
 }
 
 suite!(
-    of_memory,
-    super::memory(),
-    [
-        keeps_order,
-        keeps_all_kinds,
-        replaces_by_a_snapshot,
-        refuses_a_snapshot_that_lacks_something,
-        refuses_foreign_tickets,
-        tells_waste,
-        serves_many_threads,
-        serves_threads_through_compactions,
-        works_behind_an_arc,
-    ]
-);
-
-suite!(
-    of_the_journal,
-    super::journal(),
-    [
-        keeps_order,
-        keeps_all_kinds,
-        replaces_by_a_snapshot,
-        refuses_a_snapshot_that_lacks_something,
-        refuses_foreign_tickets,
-        tells_waste,
-        serves_many_threads,
-        serves_threads_through_compactions,
-        works_behind_an_arc,
-    ]
+    keeps_order,
+    keeps_all_kinds,
+    replaces_by_a_snapshot,
+    refuses_a_snapshot_that_lacks_something,
+    refuses_foreign_tickets,
+    tells_waste,
+    serves_many_threads,
+    serves_threads_through_compactions,
+    works_behind_an_arc,
 );
 
 #[test]

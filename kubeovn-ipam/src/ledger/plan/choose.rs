@@ -188,7 +188,7 @@ impl<'a> Planner<'a> {
         if prefix.is_gateway(number(ip)) {
             return Err(AddrError::Gateway { ip, subnet: subnet.name.clone() });
         }
-        if self.chosen(subnet.space).any(|grant| grant.ips.iter().any(|other| *other == ip)) {
+        if self.is_chosen(ip, subnet.space) {
             let (subnet, holder) = (subnet.name.clone(), self.owner.clone());
             return Err(AddrError::Taken {
                 ip,
