@@ -3,12 +3,12 @@
 //! Every change of grants is planned on the unchanged ledger ([`plan`]), which is where it can be refused, and then
 //! made whole ([`commit`]), which can't fail.
 
+mod apply;
 mod book;
 mod commit;
 mod explain;
 mod history;
 mod plan;
-mod restore;
 mod space;
 
 use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
@@ -75,32 +75,32 @@ impl Ledger {
     /// # Errors
     /// [`AddrError::SpaceFixed`] when the subnet holds grants in another space, [`AddrError::PrefixesFixed`] when it
     /// would lose all of its prefixes, [`AddrError::PoolOverlap`]. Nothing is changed then.
-    pub fn define(&mut self, spec: &Offer) -> Result<(), AddrError> {
-        if let Some((id, subnet)) = self.subnet(&spec.subnet) {
+    pub fn define(&mut self, offer: &Offer) -> Result<(), AddrError> {
+        if let Some((id, subnet)) = self.subnet(&offer.subnet) {
             let from = self.spaces.get(subnet.space).map(|space| space.name.clone()).unwrap_or_default();
-            if from != spec.space && subnet.grants > 0 {
+            if from != offer.space && subnet.grants > 0 {
                 let (subnet, held) = (subnet.name.clone(), subnet.grants);
-                return Err(AddrError::SpaceFixed { subnet, from, to: spec.space.clone(), held });
+                return Err(AddrError::SpaceFixed { subnet, from, to: offer.space.clone(), held });
             }
-            if from == spec.space && subnet.offers(spec) {
+            if from == offer.space && subnet.offers(offer) {
                 return Ok(());
             }
-            subnet.check(spec)?;
-            if from != spec.space {
+            subnet.check(offer)?;
+            if from != offer.space {
                 self.forget(id);
             }
         } else {
-            Subnet::new(spec.subnet.clone(), 0).check(spec)?;
+            Subnet::new(offer.subnet.clone(), 0).check(offer)?;
         }
-        self.step(hash(&spec.subnet));
-        let id = self.subnet_in(&spec.subnet, &spec.space);
+        self.step(hash(&offer.subnet));
+        let id = self.subnet_in(&offer.subnet, &offer.space);
         let held_elsewhere = |cidr: &Cidr| {
             let cidr = *cidr;
             self.others(id).flat_map(move |(_, other)| other.holdings(cidr))
         };
-        let foreign: Vec<IpAddr> = spec.cidrs.iter().flat_map(held_elsewhere).collect();
+        let foreign: Vec<IpAddr> = offer.cidrs.iter().flat_map(held_elsewhere).collect();
         if let Some(subnet) = self.subnets.get_mut(id) {
-            subnet.define(spec, &foreign);
+            subnet.define(offer, &foreign);
         }
         self.mark(id);
         self.meet_neighbours(id);
@@ -169,7 +169,7 @@ impl Ledger {
 
     /// The object of an owner that holds something.
     pub fn uid(&self, owner: &OwnerKey) -> Option<Arc<str>> {
-        self.book.find(owner).and_then(|id| self.book.record(id)).map(|record| self.book.uid(record))
+        self.book.find(owner).one.and_then(|id| self.book.record(id)).map(|record| self.book.uid(record))
     }
 
     /// The owners that hold something and their uids, in the order of the keys.

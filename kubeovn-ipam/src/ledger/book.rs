@@ -111,6 +111,15 @@ impl Record {
     }
 }
 
+/// An owner as the book knows it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Found {
+    /// Of its kind and name.
+    hash: u64,
+    /// One of its grants, if it has any.
+    pub(crate) one: Option<u32>,
+}
+
 /// All grants, by id.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Book {
@@ -143,14 +152,25 @@ impl Book {
         }
     }
 
-    /// One grant of an owner, if it holds any.
-    pub(crate) fn find(&self, key: &OwnerKey) -> Option<u32> {
+    /// Looks for an owner.
+    pub(crate) fn find(&self, key: &OwnerKey) -> Found {
         self.find_by(Identities::hash_of(key), key)
     }
 
-    fn find_by(&self, hash: u64, key: &OwnerKey) -> Option<u32> {
+    /// The same again, after its grants have changed.
+    pub(crate) fn find_again(&self, found: Found, key: &OwnerKey) -> Found {
+        self.find_by(found.hash, key)
+    }
+
+    fn find_by(&self, hash: u64, key: &OwnerKey) -> Found {
         let is = |id| self.grants.get(id).is_some_and(|record| self.identities.is(record.identity(), key));
-        self.by_owner.find(hash, is)
+        Found { hash, one: self.by_owner.find(hash, is) }
+    }
+
+    /// The owner of a grant.
+    fn owner(&self, id: u32) -> Option<Found> {
+        let hash = self.identities.hash(self.grants.get(id)?.identity());
+        Some(Found { hash, one: Some(id) })
     }
 
     /// One grant of each owner.
@@ -158,7 +178,9 @@ impl Book {
         // Of an owner's grants the one with the highest id stands for all.
         self.grants
             .iter()
-            .filter(|(id, _)| self.all_of(Some(*id)).all(|(other, _)| other <= *id))
+            .filter(|(id, _)| {
+                self.owner(*id).is_some_and(|owner| self.all_of(owner).all(|(other, _)| other <= *id))
+            })
             .map(|(_, r)| r)
     }
 
@@ -193,11 +215,11 @@ impl Book {
         self.identities.is(record.identity(), key)
     }
 
-    /// All grants of the owner of one, in no order that means something.
-    pub(crate) fn all_of(&self, one: Option<u32>) -> impl Iterator<Item = (u32, &Record)> {
-        let identity = one.and_then(|id| self.grants.get(id)).map(Record::identity);
-        let chain = identity.map(|identity| self.by_owner.all(self.identities.hash(identity)));
-        let records = chain.into_iter().flatten().filter_map(|id| Some((id, self.grants.get(id)?)));
+    /// All grants of an owner, in no order that means something.
+    pub(crate) fn all_of(&self, owner: Found) -> impl Iterator<Item = (u32, &Record)> {
+        let identity = owner.one.and_then(|id| self.grants.get(id)).map(Record::identity);
+        let chain = identity.map(|_| self.by_owner.all(owner.hash)).into_iter().flatten();
+        let records = chain.filter_map(|id| Some((id, self.grants.get(id)?)));
         records.filter(move |(_, record)| Some(record.identity()) == identity)
     }
 
@@ -216,12 +238,17 @@ impl Book {
         self.nics.get(u32::from_le_bytes(record.nic)).is_some_and(|name| **name == *nic)
     }
 
-    /// Notes a grant. Answers its id, and whether it is the owner's first one from the subnet.
-    pub(crate) fn add(&mut self, key: &OwnerKey, uid: &str, subnet: u32, grant: &Grant) -> (u32, bool) {
-        let hash = Identities::hash_of(key);
-        let one = self.find_by(hash, key);
-        let first = one.is_none() || self.all_of(one).all(|(_, record)| record.subnet() != subnet);
-        let known = one.and_then(|id| self.grants.get(id)).map(|record| record.identity);
+    /// Notes a grant of an owner that was looked for. Answers its id, and whether it is the owner's first one from the
+    /// subnet.
+    pub(crate) fn add(
+        &mut self,
+        owner: Found,
+        (key, uid): (&OwnerKey, &str),
+        subnet: u32,
+        grant: &Grant,
+    ) -> (u32, bool) {
+        let first = self.all_of(owner).all(|(_, record)| record.subnet() != subnet);
+        let known = owner.one.and_then(|id| self.grants.get(id)).map(|record| record.identity);
         let identity = known.unwrap_or_else(|| self.identities.insert(key, uid).to_le_bytes());
         let [a, b, c, d, ..] = grant.ips.v4.map_or(0, number).to_le_bytes();
         let id = self.grants.insert(Record {
@@ -235,7 +262,7 @@ impl Book {
             nic: self.nics.acquire(&grant.nic).to_le_bytes(),
             identity,
         });
-        self.by_owner.insert(hash, id);
+        self.by_owner.insert(owner.hash, id);
         self.owners += usize::from(known.is_none());
         (id, first)
     }
@@ -249,9 +276,10 @@ impl Book {
 
     /// Forgets a grant, and its owner if it was the last one. Answers whether it was the last one from its subnet.
     pub(crate) fn remove(&mut self, id: u32) -> bool {
+        let Some(owner) = self.owner(id) else { return false };
         let (mut last, mut last_here) = (true, true);
         let subnet = self.grants.get(id).map(Record::subnet);
-        for (_, other) in self.all_of(Some(id)).filter(|(other, _)| *other != id) {
+        for (_, other) in self.all_of(owner).filter(|(other, _)| *other != id) {
             last = false;
             last_here &= Some(other.subnet()) != subnet;
         }
@@ -260,7 +288,7 @@ impl Book {
         if record.has.has(Has::V6) {
             self.v6.remove(u32::from_le_bytes(record.v6));
         }
-        self.by_owner.remove(self.identities.hash(record.identity()), id);
+        self.by_owner.remove(owner.hash, id);
         if last {
             self.identities.remove(record.identity());
             self.owners -= 1;

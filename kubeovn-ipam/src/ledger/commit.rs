@@ -1,22 +1,22 @@
-//! Makes changes: planned ones, which nothing can refuse any more, and those that a store remembers.
+//! Makes changes that were planned or checked: nothing can refuse them any more.
 
 use std::{net::IpAddr, sync::Arc};
 
 use kubeovn_core::{
-    addr::{DualStack, Mac},
-    contract::ipam::{AddrError, Grant, Role, Settled},
+    addr::Mac,
+    contract::ipam::{Role, Settled},
     rows::{Millis, OwnerKey},
 };
 use thiserror::Error;
 
 use super::{
     Ledger,
-    book::{Book, MOST, Record},
+    book::{Book, Found, MOST, Record},
     plan::Plan,
     space::Space,
 };
 use crate::{
-    entry::{Entry, Granted, Released, Settlement},
+    entry::{Entry, Granted, Settlement},
     subnet::Subnet,
     table::hash,
 };
@@ -44,52 +44,6 @@ impl Ledger {
         Ok(self.carry_out(plan))
     }
 
-    /// Makes a change that a store remembers; answers the subnets in which something became free. The ledger must have
-    /// taken all earlier entries, and its subnets should be defined: an order of addresses is remembered only in defined
-    /// ones. A grant that is held already is no error.
-    ///
-    /// # Errors
-    /// [`AddrError::Taken`], [`AddrError::MacTaken`] when it contradicts what is held: nothing is changed.
-    pub fn apply(&mut self, entry: &Entry) -> Result<Vec<Arc<str>>, AddrError> {
-        match entry {
-            Entry::Settled(settlement) => return self.apply_settlement(settlement),
-            Entry::Activated { owner, nic } => _ = self.make_active(owner, nic),
-            Entry::Generation(generation) => self.raise(*generation),
-            Entry::Shelved(shelves) => {
-                let id = self.subnet_ids.get(&shelves.subnet);
-                if let Some(subnet) = id.and_then(|id| self.subnets.get_mut(*id)) {
-                    subnet.recall(shelves);
-                }
-            }
-        }
-        self.step(0);
-        Ok(Vec::new())
-    }
-
-    /// Entries from which a ledger with the same subnets becomes the same as this one.
-    pub fn snapshot(&self) -> Vec<Entry> {
-        let mut settlements: Vec<Settlement> = Vec::with_capacity(self.book.owner_count());
-        let mut records: Vec<_> = self.book.records().collect();
-        records.sort_unstable_by_key(|(_, record)| record.generation());
-        for (_, record) in records {
-            let grant = self.grant(record);
-            settlements.push(Settlement {
-                owner: self.book.key(record),
-                uid: self.book.uid(record),
-                at: grant.since,
-                released: Vec::new(),
-                granted: vec![Granted { grant, picked_v4: false, picked_v6: false }],
-            });
-        }
-        let mut shelves: Vec<_> = self.subnets.iter().flat_map(|(_, subnet)| subnet.shelves()).collect();
-        shelves.sort_by(|a, b| (&a.subnet, a.family, &a.pool).cmp(&(&b.subnet, b.family, &b.pool)));
-        let grants = settlements.into_iter().map(Entry::Settled);
-        grants
-            .chain([Entry::Generation(self.generation)])
-            .chain(shelves.into_iter().map(Entry::Shelved))
-            .collect()
-    }
-
     /// Of those that share what one interface holds, it is the one that uses it from now on. Nothing else changes.
     ///
     /// Answers the entry to be made durable; `None` when it is active already, or holds nothing.
@@ -101,65 +55,39 @@ impl Ledger {
     pub(crate) fn carry_out(&mut self, plan: Plan) -> Settled {
         let changed = !plan.is_empty();
         // What changes nothing makes no other plan stale.
-        let freed =
-            if changed { self.make(&plan.settlement, &plan.dropped, &plan.subnets) } else { Vec::new() };
+        let freed = if changed {
+            self.make(&plan.settlement, plan.owner, &plan.dropped, plan.subnets.iter().copied())
+        } else {
+            Vec::new()
+        };
         Settled { changed, freed, grants: plan.into_grants() }
     }
 
-    fn apply_settlement(&mut self, settlement: &Settlement) -> Result<Vec<Arc<str>>, AddrError> {
-        let Settlement { owner, uid, released, granted, .. } = settlement;
-        // Where it will be: a subnet is in one space, that of who names it first.
-        let space = |grant: &Grant| {
-            let known =
-                self.subnet(&grant.subnet).and_then(|(id, _)| self.space_of(id)).map(|space| &space.name);
-            let first =
-                || granted.iter().map(|other| &other.grant).find(|other| other.subnet == grant.subnet);
-            known.or_else(|| first().map(|other| &other.space)).cloned().unwrap_or_default()
-        };
-        let is_right = |grant: &Grant| by_family(&grant.ips) == grant.ips && space(grant) == grant.space;
-        if !granted.iter().all(|granted| is_right(&granted.grant)) {
-            let right = |granted: &Granted| {
-                let (ips, space) = (by_family(&granted.grant.ips), space(&granted.grant));
-                Granted { grant: Grant { ips, space, ..granted.grant.clone() }, ..granted.clone() }
-            };
-            let granted = granted.iter().map(right).collect();
-            return self.apply_settlement(&Settlement { granted, ..settlement.clone() });
-        }
-        let gone = |released: &Released| {
-            let is = |record: &Record| {
-                record.generation() == released.generation && self.book.is_for(record, &released.nic)
-            };
-            let mut held = self.book.all_of(self.book.find(owner));
-            held.find(|(_, record)| is(record)).map(|(id, _)| id)
-        };
-        let dropped: Vec<u32> = released.iter().filter_map(gone).collect();
-        let mut again = Vec::new();
-        for (i, new) in granted.iter().enumerate() {
-            let earlier = granted.iter().take(i).map(|earlier| &earlier.grant);
-            check_apart(owner, &new.grant, earlier)?;
-            if !self.check(owner, uid, &new.grant, &dropped)? {
-                again.push(i);
-            }
-        }
-        if !again.is_empty() {
-            let new = granted.iter().enumerate().filter(|(i, _)| !again.contains(i));
-            let granted = new.map(|(_, granted)| granted.clone()).collect();
-            return self.apply_settlement(&Settlement { granted, ..settlement.clone() });
-        }
-        let place = |granted: &Granted| self.subnet_in(&granted.grant.subnet, &granted.grant.space);
-        let subnets: Vec<u32> = granted.iter().map(place).collect();
-        Ok(self.make(settlement, &dropped, &subnets))
-    }
-
-    /// Makes a change that was checked.
-    fn make(&mut self, settlement: &Settlement, dropped: &[u32], subnets: &[u32]) -> Vec<Arc<str>> {
+    /// Makes a change that was checked, of an owner that was looked for; `subnets` are those of the grants that come.
+    pub(super) fn make(
+        &mut self,
+        settlement: &Settlement,
+        mut owner: Found,
+        dropped: &[u32],
+        subnets: impl IntoIterator<Item = u32>,
+    ) -> Vec<Arc<str>> {
         let (mut freed, mut left) = (Vec::new(), Vec::new());
         for id in dropped {
             left.extend(self.detach(*id, settlement.at, &mut freed));
         }
+        if !dropped.is_empty() {
+            owner = self.book.find_again(owner, &settlement.owner);
+        }
         for (granted, subnet) in settlement.granted.iter().zip(subnets) {
             self.generation = self.generation.max(granted.grant.generation.min(MOST));
-            self.attach(settlement, *subnet, granted);
+            let who = (&settlement.owner, &*settlement.uid);
+            let (id, first) = self.book.add(owner, who, subnet, &granted.grant);
+            owner.one = Some(id);
+            if let Some(subnet) = self.subnets.get_mut(subnet) {
+                subnet.count_in(who.0.kind, &who.0.name);
+                subnet.owners += usize::from(first);
+            }
+            self.attach(id, subnet, granted, settlement.at);
         }
         self.step(self.generation ^ hash(&settlement.uid) ^ settlement.at.rotate_left(32));
         // Of what was left only here is it known whether something else came in.
@@ -172,14 +100,11 @@ impl Ledger {
         self.still_free(&freed)
     }
 
-    fn attach(&mut self, settlement: &Settlement, subnet_id: u32, granted: &Granted) {
+    /// A grant that the book has comes into its subnet and space.
+    fn attach(&mut self, id: u32, subnet_id: u32, granted: &Granted, now: Millis) {
         let Granted { grant, picked_v4, picked_v6 } = granted;
-        let owner = &settlement.owner;
-        let (id, newcomer) = self.book.add(owner, &settlement.uid, subnet_id, grant);
-        let Some(subnet) = self.subnets.get_mut(subnet_id) else { return };
-        subnet.count_in(owner.kind, &owner.name);
-        subnet.owners += usize::from(newcomer);
-        let Some(space) = self.spaces.get_mut(subnet.space) else { return };
+        let space = self.subnets.get(subnet_id).and_then(|subnet| self.spaces.get_mut(subnet.space));
+        let Some(space) = space else { return };
         let alone = space.enter(&self.book, id);
         if grant.role == Role::Active && (alone != grant.ips || grant.ips.is_empty()) {
             // Who stood by has taken over for the moment in which the active one's grant was replaced.
@@ -189,7 +114,7 @@ impl Ledger {
         for ip in alone.iter().copied() {
             let picked = if ip.is_ipv4() { *picked_v4 } else { *picked_v6 };
             let Some(subnet) = self.subnets.get_mut(subnet_id) else { return };
-            let inside = subnet.hold(ip, picked, settlement.at);
+            let inside = subnet.hold(ip, picked, now);
             for other in self.concerned(subnet_id, inside) {
                 if let Some(other) = self.subnets.get_mut(other) {
                     other.block(ip);
@@ -261,7 +186,7 @@ impl Ledger {
         by_ip.chain(by_mac).filter(|other| *other != id).collect()
     }
 
-    fn make_active(&mut self, owner: &OwnerKey, nic: &str) -> bool {
+    pub(super) fn make_active(&mut self, owner: &OwnerKey, nic: &str) -> bool {
         let Some((id, record)) = self.book.find_for(owner, nic) else { return false };
         if record.role() == Role::Active {
             return false;
@@ -309,37 +234,4 @@ impl Ledger {
         names.dedup();
         names
     }
-}
-
-/// Addresses in the places of their families.
-fn by_family(ips: &DualStack<IpAddr>) -> DualStack<IpAddr> {
-    let mut right = DualStack::default();
-    ips.iter().for_each(|ip| _ = right.put(*ip));
-    right
-}
-
-/// Grants of one entry have nothing in common: no ledger wrote one in which they do.
-fn check_apart<'g>(
-    owner: &OwnerKey,
-    grant: &Grant,
-    earlier: impl Iterator<Item = &'g Grant>,
-) -> Result<(), AddrError> {
-    for other in earlier.filter(|other| other.space == grant.space || other.nic == grant.nic) {
-        let same_nic = other.nic == grant.nic;
-        let shared = grant.ips.iter().find(|ip| same_nic || other.ips.iter().any(|held| held == *ip));
-        let (subnet, holder) = (grant.subnet.clone(), owner.clone());
-        if let Some(ip) = shared.copied() {
-            let Grant { since, generation, .. } = *other;
-            return Err(AddrError::Taken { ip, subnet, holder, since, generation });
-        }
-        if let Some(mac) = grant.mac.filter(|mac| same_nic || other.mac == Some(*mac)) {
-            return Err(AddrError::MacTaken { mac, subnet, holder });
-        }
-        if same_nic {
-            let ip = other.ips.iter().next().copied().unwrap_or(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED));
-            let Grant { since, generation, .. } = *other;
-            return Err(AddrError::Taken { ip, subnet, holder, since, generation });
-        }
-    }
-    Ok(())
 }

@@ -13,7 +13,7 @@ use kubeovn_core::{
 use self::choose::Planner;
 use super::{
     Ledger,
-    book::{MOST, Record},
+    book::{Found, MOST, Record},
 };
 use crate::entry::{Entry, Granted, Released, Settlement};
 
@@ -24,6 +24,8 @@ use crate::entry::{Entry, Granted, Released, Settlement};
 pub struct Plan {
     /// Of the ledger that it was made from.
     pub(super) version: u64,
+    /// The owner, before the change.
+    pub(super) owner: Found,
     /// Grants that go, by their ids.
     pub(super) dropped: Vec<u32>,
     /// Subnets of the grants that come.
@@ -102,11 +104,11 @@ impl Ledger {
         let matches = |record: &Record| {
             self.book.is_for(record, nic) && generation.is_none_or(|wanted| record.generation() == wanted)
         };
-        let first = self.book.find(owner);
+        let found = self.book.find(owner);
         let dropped =
-            self.book.all_of(first).filter(|(_, record)| matches(record)).map(|(id, _)| id).collect();
-        let uid = first.and_then(|id| self.book.record(id)).map(|record| self.book.uid(record));
-        self.change((owner, &uid.unwrap_or_default()), dropped, (vec![], vec![]), vec![], now)
+            self.book.all_of(found).filter(|(_, record)| matches(record)).map(|(id, _)| id).collect();
+        let uid = found.one.and_then(|id| self.book.record(id)).map(|record| self.book.uid(record));
+        self.change((found, owner, &uid.unwrap_or_default()), dropped, (vec![], vec![]), vec![], now)
     }
 
     fn plan_wants(
@@ -118,12 +120,10 @@ impl Ledger {
         now: Millis,
     ) -> Result<Plan, AddrError> {
         let (book, now) = (&self.book, now.min(MOST));
-        let first = book.find(owner);
-        let same = first.and_then(|id| book.record(id)).is_some_and(|known| book.has_uid(known, uid));
-        let held_for = |want: &Want| {
-            let mut held = book.all_of(first.filter(|_| same));
-            held.find(|(_, record)| book.is_for(record, &want.nic))
-        };
+        let found = book.find(owner);
+        let same = found.one.and_then(|id| book.record(id)).is_some_and(|known| book.has_uid(known, uid));
+        let held_for =
+            |want: &Want| book.all_of(found).find(|(_, record)| same && book.is_for(record, &want.nic));
         let is_first =
             |(i, want): (usize, &Want)| wants.iter().take(i).all(|earlier| earlier.nic != want.nic);
         let wanted = || wants.iter().enumerate().filter(|item| is_first(*item)).map(|(_, want)| want);
@@ -137,7 +137,7 @@ impl Ledger {
             asked_about && !kept.contains(id)
         };
         let dropped: Vec<u32> =
-            book.all_of(first).filter(|(id, record)| goes(id, record)).map(|(id, _)| id).collect();
+            book.all_of(found).filter(|(id, record)| goes(id, record)).map(|(id, _)| id).collect();
 
         let mut planner = Planner::new(self, owner, uid, wants, dropped, now);
         let mut answers: Vec<Option<Answer>> = Vec::new();
@@ -159,12 +159,12 @@ impl Ledger {
         }
         let Planner { dropped, granted, subnets, .. } = planner;
         let answers = answers.into_iter().flatten().collect();
-        Ok(self.change((owner, uid), dropped, (granted, subnets), answers, now))
+        Ok(self.change((found, owner, uid), dropped, (granted, subnets), answers, now))
     }
 
     fn change(
         &self,
-        (owner, uid): (&OwnerKey, &Arc<str>),
+        (found, owner, uid): (Found, &OwnerKey, &Arc<str>),
         dropped: Vec<u32>,
         (granted, subnets): (Vec<Granted>, Vec<u32>),
         answers: Vec<Answer>,
@@ -177,7 +177,7 @@ impl Ledger {
         };
         let released = dropped.iter().filter_map(released).collect();
         let settlement = Settlement { owner: owner.clone(), uid: uid.clone(), at, released, granted };
-        Plan { version: self.version, dropped, subnets, settlement, answers }
+        Plan { version: self.version, owner: found, dropped, subnets, settlement, answers }
     }
 
     /// Is what is held what is wanted? A prefix that was changed since is no reason to change what an interface runs

@@ -140,29 +140,28 @@ fn kind_number(kind: OwnerKind) -> u8 {
 
 /// The value of a hexadecimal digit as Kubernetes writes it; 255 for all else.
 fn digit(c: u8) -> u8 {
-    match c {
-        b'0'..=b'9' => c - b'0',
-        b'a'..=b'f' => c - b'a' + 10,
-        _ => 255,
-    }
+    let (decimal, letter) = (c.wrapping_sub(b'0'), c.wrapping_sub(b'a'));
+    let beyond = if letter < 6 { letter + 10 } else { 255 };
+    if decimal < 10 { decimal } else { beyond }
 }
 
-/// A UUID as Kubernetes writes it, in 16 bytes.
+/// A UUID as Kubernetes writes it, in 16 bytes. Without branches for its digits: this is on the way of every grant.
 fn pack(uid: &str) -> Option<[u8; 16]> {
     let text: &[u8; 36] = uid.as_bytes().try_into().ok()?;
-    let (mut packed, mut wrong) = ([0; 16], 0);
-    let mut bytes = packed.iter_mut();
-    for group in text.split(|c| *c == b'-') {
-        let (pairs, odd) = group.as_chunks::<2>();
-        wrong |= if odd.is_empty() { 0 } else { 0xf0 };
-        for ([high, low], byte) in pairs.iter().zip(bytes.by_ref()) {
-            let (high, low) = (digit(*high), digit(*low));
-            wrong |= (high | low) & 0xf0;
-            *byte = high << 4 | low & 15;
-        }
-    }
-    let dashes = [8, 13, 18, 23].into_iter().all(|at| text.get(at) == Some(&b'-'));
-    (dashes && wrong == 0).then_some(packed)
+    let (first, rest) = text.split_first_chunk::<8>()?;
+    let [b'-', rest @ ..] = rest else { return None };
+    let (groups, last) = rest.split_first_chunk::<15>()?;
+    let [a, b, c, d, b'-', e, f, g, h, b'-', i, j, k, l, b'-'] = *groups else { return None };
+    let mut digits = [0; 32];
+    digits.first_chunk_mut()?.clone_from(first);
+    digits.get_mut(8..)?.first_chunk_mut()?.clone_from(&[a, b, c, d, e, f, g, h, i, j, k, l]);
+    digits.last_chunk_mut::<12>()?.copy_from_slice(last);
+    let digits = digits.map(digit);
+    let wrong = digits.iter().fold(0, |wrong, digit| wrong | digit) & 0xf0 != 0;
+    let mut packed = [0; 16];
+    let (pairs, _) = digits.as_chunks::<2>();
+    packed.iter_mut().zip(pairs).for_each(|(byte, [high, low])| *byte = high << 4 | low);
+    (!wrong).then_some(packed)
 }
 
 fn unpack(bytes: &[u8]) -> Option<Arc<str>> {

@@ -8,9 +8,14 @@ const NONE: u32 = u32::MAX;
 /// Ids by hash: open addressing, linear probing, no tombstones. A slot has 24 bits of the hash beside the id, so that
 /// neither a miss nor growing touches a record; 7 bytes, 70 to 88 % of them in use. Of one hash there may be several
 /// ids.
+///
+/// Slots lie in the order of their tags over the whole table: a search that meets a higher one ends, also in a
+/// crowded place. What is pushed over the end makes the table a little longer.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Index {
     slots: Vec<Slot>,
+    /// So many slots the tags are spread over; the rest is for what was pushed over the end.
+    spread: usize,
     len: usize,
 }
 
@@ -52,69 +57,60 @@ impl Index {
     /// Every id that may have this hash.
     pub(crate) fn all(&self, hash: u64) -> impl Iterator<Item = u32> + '_ {
         let tag = tag(hash);
-        let mut at = self.home(tag);
-        // At most 7 of 8 slots are in use, so every chain ends.
-        std::iter::from_fn(move || {
-            loop {
-                let slot = self.slots.get(at)?;
-                if slot.is_empty() {
-                    return None;
-                }
-                at = self.after(at);
-                if slot.tag() == tag {
-                    return Some(slot.id());
-                }
-            }
-        })
+        let chain = self.slots.get(self.home(tag)..).unwrap_or_default().iter();
+        let chain = chain.take_while(move |slot| !slot.is_empty() && slot.tag() <= tag);
+        chain.filter(move |slot| slot.tag() == tag).map(|slot| slot.id())
     }
 
     /// Adds an id that is not in.
     pub(crate) fn insert(&mut self, hash: u64, id: u32) {
-        if (self.len + 1) * 8 > self.slots.len() * 7 {
-            let bigger = vec![EMPTY; (self.slots.len() + self.slots.len() / 4).max(8)];
-            for slot in std::mem::replace(&mut self.slots, bigger) {
-                if !slot.is_empty() {
-                    self.put(slot);
-                }
-            }
+        if (self.len + 1) * 8 > self.spread * 7 {
+            self.grow();
         }
-        self.put(Slot::new(tag(hash), id));
+        let slot = Slot::new(tag(hash), id);
+        let place = self.end_of_chain(self.home(slot.tag()), |other| other.tag() <= slot.tag());
+        // What lies there, and all up to the next gap, makes room.
+        let gap = self.end_of_chain(place, |_| true);
+        if gap == self.slots.len() {
+            self.slots.push(EMPTY);
+        }
+        self.slots.copy_within(place..gap, place + 1);
+        self.set(place, slot);
         self.len += 1;
     }
 
-    /// Removes an id and closes the gap that it leaves in its chain.
+    /// Removes an id; what lies behind it and could not be at its home moves up.
     pub(crate) fn remove(&mut self, hash: u64, id: u32) {
         let gone = Slot::new(tag(hash), id);
-        let mut hole = self.home(gone.tag());
-        while !self.at(hole).is_empty() && self.at(hole) != gone {
-            hole = self.after(hole);
-        }
-        if self.at(hole).is_empty() {
+        let place = self.end_of_chain(self.home(gone.tag()), |other| *other != gone);
+        if self.slots.get(place) != Some(&gone) {
             return;
         }
+        let mut end = place + 1;
+        while self.slots.get(end).is_some_and(|slot| !slot.is_empty() && self.home(slot.tag()) < end) {
+            end += 1;
+        }
+        self.slots.copy_within(place + 1..end, place);
+        self.set(end - 1, EMPTY);
         self.len -= 1;
-        let mut at = self.after(hole);
-        while !self.at(at).is_empty() {
-            let moved = self.at(at);
-            if self.way(self.home(moved.tag()), at) >= self.way(hole, at) {
-                self.set(hole, moved);
-                hole = at;
-            }
-            at = self.after(at);
-        }
-        self.set(hole, EMPTY);
     }
 
-    fn put(&mut self, slot: Slot) {
-        let mut at = self.home(slot.tag());
-        while !self.at(at).is_empty() {
-            at = self.after(at);
+    /// A quarter more slots. All stay in their order, so that the old table and the new one are gone through once.
+    fn grow(&mut self) {
+        self.spread = (self.spread + self.spread / 4).max(8);
+        let mut bigger = Vec::with_capacity(self.spread);
+        for slot in std::mem::take(&mut self.slots).into_iter().filter(|slot| !slot.is_empty()) {
+            bigger.resize(self.home(slot.tag()).max(bigger.len()), EMPTY);
+            bigger.push(slot);
         }
-        self.set(at, slot);
+        bigger.resize(self.spread.max(bigger.len()), EMPTY);
+        self.slots = bigger;
     }
 
-    fn at(&self, at: usize) -> Slot {
-        self.slots.get(at).copied().unwrap_or(EMPTY)
+    /// The first slot from here that is empty or not `passed`; behind the last one if there is none.
+    fn end_of_chain(&self, from: usize, passed: impl Fn(&Slot) -> bool) -> usize {
+        let chain = self.slots.get(from..).unwrap_or_default().iter();
+        from + chain.take_while(|slot| !slot.is_empty() && passed(slot)).count()
     }
 
     fn set(&mut self, at: usize, slot: Slot) {
@@ -125,16 +121,7 @@ impl Index {
 
     /// Where the chain of a tag begins: tags are spread over the table in their order, whatever its size.
     fn home(&self, tag: u32) -> usize {
-        (tag as usize * self.slots.len()) >> TAG_BITS
-    }
-
-    fn after(&self, at: usize) -> usize {
-        if at + 1 >= self.slots.len() { 0 } else { at + 1 }
-    }
-
-    /// How far it is from one slot to another, around the end.
-    fn way(&self, from: usize, to: usize) -> usize {
-        if to >= from { to - from } else { to + self.slots.len() - from }
+        (tag as usize * self.spread) >> TAG_BITS
     }
 }
 
