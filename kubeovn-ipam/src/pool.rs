@@ -22,7 +22,7 @@ use crate::{
 /// A random order reaches every address with the same probability only if all windows are open; smaller pools than
 /// this are opened at once.
 const OPEN_WHOLE: u128 = 1 << 24;
-/// No more windows than this are opened at once, for an address or for what a snapshot says: 24 KiB each.
+/// No more windows than this are opened at once, for an address or for what a snapshot says.
 const MOST_OPENED: usize = 1 << 10;
 
 /// The state of some addresses.

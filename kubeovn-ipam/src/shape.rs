@@ -6,10 +6,10 @@ use kubeovn_core::addr::{Cidr, Family, IpRange, number};
 
 use crate::range_set::RangeSet;
 
-/// Largest windows as powers of two: an IPv4 /8 is whole (6 MiB once used), IPv6 goes by 65 536 (24 KiB each).
+/// Largest windows as powers of two: IPv4 goes by a /12 (400 KiB once used), IPv6 by 65 536 (24 KiB each).
 const fn window_bits(family: Family) -> u8 {
     match family {
-        Family::V4 => 24,
+        Family::V4 => 20,
         Family::V6 => 16,
     }
 }

@@ -309,8 +309,6 @@ fn held_in(family: Family, pool: &Pool) -> impl Iterator<Item = IpAddr> + '_ {
 
 /// By what the holders of a full pool are summed up: pods by namespace, others by kind.
 fn group(kind: OwnerKind, name: &str) -> &str {
-    match (kind, name.split_once('/')) {
-        (OwnerKind::Pod, Some((namespace, _))) => namespace,
-        _ => kind.word(),
-    }
+    let namespace = name.bytes().position(|byte| byte == b'/').and_then(|end| name.get(..end));
+    namespace.filter(|_| kind == OwnerKind::Pod).unwrap_or_else(|| kind.word())
 }

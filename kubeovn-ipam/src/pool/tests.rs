@@ -291,10 +291,17 @@ fn the_ends_of_the_address_space_are_no_edge() {
 }
 
 #[test]
-fn a_class_a_pool_is_one_window() {
+fn a_class_a_pool_opens_its_windows_as_they_are_needed() {
     let mut pool = pool("10.0.0.0/8", "10.0.0.1", &[]);
     assert_eq!((pick(&mut pool), pool.segments.len()), (Some(n("10.0.0.2")), 1));
-    assert_eq!((pool.available(), pool.frontier), ((1 << 24) - 4, None));
+    assert_eq!((pool.available(), pool.frontier), ((1 << 24) - 4, Some(n("10.16.0.0"))));
+    (3..1 << 20).for_each(|i| pool.take(n("10.0.0.0") + i));
+    assert_eq!((pick(&mut pool), pick(&mut pool)), (Some(n("10.16.0.0")), Some(n("10.16.0.1"))));
+    let mut random = Pool::new(shape("10.0.0.0/8", "10.0.0.1", &[]), Order::Random { seed: 5 });
+    let drawn: BTreeSet<u128> = (0..400).map_while(|_| pick(&mut random)).collect();
+    let upper = drawn.iter().filter(|drawn| **drawn >= n("10.128.0.0")).count();
+    assert_eq!((drawn.len(), random.segments.len()), (400, 16));
+    assert!((160..240).contains(&upper), "{upper}");
 }
 
 #[test]

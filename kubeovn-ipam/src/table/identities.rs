@@ -39,14 +39,13 @@ impl Identities {
         let uid = packed.as_ref().map_or(uid.as_bytes(), |bytes| bytes.as_slice());
         let name = key.name.as_bytes();
         let length = |bytes: &[u8]| u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_le_bytes();
-        let head = [kind_number(key.kind), u8::from(packed.is_some())];
-        let (id, room) = self.room(HEAD + name.len() + uid.len());
-        let mut at = 0;
-        for part in [&head[..], &length(name), &length(uid), name, uid] {
-            if let Some(place) = room.get_mut(at..at + part.len()) {
-                place.copy_from_slice(part);
-            }
-            at += part.len();
+        let ([a, b, c, d], [e, f, g, h]) = (length(name), length(uid));
+        let head = [kind_number(key.kind), u8::from(packed.is_some()), a, b, c, d, e, f, g, h];
+        let (id, mut room) = self.room(HEAD + name.len() + uid.len());
+        for part in [&head[..], name, uid] {
+            let Some((place, rest)) = room.split_at_mut_checked(part.len()) else { break };
+            place.copy_from_slice(part);
+            room = rest;
         }
         id
     }

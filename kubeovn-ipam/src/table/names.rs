@@ -9,12 +9,16 @@ use super::{FixedMap, Slab};
 pub(crate) struct Names {
     names: Slab<(Arc<str>, u32)>,
     ids: FixedMap<Arc<str>, u32>,
+    /// The id that was asked for last: often it is the same again.
+    last: u32,
 }
 
 impl Names {
     /// The id of a name, used once more.
     pub(crate) fn acquire(&mut self, name: &Arc<str>) -> u32 {
-        if let Some(id) = self.ids.get(name).copied() {
+        let is_last = self.get(self.last).is_some_and(|last| Arc::ptr_eq(last, name) || last == name);
+        if let Some(id) = if is_last { Some(self.last) } else { self.ids.get(name).copied() } {
+            self.last = id;
             if let Some((_, users)) = self.names.get_mut(id) {
                 *users += 1;
             }
