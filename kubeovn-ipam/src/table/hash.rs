@@ -50,9 +50,9 @@ impl Hasher for Fold {
         // Two reads that may overlap have all of what is left; how much it is tells equal ones apart.
         let long = |bytes: &[u8; 8]| u64::from_le_bytes(*bytes);
         let short = |bytes: &[u8; 4]| u64::from(u32::from_le_bytes(*bytes));
-        let (a, b) = if let (Some(first), Some(last)) = (rest.first_chunk(), rest.last_chunk()) {
+        let (a, b) = if let (Some(first), Some(last)) = (rest.first_chunk::<8>(), rest.last_chunk::<8>()) {
             (long(first), long(last))
-        } else if let (Some(first), Some(last)) = (rest.first_chunk(), rest.last_chunk()) {
+        } else if let (Some(first), Some(last)) = (rest.first_chunk::<4>(), rest.last_chunk::<4>()) {
             (short(first), short(last))
         } else {
             (rest.iter().fold(0, |all, byte| all << 8 | u64::from(*byte)), 0)

@@ -32,16 +32,16 @@ fn slot(tag: u32, id: u32) -> Slot {
     [a, b, c, d, e, f, g]
 }
 
-fn id_of([a, b, c, d, ..]: &Slot) -> u32 {
-    !u32::from_le_bytes([*a, *b, *c, *d])
+fn id_of([a, b, c, d, ..]: Slot) -> u32 {
+    !u32::from_le_bytes([a, b, c, d])
 }
 
-fn tag_of([_, _, _, d, e, f, g]: &Slot) -> u32 {
+fn tag_of([_, _, _, d, e, f, g]: Slot) -> u32 {
     // The same bytes as above, but four of them are read at once.
-    !u32::from_le_bytes([*d, *e, *f, *g]) >> 8
+    !u32::from_le_bytes([d, e, f, g]) >> 8
 }
 
-fn is_empty(slot: &Slot) -> bool {
+fn is_empty(slot: Slot) -> bool {
     id_of(slot) == NONE
 }
 
@@ -55,7 +55,7 @@ impl Index {
     pub(crate) fn all(&self, hash: u64) -> impl Iterator<Item = u32> + '_ {
         let tag = tag(hash);
         let chain = self.slots.get(self.first_of(tag)..).unwrap_or_default().iter();
-        chain.take_while(move |slot| tag_of(slot) == tag && !is_empty(slot)).map(id_of)
+        chain.copied().take_while(move |slot| tag_of(*slot) == tag && !is_empty(*slot)).map(id_of)
     }
 
     /// Adds an id that is not in.
@@ -67,8 +67,7 @@ impl Index {
         // What lies there, and all up to the next gap, makes room.
         let gap = self.skip(place, |slot| !is_empty(slot));
         if gap == self.slots.len() {
-            self.slots.reserve_exact(MARGIN);
-            self.slots.push(EMPTY);
+            self.lengthen(EMPTY);
         }
         self.slots.copy_within(place..gap, place + 1);
         self.set(place, slot(tag(hash), id));
@@ -78,12 +77,12 @@ impl Index {
     /// Removes an id; what lies behind it and could not be at its home moves up.
     pub(crate) fn remove(&mut self, hash: u64, id: u32) {
         let gone = slot(tag(hash), id);
-        let place = self.skip(self.first_of(tag(hash)), |slot| *slot != gone && tag_of(slot) == tag(hash));
+        let place = self.skip(self.first_of(tag(hash)), |slot| slot != gone && tag_of(slot) == tag(hash));
         if self.slots.get(place) != Some(&gone) {
             return;
         }
         let mut end = place + 1;
-        while self.slots.get(end).is_some_and(|slot| !is_empty(slot) && self.home(tag_of(slot)) < end) {
+        while self.slots.get(end).is_some_and(|slot| !is_empty(*slot) && self.home(tag_of(*slot)) < end) {
             end += 1;
         }
         self.slots.copy_within(place + 1..end, place);
@@ -96,14 +95,22 @@ impl Index {
         self.spread = (self.spread + self.spread / 4).max(8);
         let before = std::mem::replace(&mut self.slots, vec![EMPTY; self.spread]);
         let mut end = 0;
-        for slot in before.iter().filter(|slot| !is_empty(slot)) {
+        for slot in before.into_iter().filter(|slot| !is_empty(*slot)) {
             end = end.max(self.home(tag_of(slot)));
             match self.slots.get_mut(end) {
-                Some(place) => *place = *slot,
-                None => self.slots.push(*slot),
+                Some(place) => *place = slot,
+                None => self.lengthen(slot),
             }
             end += 1;
         }
+    }
+
+    /// Adds a slot behind the end; not room for as many again, which the vector would take by itself.
+    fn lengthen(&mut self, slot: Slot) {
+        if self.slots.len() == self.slots.capacity() {
+            self.slots.reserve_exact(MARGIN);
+        }
+        self.slots.push(slot);
     }
 
     /// Where the first one of a tag is, or would be.
@@ -112,9 +119,9 @@ impl Index {
     }
 
     /// The first slot from here that is not `passed`; behind the last one if there is none.
-    fn skip(&self, from: usize, passed: impl Fn(&Slot) -> bool) -> usize {
+    fn skip(&self, from: usize, passed: impl Fn(Slot) -> bool) -> usize {
         let chain = self.slots.get(from..).unwrap_or_default();
-        from + chain.iter().position(|slot| !passed(slot)).unwrap_or(chain.len())
+        from + chain.iter().position(|slot| !passed(*slot)).unwrap_or(chain.len())
     }
 
     fn set(&mut self, at: usize, slot: Slot) {

@@ -7,7 +7,7 @@ use super::{FixedMap, Slab};
 /// Names as small numbers, counted, so that names that nobody uses any more are forgotten.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Names {
-    names: Slab<(Arc<str>, u32)>,
+    all: Slab<(Arc<str>, u32)>,
     ids: FixedMap<Arc<str>, u32>,
     /// The id that was asked for last: often it is the same again.
     last: u32,
@@ -19,22 +19,22 @@ impl Names {
         let is_last = self.get(self.last).is_some_and(|last| Arc::ptr_eq(last, name) || last == name);
         if let Some(id) = if is_last { Some(self.last) } else { self.ids.get(name).copied() } {
             self.last = id;
-            if let Some((_, users)) = self.names.get_mut(id) {
+            if let Some((_, users)) = self.all.get_mut(id) {
                 *users += 1;
             }
             return id;
         }
-        let id = self.names.insert((name.clone(), 1));
+        let id = self.all.insert((name.clone(), 1));
         self.ids.insert(name.clone(), id);
         id
     }
 
     /// The name is used once less.
     pub(crate) fn release(&mut self, id: u32) {
-        let Some((_, users)) = self.names.get_mut(id) else { return };
+        let Some((_, users)) = self.all.get_mut(id) else { return };
         *users -= 1;
         if *users == 0
-            && let Some((name, _)) = self.names.remove(id)
+            && let Some((name, _)) = self.all.remove(id)
         {
             self.ids.remove(&name);
         }
@@ -42,7 +42,7 @@ impl Names {
 
     /// The name of an id.
     pub(crate) fn get(&self, id: u32) -> Option<&Arc<str>> {
-        self.names.get(id).map(|(name, _)| name)
+        self.all.get(id).map(|(name, _)| name)
     }
 }
 
