@@ -1,7 +1,7 @@
 //! The ledger: subnets, spaces and grants, and the calls that change them.
 //!
 //! Every change of grants is planned on the unchanged ledger ([`plan`]), which is where it can be refused, and then
-//! made whole ([`commit`]), which can't fail.
+//! made whole ([`commit`]), which can't fail. What a store remembers is checked and made in one step ([`apply`]).
 
 mod apply;
 mod book;

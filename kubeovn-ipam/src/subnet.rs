@@ -309,6 +309,7 @@ fn held_in(family: Family, pool: &Pool) -> impl Iterator<Item = IpAddr> + '_ {
 
 /// By what the holders of a full pool are summed up: pods by namespace, others by kind.
 fn group(kind: OwnerKind, name: &str) -> &str {
+    // Byte by byte: a namespace is short, and this is on the way of every grant.
     let namespace = name.bytes().position(|byte| byte == b'/').and_then(|end| name.get(..end));
     namespace.filter(|_| kind == OwnerKind::Pod).unwrap_or_else(|| kind.word())
 }

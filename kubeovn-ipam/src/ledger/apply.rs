@@ -1,6 +1,9 @@
 //! What a store remembers: taken back as it was, and written down whole.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    sync::Arc,
+};
 
 use kubeovn_core::{
     addr::DualStack,
@@ -14,6 +17,9 @@ use super::{
     space::Space,
 };
 use crate::entry::{Entry, Granted, Released, Settlement};
+
+/// Stands in errors about grants that have none.
+const NO_ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
 impl Ledger {
     /// Makes a change that a store remembers; answers the subnets in which something became free. The ledger must have
@@ -44,14 +50,7 @@ impl Ledger {
         let mut records: Vec<_> = self.book.records().collect();
         records.sort_unstable_by_key(|(_, record)| record.generation());
         for (_, record) in records {
-            let grant = self.grant(record);
-            settlements.push(Settlement {
-                owner: self.book.key(record),
-                uid: self.book.uid(record),
-                at: grant.since,
-                released: Vec::new(),
-                granted: vec![Granted { grant, picked_v4: false, picked_v6: false }],
-            });
+            settlements.push(held(self.book.key(record), self.book.uid(record), self.grant(record)));
         }
         let mut shelves: Vec<_> = self.subnets.iter().flat_map(|(_, subnet)| subnet.shelves()).collect();
         shelves.sort_by(|a, b| (&a.subnet, a.family, &a.pool).cmp(&(&b.subnet, b.family, &b.pool)));
@@ -73,18 +72,9 @@ impl Ledger {
     /// something else on this interface.
     pub fn restore(&mut self, owner: &OwnerKey, uid: &Arc<str>, grant: &Grant) -> Result<(), AddrError> {
         let grant = Grant { generation: grant.generation.min(MOST_RESTORED), ..grant.clone() };
-        let generation = grant.generation;
-        let (owner, uid) = (owner.clone(), uid.clone());
-        let settlement = Settlement {
-            owner,
-            uid,
-            at: grant.since,
-            released: vec![],
-            granted: vec![Granted { grant, picked_v4: false, picked_v6: false }],
-        };
         // Also when it is refused: a release of it must not meet another grant.
-        self.raise(generation);
-        self.apply(&Entry::Settled(settlement)).map(|_| ())
+        self.raise(grant.generation);
+        self.apply_settlement(&held(owner.clone(), uid.clone(), grant)).map(|_| ())
     }
 
     fn apply_settlement(&mut self, settlement: &Settlement) -> Result<Vec<Arc<str>>, AddrError> {
@@ -161,8 +151,7 @@ impl Ledger {
                 (None, Some(mac)) => AddrError::MacTaken { mac, subnet: held.subnet, holder: owner.clone() },
                 (ip, _) => {
                     let ip = ip.or(grant.ips.iter().next()).copied();
-                    let ip = ip.unwrap_or(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED));
-                    self.taken(ip, &held.subnet, record)
+                    self.taken(ip.unwrap_or(NO_ADDRESS), &held.subnet, record)
                 }
             });
         }
@@ -199,6 +188,13 @@ impl Ledger {
     }
 }
 
+/// The entry of a grant that is held: asked for by number, whatever it was when it came.
+fn held(owner: OwnerKey, uid: Arc<str>, grant: Grant) -> Settlement {
+    let at = grant.since;
+    let granted = vec![Granted { grant, picked_v4: false, picked_v6: false }];
+    Settlement { owner, uid, at, released: Vec::new(), granted }
+}
+
 /// Addresses in the places of their families.
 fn by_family(ips: &DualStack<IpAddr>) -> DualStack<IpAddr> {
     let mut right = DualStack::default();
@@ -216,15 +212,11 @@ fn check_apart<'g>(
         let same_nic = other.nic == grant.nic;
         let shared = grant.ips.iter().find(|ip| same_nic || other.ips.iter().any(|held| held == *ip));
         let (subnet, holder) = (grant.subnet.clone(), owner.clone());
-        if let Some(ip) = shared.copied() {
-            let Grant { since, generation, .. } = *other;
-            return Err(AddrError::Taken { ip, subnet, holder, since, generation });
-        }
-        if let Some(mac) = grant.mac.filter(|mac| same_nic || other.mac == Some(*mac)) {
+        if let Some(mac) = grant.mac.filter(|mac| shared.is_none() && (same_nic || other.mac == Some(*mac))) {
             return Err(AddrError::MacTaken { mac, subnet, holder });
         }
-        if same_nic {
-            let ip = other.ips.iter().next().copied().unwrap_or(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED));
+        if shared.is_some() || same_nic {
+            let ip = shared.or(other.ips.iter().next()).copied().unwrap_or(NO_ADDRESS);
             let Grant { since, generation, .. } = *other;
             return Err(AddrError::Taken { ip, subnet, holder, since, generation });
         }
