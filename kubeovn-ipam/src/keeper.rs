@@ -111,7 +111,7 @@ impl<S: Store> Keeper<S> {
         if entries.iter().any(moved) {
             keeper.recall_moved(&entries)?;
         } else {
-            entries.iter().try_for_each(|entry| keeper.recall(entry))?;
+            keeper.recall(&entries)?;
         }
         // Somebody may have died between an entry and its being durable, and it is what we answer from.
         keeper.store.sync(keeper.store.tip())?;

@@ -51,6 +51,8 @@ pub struct Ledger {
     space_ids: FixedMap<Arc<str>, u32>,
     subnets: Slab<Subnet>,
     subnet_ids: FixedMap<Arc<str>, u32>,
+    /// The subnet of the last grant: often the next one is from there, too.
+    recent: u32,
     book: Book,
     generation: u64,
     /// Another one after every change, so that a plan knows whether it is still true; also in copies that went
@@ -110,7 +112,7 @@ impl Ledger {
     /// Closes a subnet: it grants nothing more. Answers `true` when it is forgotten, because nothing is held in it;
     /// else call again later.
     pub fn close(&mut self, subnet: &str) -> bool {
-        let Some(id) = self.subnet_ids.get(subnet).copied() else { return true };
+        let Some((id, _)) = self.subnet(subnet) else { return true };
         let Some(closed) = self.subnets.get_mut(id) else { return true };
         closed.close();
         let empty = closed.grants == 0;
@@ -235,8 +237,11 @@ impl Ledger {
     }
 
     fn subnet(&self, name: &str) -> Option<(u32, &Subnet)> {
-        let id = *self.subnet_ids.get(name)?;
-        Some((id, self.subnets.get(id)?))
+        let recent = self.subnets.get(self.recent).filter(|subnet| *subnet.name == *name);
+        recent.map(|subnet| (self.recent, subnet)).or_else(|| {
+            let id = *self.subnet_ids.get(name)?;
+            Some((id, self.subnets.get(id)?))
+        })
     }
 
     /// The space that a subnet is in.
@@ -268,8 +273,8 @@ impl Ledger {
 
     /// The id of a subnet by name; a new one is put into the space.
     fn subnet_in(&mut self, name: &Arc<str>, space: &Arc<str>) -> u32 {
-        if let Some(id) = self.subnet_ids.get(name) {
-            return *id;
+        if let Some((id, _)) = self.subnet(name) {
+            return id;
         }
         let spaces = &mut self.spaces;
         let add_space = || spaces.insert(Space::new(space.clone()));

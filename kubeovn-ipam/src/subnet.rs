@@ -10,7 +10,7 @@ use kubeovn_core::{
     rows::{Millis, OwnerKind},
 };
 
-use crate::{entry::Shelves, pool::Pool, pools::Pools, shape::Prefix, table::FixedMap};
+use crate::{entry::Shelves, pool::Pool, pools::Pools, shape::Prefix, table::Names};
 
 /// A subnet, independent of all others: who changes one needs no other.
 #[derive(Clone, Debug)]
@@ -32,7 +32,7 @@ pub(crate) struct Subnet {
     /// Held addresses that no pool has.
     outside: BTreeSet<IpAddr>,
     /// Grants by holder's group, for messages.
-    groups: FixedMap<Box<str>, u32>,
+    groups: Names,
 }
 
 impl Subnet {
@@ -49,7 +49,7 @@ impl Subnet {
             closed: false,
             pools: DualStack::default(),
             outside: BTreeSet::new(),
-            groups: FixedMap::default(),
+            groups: Names::default(),
         }
     }
 
@@ -94,8 +94,8 @@ impl Subnet {
     }
 
     /// The named pool that an address is in; the empty name when it is in none, `None` when it lies outside.
-    pub(crate) fn pool_name(&self, ip: IpAddr) -> Option<&Arc<str>> {
-        self.pools.get(Family::of(ip))?.of(number(ip)).map(|(name, _)| name)
+    pub(crate) fn pool_name(&self, ip: IpAddr) -> Option<&str> {
+        self.pools.get(Family::of(ip))?.of(number(ip)).map(|(name, _)| &**name)
     }
 
     /// Do addresses of the two overlap?
@@ -275,21 +275,13 @@ impl Subnet {
     /// Counts one grant more.
     pub(crate) fn count_in(&mut self, kind: OwnerKind, name: &str) {
         self.grants += 1;
-        match self.groups.get_mut(group(kind, name)) {
-            Some(grants) => *grants += 1,
-            None => _ = self.groups.insert(group(kind, name).into(), 1),
-        }
+        self.groups.acquire(group(kind, name));
     }
 
     /// Counts one grant less.
     pub(crate) fn count_out(&mut self, kind: OwnerKind, name: &str) {
         self.grants -= 1;
-        if let Some(grants) = self.groups.get_mut(group(kind, name)) {
-            *grants -= 1;
-            if *grants == 0 {
-                self.groups.remove(group(kind, name));
-            }
-        }
+        self.groups.release_name(group(kind, name));
     }
 
     fn pool_with(&mut self, ip: IpAddr) -> Option<&mut Pool> {

@@ -14,3 +14,6 @@ pub(crate) use identities::Identities;
 pub(crate) use index::Index;
 pub(crate) use names::Names;
 pub(crate) use slab::Slab;
+
+/// A few ids, for which nothing is allocated: most owners hold one grant, hardly any more than four.
+pub(crate) type Ids = smallvec::SmallVec<[u32; 4]>;

@@ -180,7 +180,7 @@ fn restart(c: &mut Criterion) {
     group.bench_function("from memory", |b| {
         b.iter_with_large_drop(|| {
             let mut ledger = empty();
-            entries.iter().for_each(|entry| _ = ledger.apply(entry).unwrap());
+            ledger.apply_all(&entries).unwrap();
             ledger
         });
     });

@@ -1,23 +1,30 @@
 //! What a store remembers: taken back as it was, and written down whole.
 
 use std::{
+    borrow::Borrow,
     net::{IpAddr, Ipv4Addr},
     sync::Arc,
 };
 
 use kubeovn_core::{
-    addr::DualStack,
+    addr::Family,
     contract::ipam::{AddrError, Grant, Role},
     rows::OwnerKey,
 };
+use smallvec::SmallVec;
 
 use super::{
     Ledger, MOST_RESTORED,
     book::{Found, Record},
     space::Space,
 };
-use crate::entry::{Entry, Granted, Released, Settlement};
+use crate::{
+    entry::{Entry, Granted, Released, Settlement},
+    table::{FixedMap, Identities, Ids, Names, hash},
+};
 
+/// So many changes are looked at before the first one of them is made.
+const AHEAD: usize = 16;
 /// Stands in errors about grants that have none.
 const NO_ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
@@ -34,14 +41,65 @@ impl Ledger {
             Entry::Activated { owner, nic } => _ = self.make_active(owner, nic),
             Entry::Generation(generation) => self.raise(*generation),
             Entry::Shelved(shelves) => {
-                let id = self.subnet_ids.get(&shelves.subnet);
-                if let Some(subnet) = id.and_then(|id| self.subnets.get_mut(*id)) {
+                let id = self.subnet(&shelves.subnet).map(|(id, _)| id);
+                if let Some(subnet) = id.and_then(|id| self.subnets.get_mut(id)) {
                     subnet.recall(shelves);
                 }
             }
         }
         self.step(0);
         Ok(Vec::new())
+    }
+
+    /// Makes many changes that a store remembers, in their order; quicker than one by one.
+    ///
+    /// # Errors
+    /// That of the first one that is refused; those before it are made.
+    pub fn apply_all(&mut self, entries: &[impl Borrow<Entry>]) -> Result<(), AddrError> {
+        self.make_room(entries.iter().map(Borrow::borrow));
+        for some in entries.chunks(AHEAD) {
+            self.touch(some.iter().map(Borrow::borrow));
+            some.iter().try_for_each(|entry| self.apply(entry.borrow()).map(|_| ()))?;
+        }
+        Ok(())
+    }
+
+    /// Makes room for what will be there when all changes are made: tables need not grow on the way.
+    fn make_room<'e>(&mut self, entries: impl Iterator<Item = &'e Entry>) {
+        let mut left = Names::default();
+        for entry in entries {
+            let Entry::Settled(Settlement { released, granted, .. }) = entry else { continue };
+            released.iter().for_each(|released| left.release_name(&released.subnet));
+            granted.iter().for_each(|granted| _ = left.acquire(&granted.grant.subnet));
+        }
+        let mut by_space: FixedMap<u32, usize> = FixedMap::default();
+        for (subnet, grants) in left.iter() {
+            if let Some((_, subnet)) = self.subnet(subnet) {
+                *by_space.entry(subnet.space).or_default() += grants as usize;
+            }
+        }
+        self.book.reserve(by_space.values().sum());
+        for (space, grants) in by_space {
+            if let Some(space) = self.spaces.get_mut(space) {
+                space.reserve(grants);
+            }
+        }
+    }
+
+    /// Reads what some changes will look up: one after the other each would wait for main memory, together they wait
+    /// once.
+    fn touch<'e>(&self, entries: impl Iterator<Item = &'e Entry>) {
+        let (mut owners, mut macs) = (SmallVec::<[u64; AHEAD]>::new(), SmallVec::<[_; AHEAD]>::new());
+        for entry in entries {
+            let Entry::Settled(Settlement { owner, granted, .. }) = entry else { continue };
+            owners.push(Identities::hash_of(owner));
+            for Grant { space, mac, .. } in granted.iter().map(|granted| &granted.grant) {
+                let space = self.space_ids.get(space).and_then(|id| self.spaces.get(*id));
+                macs.extend(space.zip(mac.map(hash)));
+            }
+        }
+        owners.into_iter().for_each(|hash| self.book.touch(hash));
+        macs.into_iter().for_each(|(space, hash)| space.touch(hash));
     }
 
     /// Entries from which a ledger with the same subnets becomes the same as this one.
@@ -79,27 +137,6 @@ impl Ledger {
 
     fn apply_settlement(&mut self, settlement: &Settlement) -> Result<Vec<Arc<str>>, AddrError> {
         let Settlement { owner, released, granted, .. } = settlement;
-        let home = |granted: &Granted| self.subnet_ids.get(&granted.grant.subnet).copied();
-        let mut homes: Vec<Option<u32>> = granted.iter().map(home).collect();
-        let nowhere = Arc::default();
-        // Where it will be: a subnet is in one space, that of who names it first.
-        let space = |grant: &Grant, home: Option<u32>| -> &Arc<str> {
-            let known = home.and_then(|id| self.space_of(id)).map(|space| &space.name);
-            let first =
-                || granted.iter().map(|other| &other.grant).find(|other| other.subnet == grant.subnet);
-            known.or_else(|| first().map(|other| &other.space)).unwrap_or(&nowhere)
-        };
-        let is_right = |(Granted { grant, .. }, home): (&Granted, &Option<u32>)| {
-            by_family(&grant.ips) == grant.ips && *space(grant, *home) == grant.space
-        };
-        if !granted.iter().zip(&homes).all(is_right) {
-            let right = |(granted, home): (&Granted, &Option<u32>)| {
-                let (ips, space) = (by_family(&granted.grant.ips), space(&granted.grant, *home).clone());
-                Granted { grant: Grant { ips, space, ..granted.grant.clone() }, ..granted.clone() }
-            };
-            let granted = granted.iter().zip(&homes).map(right).collect();
-            return self.apply_settlement(&Settlement { granted, ..settlement.clone() });
-        }
         let found = self.book.find(owner);
         let gone = |released: &Released| {
             let is = |record: &Record| {
@@ -107,25 +144,40 @@ impl Ledger {
             };
             self.book.all_of(found).find(|(_, record)| is(record)).map(|(id, _)| id)
         };
-        let dropped: Vec<u32> = released.iter().filter_map(gone).collect();
-        let mut again = Vec::new();
-        for (i, (new, home)) in granted.iter().zip(&homes).enumerate() {
-            let earlier = granted.iter().take(i).map(|earlier| &earlier.grant);
-            check_apart(owner, &new.grant, earlier)?;
-            if !self.check(settlement, found, &new.grant, *home, &dropped)? {
-                again.push(i);
+        let dropped: Ids = released.iter().filter_map(gone).collect();
+        for (i, Granted { grant, .. }) in granted.iter().enumerate() {
+            let in_place = grant.ips.iter().map(|ip| Family::of(*ip)).eq(grant.ips.families());
+            if !in_place || *self.space_for(grant, granted) != grant.space {
+                return self.apply_settlement(&self.put_right(settlement));
+            }
+            check_apart(owner, grant, granted.iter().take(i).map(|earlier| &earlier.grant))?;
+            if !self.check(settlement, found, grant, &dropped)? {
+                let others = granted.iter().enumerate().filter(|(other, _)| *other != i);
+                let granted = others.map(|(_, granted)| granted.clone()).collect();
+                return self.apply_settlement(&Settlement { granted, ..settlement.clone() });
             }
         }
-        if !again.is_empty() {
-            let new = granted.iter().enumerate().filter(|(i, _)| !again.contains(i));
-            let granted = new.map(|(_, granted)| granted.clone()).collect();
-            return self.apply_settlement(&Settlement { granted, ..settlement.clone() });
+        let grants = granted.iter().map(|granted| &granted.grant);
+        let subnets: Ids = grants.map(|grant| self.subnet_in(&grant.subnet, &grant.space)).collect();
+        Ok(self.make(settlement, found, &dropped, subnets))
+    }
+
+    /// Where a grant of an entry will be: a subnet is in one space, that of who names it first.
+    fn space_for<'a>(&'a self, grant: &'a Grant, granted: &'a [Granted]) -> &'a Arc<str> {
+        let known = self.subnet(&grant.subnet).and_then(|(_, subnet)| self.spaces.get(subnet.space));
+        let first = || granted.iter().map(|other| &other.grant).find(|other| other.subnet == grant.subnet);
+        known.map_or_else(|| &first().unwrap_or(grant).space, |space| &space.name)
+    }
+
+    /// An entry with all addresses in the places of their families, and all grants in the right spaces.
+    fn put_right(&self, settlement: &Settlement) -> Settlement {
+        let mut right = settlement.clone();
+        for Granted { grant, .. } in &mut right.granted {
+            grant.space = self.space_for(grant, &settlement.granted).clone();
+            let ips = std::mem::take(&mut grant.ips);
+            ips.iter().for_each(|ip| _ = grant.ips.put(*ip));
         }
-        for (home, Granted { grant, .. }) in homes.iter_mut().zip(granted).filter(|(home, _)| home.is_none())
-        {
-            *home = Some(self.subnet_in(&grant.subnet, &grant.space));
-        }
-        Ok(self.make(settlement, found, &dropped, homes.into_iter().flatten()))
+        right
     }
 
     /// Can a grant be taken as it is, once `dropped` are gone? `false` when it is held already.
@@ -134,7 +186,6 @@ impl Ledger {
         settlement: &Settlement,
         found: Found,
         grant: &Grant,
-        home: Option<u32>,
         dropped: &[u32],
     ) -> Result<bool, AddrError> {
         let Settlement { owner, uid, .. } = settlement;
@@ -155,11 +206,9 @@ impl Ledger {
                 }
             });
         }
-        let place = match home {
-            Some(id) => self.space_of(id),
-            None => self.space_ids.get(&grant.space).and_then(|id| self.spaces.get(*id)),
-        };
-        if let Some(space) = place {
+        let home = self.subnet(&grant.subnet).map(|(_, subnet)| subnet.space);
+        let space = home.or_else(|| self.space_ids.get(&grant.space).copied());
+        if let Some(space) = space.and_then(|id| self.spaces.get(id)) {
             self.check_unique(space, grant, dropped)?;
         }
         Ok(true)
@@ -193,13 +242,6 @@ fn held(owner: OwnerKey, uid: Arc<str>, grant: Grant) -> Settlement {
     let at = grant.since;
     let granted = vec![Granted { grant, picked_v4: false, picked_v6: false }];
     Settlement { owner, uid, at, released: Vec::new(), granted }
-}
-
-/// Addresses in the places of their families.
-fn by_family(ips: &DualStack<IpAddr>) -> DualStack<IpAddr> {
-    let mut right = DualStack::default();
-    ips.iter().for_each(|ip| _ = right.put(*ip));
-    right
 }
 
 /// Grants of one entry have nothing in common: no ledger wrote one in which they do.

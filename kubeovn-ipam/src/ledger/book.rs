@@ -238,6 +238,16 @@ impl Book {
         self.nics.get(u32::from_le_bytes(record.nic)).is_some_and(|name| **name == *nic)
     }
 
+    /// Makes room for so many grants more.
+    pub(crate) fn reserve(&mut self, grants: usize) {
+        self.by_owner.reserve(grants);
+    }
+
+    /// Reads where an owner's grants are found.
+    pub(crate) fn touch(&self, hash: u64) {
+        self.by_owner.touch(hash);
+    }
+
     /// Notes a grant of an owner that was looked for. Answers its id, and whether it is the owner's first one from the
     /// subnet.
     pub(crate) fn add(

@@ -83,6 +83,7 @@ impl Ledger {
             let who = (&settlement.owner, &*settlement.uid);
             let (id, first) = self.book.add(owner, who, subnet, &granted.grant);
             owner.one = Some(id);
+            self.recent = subnet;
             if let Some(subnet) = self.subnets.get_mut(subnet) {
                 subnet.count_in(who.0.kind, &who.0.name);
                 subnet.owners += usize::from(first);
@@ -105,7 +106,7 @@ impl Ledger {
         let Granted { grant, picked_v4, picked_v6 } = granted;
         let space = self.subnets.get(subnet_id).and_then(|subnet| self.spaces.get_mut(subnet.space));
         let Some(space) = space else { return };
-        let alone = space.enter(&self.book, id);
+        let alone = space.enter(id, grant);
         if grant.role == Role::Active && (alone != grant.ips || grant.ips.is_empty()) {
             // Who stood by has taken over for the moment in which the active one's grant was replaced.
             self.stand_by_for(id);
@@ -115,6 +116,9 @@ impl Ledger {
             let picked = if ip.is_ipv4() { *picked_v4 } else { *picked_v6 };
             let Some(subnet) = self.subnets.get_mut(subnet_id) else { return };
             let inside = subnet.hold(ip, picked, now);
+            if inside && subnet.neighbours.is_empty() {
+                continue;
+            }
             for other in self.concerned(subnet_id, inside) {
                 if let Some(other) = self.subnets.get_mut(other) {
                     other.block(ip);

@@ -9,13 +9,17 @@ use kubeovn_core::{
     contract::ipam::{AddrError, Grant, MacWish, Source, Want},
     rows::{Millis, OwnerKey},
 };
+use smallvec::SmallVec;
 
 use self::choose::Planner;
 use super::{
     Ledger,
     book::{Found, MOST, Record},
 };
-use crate::entry::{Entry, Granted, Released, Settlement};
+use crate::{
+    entry::{Entry, Released, Settlement},
+    table::Ids,
+};
 
 /// A change that can be made: decided, but nothing has changed yet.
 ///
@@ -27,19 +31,22 @@ pub struct Plan {
     /// The owner, before the change.
     pub(super) owner: Found,
     /// Grants that go, by their ids.
-    pub(super) dropped: Vec<u32>,
+    pub(super) dropped: Ids,
     /// Subnets of the grants that come.
-    pub(super) subnets: Vec<u32>,
+    pub(super) subnets: Ids,
     pub(super) settlement: Settlement,
-    answers: Vec<Answer>,
+    /// Grants that were asked about and stay.
+    kept: Vec<Grant>,
+    answers: Answers,
 }
 
-/// What is answered to one want.
-#[derive(Clone, Debug)]
+/// What is answered to the wants, in their order.
+type Answers = SmallVec<[Answer; 2]>;
+
+/// What is answered to one want: a grant that stays or one that comes, by its place among these.
+#[derive(Clone, Copy, Debug)]
 enum Answer {
-    /// A grant that stays.
-    Kept(Grant),
-    /// Of those that come, by its place.
+    Kept(usize),
     New(usize),
 }
 
@@ -57,17 +64,18 @@ impl Plan {
     /// What the owner holds of what was asked about, once this is committed; in the order of the wants.
     pub fn grants(&self) -> impl Iterator<Item = &Grant> {
         self.answers.iter().filter_map(|answer| match answer {
-            Answer::Kept(grant) => Some(grant),
+            Answer::Kept(place) => self.kept.get(*place),
             Answer::New(place) => self.settlement.granted.get(*place).map(|granted| &granted.grant),
         })
     }
 
     /// The same, taken out.
     pub(super) fn into_grants(self) -> Vec<Grant> {
+        let mut kept: Vec<Option<Grant>> = self.kept.into_iter().map(Some).collect();
         let mut new: Vec<Option<Grant>> =
             self.settlement.granted.into_iter().map(|granted| Some(granted.grant)).collect();
         let all = self.answers.into_iter().filter_map(|answer| match answer {
-            Answer::Kept(grant) => Some(grant),
+            Answer::Kept(place) => kept.get_mut(place)?.take(),
             Answer::New(place) => new.get_mut(place)?.take(),
         });
         all.collect()
@@ -108,7 +116,7 @@ impl Ledger {
         let dropped =
             self.book.all_of(found).filter(|(_, record)| matches(record)).map(|(id, _)| id).collect();
         let uid = found.one.and_then(|id| self.book.record(id)).map(|record| self.book.uid(record));
-        self.change((found, owner, &uid.unwrap_or_default()), dropped, (vec![], vec![]), vec![], now)
+        self.change((found, owner, &uid.unwrap_or_default()), dropped, now)
     }
 
     fn plan_wants(
@@ -130,23 +138,23 @@ impl Ledger {
 
         let stays =
             |want: &Want| held_for(want).filter(|(_, record)| self.fits(want, record)).map(|(id, _)| id);
-        let kept: Vec<u32> = wanted().filter_map(stays).collect();
+        let kept: Ids = wanted().filter_map(stays).collect();
         let goes = |id: &u32, record: &Record| {
             let asked_about =
                 !same || !others_stay || wants.iter().any(|want| book.is_for(record, &want.nic));
             asked_about && !kept.contains(id)
         };
-        let dropped: Vec<u32> =
-            book.all_of(found).filter(|(id, record)| goes(id, record)).map(|(id, _)| id).collect();
+        let dropped = book.all_of(found).filter(|(id, record)| goes(id, record)).map(|(id, _)| id).collect();
 
         let mut planner = Planner::new(self, owner, uid, wants, dropped, now);
-        let mut answers: Vec<Option<Answer>> = Vec::new();
-        let mut asked: Vec<(usize, &Want)> = Vec::new();
+        let mut answers = Answers::new();
+        let mut asked: SmallVec<[(usize, &Want); 2]> = SmallVec::new();
+        let mut staying = Vec::new();
         for (place, want) in wanted().enumerate() {
-            let stays = held_for(want).filter(|(id, _)| kept.contains(id));
-            answers.push(stays.map(|(_, record)| Answer::Kept(self.grant(record))));
-            if stays.is_none() {
-                asked.push((place, want));
+            answers.push(Answer::Kept(staying.len()));
+            match held_for(want).filter(|(id, _)| kept.contains(id)) {
+                Some((_, record)) => staying.push(self.grant(record)),
+                None => asked.push((place, want)),
             }
         }
         // Who has less choice first: what the others take does not matter to them.
@@ -154,30 +162,33 @@ impl Ledger {
         for (number, (place, want)) in asked.into_iter().enumerate() {
             planner.choose(want, held_for(want).map(|(_, record)| record))?;
             if let Some(answer) = answers.get_mut(place) {
-                *answer = Some(Answer::New(number));
+                *answer = Answer::New(number);
             }
         }
         let Planner { dropped, granted, subnets, .. } = planner;
-        let answers = answers.into_iter().flatten().collect();
-        Ok(self.change((found, owner, uid), dropped, (granted, subnets), answers, now))
+        let mut plan = self.change((found, owner, uid), dropped, now);
+        plan.settlement.granted = granted;
+        Ok(Plan { subnets, kept: staying, answers, ..plan })
     }
 
-    fn change(
-        &self,
-        (found, owner, uid): (Found, &OwnerKey, &Arc<str>),
-        dropped: Vec<u32>,
-        (granted, subnets): (Vec<Granted>, Vec<u32>),
-        answers: Vec<Answer>,
-        at: Millis,
-    ) -> Plan {
+    /// A change in which something goes and nothing comes.
+    fn change(&self, (found, owner, uid): (Found, &OwnerKey, &Arc<str>), dropped: Ids, at: Millis) -> Plan {
         let released = |id: &u32| {
             let record = self.book.record(*id)?;
             let subnet = self.subnets.get(record.subnet())?.name.clone();
             Some(Released { subnet, nic: self.book.nic(record), generation: record.generation() })
         };
         let released = dropped.iter().filter_map(released).collect();
-        let settlement = Settlement { owner: owner.clone(), uid: uid.clone(), at, released, granted };
-        Plan { version: self.version, owner: found, dropped, subnets, settlement, answers }
+        let (owner, uid) = (owner.clone(), uid.clone());
+        Plan {
+            version: self.version,
+            owner: found,
+            dropped,
+            subnets: Ids::new(),
+            settlement: Settlement { owner, uid, at, released, granted: Vec::new() },
+            kept: Vec::new(),
+            answers: Answers::new(),
+        }
     }
 
     /// Is what is held what is wanted? A prefix that was changed since is no reason to change what an interface runs
@@ -196,7 +207,9 @@ impl Ledger {
                 items.is_empty() || items.iter().any(|item| item.iter().all(is_held))
             }
             Source::Pools(names) => {
-                let in_pool = |ip: &IpAddr| subnet.pool_name(*ip).is_some_and(|name| names.contains(name));
+                let in_pool = |ip: &IpAddr| {
+                    subnet.pool_name(*ip).is_some_and(|name| names.iter().any(|one| **one == *name))
+                };
                 !ips.is_empty() && ips.iter().all(in_pool)
             }
         };

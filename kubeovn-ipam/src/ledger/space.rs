@@ -4,7 +4,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use kubeovn_core::{
     addr::{DualStack, Mac, number},
-    contract::ipam::Role,
+    contract::ipam::{Grant, Role},
 };
 
 use super::book::{Book, Record};
@@ -35,6 +35,16 @@ impl Space {
         }
     }
 
+    /// Makes room for so many grants more.
+    pub(crate) fn reserve(&mut self, grants: usize) {
+        self.by_mac.reserve(grants);
+    }
+
+    /// Reads where the grants of a MAC are found.
+    pub(crate) fn touch(&self, hash: u64) {
+        self.by_mac.touch(hash);
+    }
+
     /// The grants that have an address.
     pub(crate) fn holders(&self, ip: IpAddr) -> impl Iterator<Item = u32> + '_ {
         let one = if ip.is_ipv4() { &self.v4 } else { &self.v6 }.get(number(ip));
@@ -55,16 +65,15 @@ impl Space {
     }
 
     /// A grant came in. Answers its addresses that nobody else has.
-    pub(crate) fn enter(&mut self, book: &Book, id: u32) -> DualStack<IpAddr> {
+    pub(crate) fn enter(&mut self, id: u32, grant: &Grant) -> DualStack<IpAddr> {
         let mut alone = DualStack::default();
-        let Some(record) = book.record(id) else { return alone };
-        for ip in book.ips(record).iter().copied() {
+        for ip in grant.ips.iter().copied() {
             match self.addresses(ip).insert(number(ip), id) {
                 Some(other) => self.more.entry(ip).or_default().push(other),
                 None => _ = alone.put(ip),
             }
         }
-        if let Some(mac) = record.mac() {
+        if let Some(mac) = grant.mac {
             self.by_mac.insert(hash(mac), id);
         }
         alone

@@ -1,6 +1,6 @@
 //! The numbers of a subnet, and the refusals that are made of them.
 
-use std::{net::IpAddr, sync::Arc};
+use std::net::IpAddr;
 
 use kubeovn_core::{
     addr::{Family, number},
@@ -58,11 +58,11 @@ impl Subnet {
     }
 
     /// The error of a full pool.
-    pub(crate) fn exhausted(&self, family: Family, name: &Arc<str>) -> AddrError {
+    pub(crate) fn exhausted(&self, family: Family, name: &str) -> AddrError {
         let pool = self.pools.get(family).and_then(|pools| pools.get(name));
         AddrError::Exhausted {
             subnet: self.name.clone(),
-            pool: name.clone(),
+            pool: name.into(),
             family,
             total: pool.map_or(0, Pool::total),
             used: pool.map_or(0, Pool::used),
@@ -80,7 +80,7 @@ impl Subnet {
     /// The three groups with the most grants, like `default (200), shop (31)`.
     fn biggest_holders(&self) -> String {
         let mut groups: Vec<_> =
-            self.groups.iter().map(|(name, grants)| (std::cmp::Reverse(*grants), name)).collect();
+            self.groups.iter().map(|(name, grants)| (std::cmp::Reverse(grants), name)).collect();
         groups.sort_unstable();
         let top: Vec<_> =
             groups.iter().take(3).map(|(grants, name)| format!("{name} ({})", grants.0)).collect();

@@ -58,10 +58,16 @@ impl Index {
         chain.copied().take_while(move |slot| tag_of(*slot) == tag && !is_empty(*slot)).map(id_of)
     }
 
+    /// Reads where the ids of a hash are, or would be, so that it is in the processor's cache when they are looked for.
+    pub(crate) fn touch(&self, hash: u64) {
+        std::hint::black_box(self.slots.get(self.home(tag(hash))).copied());
+    }
+
     /// Adds an id that is not in.
     pub(crate) fn insert(&mut self, hash: u64, id: u32) {
         if (self.len + 1) * 8 > self.spread * 7 {
-            self.grow();
+            // A quarter more slots.
+            self.spread_over((self.spread + self.spread / 4).max(8));
         }
         let place = self.first_of(tag(hash));
         // What lies there, and all up to the next gap, makes room.
@@ -90,9 +96,17 @@ impl Index {
         self.len -= 1;
     }
 
-    /// A quarter more slots. All stay in their order, so that the old table and the new one are gone through once.
-    fn grow(&mut self) {
-        self.spread = (self.spread + self.spread / 4).max(8);
+    /// Makes room for so many ids more.
+    pub(crate) fn reserve(&mut self, more: usize) {
+        let wanted = ((self.len + more) * 8).div_ceil(7);
+        if wanted > self.spread {
+            self.spread_over(wanted);
+        }
+    }
+
+    /// More slots. All ids stay in their order, so that the old table and the new one are gone through once.
+    fn spread_over(&mut self, slots: usize) {
+        self.spread = slots;
         let before = std::mem::replace(&mut self.slots, vec![EMPTY; self.spread]);
         let mut end = 0;
         for slot in before.into_iter().filter(|slot| !is_empty(*slot)) {

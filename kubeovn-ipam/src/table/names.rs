@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{FixedMap, Slab};
 
-/// Names as small numbers, counted, so that names that nobody uses any more are forgotten.
+/// Names as small numbers, with the number of their users: names that nobody uses any more are forgotten.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Names {
     all: Slab<(Arc<str>, u32)>,
@@ -15,18 +15,26 @@ pub(crate) struct Names {
 
 impl Names {
     /// The id of a name, used once more.
-    pub(crate) fn acquire(&mut self, name: &Arc<str>) -> u32 {
-        let is_last = self.get(self.last).is_some_and(|last| Arc::ptr_eq(last, name) || last == name);
-        if let Some(id) = if is_last { Some(self.last) } else { self.ids.get(name).copied() } {
-            self.last = id;
-            if let Some((_, users)) = self.all.get_mut(id) {
-                *users += 1;
-            }
-            return id;
+    pub(crate) fn acquire(&mut self, name: &str) -> u32 {
+        if let Some((_, users)) = self.all.get_mut(self.last).filter(|(last, _)| **last == *name) {
+            *users += 1;
+            return self.last;
         }
-        let id = self.all.insert((name.clone(), 1));
-        self.ids.insert(name.clone(), id);
-        id
+        self.last = self.ids.get(name).copied().unwrap_or_else(|| {
+            let name: Arc<str> = name.into();
+            let id = self.all.insert((name.clone(), 0));
+            self.ids.insert(name, id);
+            id
+        });
+        if let Some((_, users)) = self.all.get_mut(self.last) {
+            *users += 1;
+        }
+        self.last
+    }
+
+    /// All names and how many use each, in no order that means something.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Arc<str>, u32)> {
+        self.all.iter().map(|(_, (name, users))| (name, *users))
     }
 
     /// The name is used once less.
@@ -37,6 +45,13 @@ impl Names {
             && let Some((name, _)) = self.all.remove(id)
         {
             self.ids.remove(&name);
+        }
+    }
+
+    /// The same by the name, if anybody uses it.
+    pub(crate) fn release_name(&mut self, name: &str) {
+        if let Some(id) = self.ids.get(name) {
+            self.release(*id);
         }
     }
 
@@ -52,13 +67,17 @@ mod tests {
 
     #[test]
     fn names_are_forgotten_with_their_last_user() {
-        let (mut names, net1): (Names, Arc<str>) = (Names::default(), "net1".into());
-        let id = names.acquire(&net1);
-        assert_eq!((names.acquire(&net1), names.get(id)), (id, Some(&net1)));
+        let mut names = Names::default();
+        let id = names.acquire("net1");
+        let other = names.acquire("net2");
+        assert_eq!(names.acquire("net1"), id);
         names.release(id);
-        assert_eq!(names.get(id), Some(&net1));
-        names.release(id);
+        assert_eq!(names.get(id).map(|name| &**name), Some("net1"));
+        names.release_name("net1");
         assert_eq!(names.get(id), None);
-        assert_eq!(names.acquire(&"net2".into()), id);
+        names.release_name("net1");
+        assert_eq!((names.acquire("net3"), names.acquire("net2")), (id, other));
+        let all: std::collections::BTreeMap<&str, u32> = names.iter().map(|(name, n)| (&**name, n)).collect();
+        assert_eq!(all, [("net2", 2), ("net3", 1)].into());
     }
 }

@@ -300,9 +300,7 @@ impl Run {
         for (offer, _) in self.state.offers.values() {
             prop_assert_eq!(reborn.define(offer), Ok(()));
         }
-        for entry in self.ledger.snapshot() {
-            prop_assert!(reborn.apply(&entry).is_ok(), "{:?}", entry);
-        }
+        prop_assert_eq!(reborn.apply_all(&self.ledger.snapshot()), Ok(()));
         self.close_again(&mut reborn)?;
         prop_assert_eq!(reborn.snapshot(), self.ledger.snapshot());
         self.ledger = reborn;

@@ -15,6 +15,7 @@ use crate::{
     ledger::{Ledger, book::Record, space::Space},
     pools::Pools,
     subnet::Subnet,
+    table::Ids,
 };
 
 /// What is planned for one owner so far.
@@ -24,10 +25,10 @@ pub(super) struct Planner<'a> {
     uid: &'a str,
     wants: &'a [Want],
     /// Grants that will go: what they hold is there to be taken.
-    pub(super) dropped: Vec<u32>,
+    pub(super) dropped: Ids,
     /// Grants that come, and their subnets.
     pub(super) granted: Vec<Granted>,
-    pub(super) subnets: Vec<u32>,
+    pub(super) subnets: Ids,
     now: Millis,
 }
 
@@ -37,7 +38,7 @@ struct Place<'a> {
     subnet: &'a Subnet,
     space: &'a Space,
     /// The named pool that what nobody asked for by number comes from; empty for the rest of the subnet.
-    pool: Arc<str>,
+    pool: &'a str,
 }
 
 impl<'a> Planner<'a> {
@@ -46,10 +47,10 @@ impl<'a> Planner<'a> {
         owner: &'a OwnerKey,
         uid: &'a str,
         wants: &'a [Want],
-        dropped: Vec<u32>,
+        dropped: Ids,
         now: Millis,
     ) -> Self {
-        let (granted, subnets) = (Vec::with_capacity(wants.len()), Vec::with_capacity(wants.len()));
+        let (granted, subnets) = (Vec::with_capacity(wants.len()), Ids::new());
         Planner { ledger, owner, uid, wants, dropped, granted, subnets, now }
     }
 
@@ -107,25 +108,28 @@ impl<'a> Planner<'a> {
     }
 
     /// A subnet that grants, and a pool that it has.
-    fn place(&self, name: &Arc<str>, pool: &str) -> Result<Place<'a>, AddrError> {
+    fn place<'p>(&self, name: &Arc<str>, pool: &'p str) -> Result<Place<'p>, AddrError>
+    where
+        'a: 'p,
+    {
         let open = self.ledger.subnet(name).filter(|(_, subnet)| subnet.is_open());
         let found = open.and_then(|(id, subnet)| Some((id, subnet, self.ledger.spaces.get(subnet.space)?)));
         let (id, subnet, space) = found.ok_or_else(|| AddrError::NoSubnet { subnet: name.clone() })?;
         if !pool.is_empty() && !subnet.has_pool(pool) {
             return Err(AddrError::NoPool { pool: pool.into() });
         }
-        Ok(Place { id, subnet, space, pool: pool.into() })
+        Ok(Place { id, subnet, space, pool })
     }
 
     fn choose_from(
         &self,
-        place: &Place<'a>,
+        place: &Place<'_>,
         want: &Want,
         named: &DualStack<IpAddr>,
         held: Option<&Record>,
     ) -> Result<(Granted, u32), AddrError> {
         if !place.pool.is_empty() && place.subnet.families().next().is_none() {
-            return Err(place.subnet.exhausted(Family::V4, &place.pool));
+            return Err(place.subnet.exhausted(Family::V4, place.pool));
         }
         let here = held.filter(|record| record.subnet() == place.id);
         let runs_with = here.map(|record| self.ledger.book.ips(record)).unwrap_or_default();
@@ -229,14 +233,14 @@ impl<'a> Planner<'a> {
     /// Does a changed grant keep an address that it has? Also one that the subnet would not grant today.
     fn stays(&self, ip: IpAddr, place: &Place<'_>, want: &Want) -> bool {
         let in_pool =
-            !matches!(want.from, Source::Pools(_)) || place.subnet.pool_name(ip) == Some(&place.pool);
+            !matches!(want.from, Source::Pools(_)) || place.subnet.pool_name(ip) == Some(place.pool);
         in_pool && !self.is_spoken_for(ip, want, place.subnet.space) && !want.skip.contains(&ip)
     }
 
     /// An address that nobody asked for by number, and whether it is the next one in order.
     fn any(&self, family: Family, place: &Place<'_>, want: &Want) -> Result<(IpAddr, bool), AddrError> {
         let (subnet, space) = (place.subnet, place.subnet.space);
-        let pool = subnet.pools(family).and_then(|pools| pools.get(&place.pool));
+        let pool = subnet.pools(family).and_then(|pools| pools.get(place.pool));
         let spoken_for = |ip: IpAddr| self.is_spoken_for(ip, want, space);
         let skip = |ip: IpAddr| want.skip.contains(&ip) || spoken_for(ip);
         let address = |n| family.address(n);
@@ -250,10 +254,10 @@ impl<'a> Planner<'a> {
             return Ok((ip, false));
         }
         if !want.skip.is_empty() && pick(&spoken_for).is_some() {
-            let (subnet, pool, skipped) = (subnet.name.clone(), place.pool.clone(), want.skip.len());
+            let (subnet, pool, skipped) = (subnet.name.clone(), place.pool.into(), want.skip.len());
             return Err(AddrError::Skipped { subnet, pool, family, skipped });
         }
-        Err(subnet.exhausted(family, &place.pool))
+        Err(subnet.exhausted(family, place.pool))
     }
 
     /// Will another interface of this owner hold the address when all is done?
@@ -284,7 +288,7 @@ impl<'a> Planner<'a> {
         records
             .filter(here)
             .filter_map(|record| self.ledger.book.ips(record).get(family).copied())
-            .filter(|ip| place.subnet.pool_name(*ip) == Some(&place.pool))
+            .filter(|ip| place.subnet.pool_name(*ip) == Some(place.pool))
             .filter(|ip| !pools.prefix().is_excluded(number(*ip)) && !skip(*ip) && free(ip))
             .min()
     }

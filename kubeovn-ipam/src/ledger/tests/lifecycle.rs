@@ -250,3 +250,33 @@ fn an_entry_that_contradicts_itself_is_refused_whole() {
         assert_eq!(format!("{ledger:?}"), before);
     }
 }
+
+#[test]
+fn many_entries_at_once_are_what_they_are_one_by_one() {
+    let offers = [spec("a", "v", "10.0.0.0/16", ""), spec("b", "w", "10.0.0.0/16,fd00::/64", "")];
+    let (mut live, mut entries) = (ledger(&offers), Vec::new());
+    for i in 0..200 {
+        let (owner, uid) = pod(&format!("p{}", i % 150));
+        let wants = [want("", &[["a", "b"][i / 5 % 2]], ""), want("n", &["b"], "")];
+        let wants = if i % 7 == 6 { &[] } else { &wants[i % 2..] };
+        let plan = live.plan(&owner, &uid, wants, 1).unwrap();
+        entries.extend(plan.entry());
+        live.commit(plan).unwrap();
+    }
+    let mut back = ledger(&offers);
+    assert_eq!(back.apply_all(&entries), Ok(()));
+    assert_eq!(back.snapshot(), live.snapshot());
+
+    // The last one gives what another one holds.
+    let Some(crate::Entry::Settled(last)) = entries
+        .iter()
+        .rfind(|entry| matches!(entry, crate::Entry::Settled(settlement) if !settlement.granted.is_empty()))
+    else {
+        panic!("nothing was granted")
+    };
+    entries.push(crate::Entry::Settled(crate::Settlement { owner: pod("thief").0, ..last.clone() }));
+    entries.push(crate::Entry::Generation(1 << 20));
+    let mut stopped = ledger(&offers);
+    assert!(matches!(stopped.apply_all(&entries), Err(AddrError::Taken { .. })));
+    assert_eq!(stopped.snapshot(), live.snapshot(), "those before it are made, those behind it are not");
+}
