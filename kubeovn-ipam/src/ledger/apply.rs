@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     entry::{Entry, Granted, Released, Settlement},
-    table::{FixedMap, Identities, Ids, Names, hash},
+    table::{Identities, Ids, hash},
 };
 
 /// So many changes are looked at before the first one of them is made.
@@ -64,25 +64,22 @@ impl Ledger {
         Ok(())
     }
 
-    /// Makes room for what will be there when all changes are made: tables need not grow on the way.
+    /// Makes room for what will be there when all changes are made, so that tables need not grow on the way: by their
+    /// number, so that of several spaces none gets any.
     fn make_room<'e>(&mut self, entries: impl Iterator<Item = &'e Entry>) {
-        let mut left = Names::default();
+        let (mut come, mut go) = (0, 0);
         for entry in entries {
-            let Entry::Settled(Settlement { released, granted, .. }) = entry else { continue };
-            released.iter().for_each(|released| left.release_name(&released.subnet));
-            granted.iter().for_each(|granted| _ = left.acquire(&granted.grant.subnet));
-        }
-        let mut by_space: FixedMap<u32, usize> = FixedMap::default();
-        for (subnet, grants) in left.iter() {
-            if let Some((_, subnet)) = self.subnet(subnet) {
-                *by_space.entry(subnet.space).or_default() += grants as usize;
+            if let Entry::Settled(Settlement { released, granted, .. }) = entry {
+                (come, go) = (come + granted.len(), go + released.len());
             }
         }
-        self.book.reserve(by_space.values().sum());
-        for (space, grants) in by_space {
-            if let Some(space) = self.spaces.get_mut(space) {
-                space.reserve(grants);
-            }
+        let more = come.saturating_sub(go);
+        self.book.reserve(more);
+        let ids: Ids = self.spaces.iter().map(|(id, _)| id).take(2).collect();
+        if let [only] = ids[..]
+            && let Some(space) = self.spaces.get_mut(only)
+        {
+            space.reserve(more);
         }
     }
 
@@ -145,26 +142,33 @@ impl Ledger {
             self.book.all_of(found).find(|(_, record)| is(record)).map(|(id, _)| id)
         };
         let dropped: Ids = released.iter().filter_map(gone).collect();
+        let mut homes: SmallVec<[Option<u32>; 2]> = SmallVec::new();
         for (i, Granted { grant, .. }) in granted.iter().enumerate() {
+            let home = self.subnet(&grant.subnet).map(|(id, _)| id);
             let in_place = grant.ips.iter().map(|ip| Family::of(*ip)).eq(grant.ips.families());
-            if !in_place || *self.space_for(grant, granted) != grant.space {
+            if !in_place || *self.space_for(grant, home, granted) != grant.space {
                 return self.apply_settlement(&self.put_right(settlement));
             }
             check_apart(owner, grant, granted.iter().take(i).map(|earlier| &earlier.grant))?;
-            if !self.check(settlement, found, grant, &dropped)? {
+            if !self.check(settlement, found, grant, home, &dropped)? {
                 let others = granted.iter().enumerate().filter(|(other, _)| *other != i);
                 let granted = others.map(|(_, granted)| granted.clone()).collect();
                 return self.apply_settlement(&Settlement { granted, ..settlement.clone() });
             }
+            homes.push(home);
         }
-        let grants = granted.iter().map(|granted| &granted.grant);
-        let subnets: Ids = grants.map(|grant| self.subnet_in(&grant.subnet, &grant.space)).collect();
+        let both = homes.into_iter().zip(granted);
+        let subnets: Ids = both
+            .map(|(home, Granted { grant, .. })| {
+                home.unwrap_or_else(|| self.subnet_in(&grant.subnet, &grant.space))
+            })
+            .collect();
         Ok(self.make(settlement, found, &dropped, subnets))
     }
 
     /// Where a grant of an entry will be: a subnet is in one space, that of who names it first.
-    fn space_for<'a>(&'a self, grant: &'a Grant, granted: &'a [Granted]) -> &'a Arc<str> {
-        let known = self.subnet(&grant.subnet).and_then(|(_, subnet)| self.spaces.get(subnet.space));
+    fn space_for<'a>(&'a self, grant: &'a Grant, home: Option<u32>, granted: &'a [Granted]) -> &'a Arc<str> {
+        let known = home.and_then(|id| self.space_of(id));
         let first = || granted.iter().map(|other| &other.grant).find(|other| other.subnet == grant.subnet);
         known.map_or_else(|| &first().unwrap_or(grant).space, |space| &space.name)
     }
@@ -173,7 +177,8 @@ impl Ledger {
     fn put_right(&self, settlement: &Settlement) -> Settlement {
         let mut right = settlement.clone();
         for Granted { grant, .. } in &mut right.granted {
-            grant.space = self.space_for(grant, &settlement.granted).clone();
+            let home = self.subnet(&grant.subnet).map(|(id, _)| id);
+            grant.space = self.space_for(grant, home, &settlement.granted).clone();
             let ips = std::mem::take(&mut grant.ips);
             ips.iter().for_each(|ip| _ = grant.ips.put(*ip));
         }
@@ -186,6 +191,7 @@ impl Ledger {
         settlement: &Settlement,
         found: Found,
         grant: &Grant,
+        home: Option<u32>,
         dropped: &[u32],
     ) -> Result<bool, AddrError> {
         let Settlement { owner, uid, .. } = settlement;
@@ -206,9 +212,8 @@ impl Ledger {
                 }
             });
         }
-        let home = self.subnet(&grant.subnet).map(|(_, subnet)| subnet.space);
-        let space = home.or_else(|| self.space_ids.get(&grant.space).copied());
-        if let Some(space) = space.and_then(|id| self.spaces.get(id)) {
+        let named = || self.space_ids.get(&grant.space).and_then(|id| self.spaces.get(*id));
+        if let Some(space) = home.and_then(|id| self.space_of(id)).or_else(named) {
             self.check_unique(space, grant, dropped)?;
         }
         Ok(true)

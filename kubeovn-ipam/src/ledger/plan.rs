@@ -70,7 +70,11 @@ impl Plan {
     }
 
     /// The same, taken out.
-    pub(super) fn into_grants(self) -> Vec<Grant> {
+    pub(super) fn into_grants(mut self) -> Vec<Grant> {
+        if let (1, Some(Answer::New(0))) = (self.answers.len(), self.answers.first()) {
+            // By far the most frequent one.
+            return self.settlement.granted.pop().map(|granted| vec![granted.grant]).unwrap_or_default();
+        }
         let mut kept: Vec<Option<Grant>> = self.kept.into_iter().map(Some).collect();
         let mut new: Vec<Option<Grant>> =
             self.settlement.granted.into_iter().map(|granted| Some(granted.grant)).collect();

@@ -1,6 +1,9 @@
 //! Who has an address: 64 addresses to a leaf, and of those only the held ones take room.
 
-use super::FixedMap;
+use super::{FixedMap, Ids};
+
+/// A leaf has room for so many more ids at once.
+const STEP: usize = 8;
 
 /// Ids by address, at most one for each.
 #[derive(Clone, Debug, Default)]
@@ -10,7 +13,7 @@ pub(crate) struct Addresses(FixedMap<u128, Leaf>);
 #[derive(Clone, Debug, Default)]
 struct Leaf {
     held: u64,
-    ids: Vec<u32>,
+    ids: Ids,
 }
 
 impl Addresses {
@@ -29,8 +32,8 @@ impl Addresses {
             return leaf.ids.get_mut(rank).map(|place| std::mem::replace(place, id));
         }
         if leaf.ids.len() == leaf.ids.capacity() {
-            // A few more at once, not twice as many: the memory of leaves adds up. One address alone is often all.
-            leaf.ids.reserve_exact(if leaf.ids.is_empty() { 1 } else { 8 });
+            // A few more at once, not twice as many: the memory of leaves adds up.
+            leaf.ids.reserve_exact(STEP - leaf.ids.len() % STEP);
         }
         leaf.ids.insert(rank.min(leaf.ids.len()), id);
         leaf.held |= bit;
@@ -46,7 +49,7 @@ impl Addresses {
         if leaf.held == 0 {
             self.0.remove(&key);
         } else if leaf.ids.capacity() - leaf.ids.len() > 16 {
-            leaf.ids.shrink_to(leaf.ids.len() + 8);
+            leaf.ids.shrink_to_fit();
         }
         id
     }
