@@ -25,6 +25,7 @@ use crate::{
 
 /// So many changes are looked at before the first one of them is made.
 const AHEAD: usize = 16;
+type Hashes<T> = SmallVec<[T; AHEAD]>;
 /// Stands in errors about grants that have none.
 const NO_ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
@@ -37,7 +38,9 @@ impl Ledger {
     /// [`AddrError::Taken`], [`AddrError::MacTaken`] when it contradicts what is held: nothing is changed.
     pub fn apply(&mut self, entry: &Entry) -> Result<Vec<Arc<str>>, AddrError> {
         match entry {
-            Entry::Settled(settlement) => return self.apply_settlement(settlement),
+            Entry::Settled(settlement) => {
+                return self.apply_settlement(settlement, Identities::hash_of(&settlement.owner));
+            }
             Entry::Activated { owner, nic } => _ = self.make_active(owner, nic),
             Entry::Generation(generation) => self.raise(*generation),
             Entry::Shelved(shelves) => {
@@ -56,17 +59,22 @@ impl Ledger {
     /// # Errors
     /// That of the first one that is refused; those before it are made.
     pub fn apply_all(&mut self, entries: &[impl Borrow<Entry>]) -> Result<(), AddrError> {
-        self.make_room(entries.iter().map(Borrow::borrow));
+        let only = self.make_room(entries.iter().map(Borrow::borrow));
         for some in entries.chunks(AHEAD) {
-            self.touch(some.iter().map(Borrow::borrow));
-            some.iter().try_for_each(|entry| self.apply(entry.borrow()).map(|_| ()))?;
+            let owners = self.touch(some.iter().map(Borrow::borrow), only);
+            for (entry, owner) in some.iter().zip(owners) {
+                _ = match (entry.borrow(), owner) {
+                    (Entry::Settled(settlement), Some(owner)) => self.apply_settlement(settlement, owner)?,
+                    (other, _) => self.apply(other)?,
+                };
+            }
         }
         Ok(())
     }
 
-    /// Makes room for what will be there when all changes are made, so that tables need not grow on the way: by their
-    /// number, so that of several spaces none gets any.
-    fn make_room<'e>(&mut self, entries: impl Iterator<Item = &'e Entry>) {
+    /// Makes room for what will be there when all changes are made, so that tables need not grow on the way. By their
+    /// number, so that a space gets room only if there is but one, which is answered.
+    fn make_room<'e>(&mut self, entries: impl Iterator<Item = &'e Entry>) -> Option<u32> {
         let (mut come, mut go) = (0, 0);
         for entry in entries {
             if let Entry::Settled(Settlement { released, granted, .. }) = entry {
@@ -75,28 +83,27 @@ impl Ledger {
         }
         let more = come.saturating_sub(go);
         self.book.reserve(more);
-        let ids: Ids = self.spaces.iter().map(|(id, _)| id).take(2).collect();
-        if let [only] = ids[..]
-            && let Some(space) = self.spaces.get_mut(only)
-        {
-            space.reserve(more);
-        }
+        let spaces: Ids = self.spaces.iter().map(|(id, _)| id).take(2).collect();
+        let [only] = spaces[..] else { return None };
+        self.spaces.get_mut(only)?.reserve(more);
+        Some(only)
     }
 
     /// Reads what some changes will look up: one after the other each would wait for main memory, together they wait
-    /// once.
-    fn touch<'e>(&self, entries: impl Iterator<Item = &'e Entry>) {
-        let (mut owners, mut macs) = (SmallVec::<[u64; AHEAD]>::new(), SmallVec::<[_; AHEAD]>::new());
+    /// once. Answers the hashes of the owners.
+    fn touch<'e>(&self, entries: impl Iterator<Item = &'e Entry>, space: Option<u32>) -> Hashes<Option<u64>> {
+        let (mut owners, mut macs) = (Hashes::new(), Hashes::<u64>::new());
         for entry in entries {
-            let Entry::Settled(Settlement { owner, granted, .. }) = entry else { continue };
-            owners.push(Identities::hash_of(owner));
-            for Grant { space, mac, .. } in granted.iter().map(|granted| &granted.grant) {
-                let space = self.space_ids.get(space).and_then(|id| self.spaces.get(*id));
-                macs.extend(space.zip(mac.map(hash)));
-            }
+            let settlement = if let Entry::Settled(settlement) = entry { Some(settlement) } else { None };
+            owners.push(settlement.map(|settlement| Identities::hash_of(&settlement.owner)));
+            let granted = settlement.into_iter().flat_map(|settlement| &settlement.granted);
+            macs.extend(granted.filter_map(|granted| granted.grant.mac).map(hash));
         }
-        owners.into_iter().for_each(|hash| self.book.touch(hash));
-        macs.into_iter().for_each(|(space, hash)| space.touch(hash));
+        owners.iter().flatten().for_each(|hash| self.book.touch(*hash));
+        if let Some(space) = space.and_then(|id| self.spaces.get(id)) {
+            macs.into_iter().for_each(|hash| space.touch(hash));
+        }
+        owners
     }
 
     /// Entries from which a ledger with the same subnets becomes the same as this one.
@@ -129,12 +136,13 @@ impl Ledger {
         let grant = Grant { generation: grant.generation.min(MOST_RESTORED), ..grant.clone() };
         // Also when it is refused: a release of it must not meet another grant.
         self.raise(grant.generation);
-        self.apply_settlement(&held(owner.clone(), uid.clone(), grant)).map(|_| ())
+        self.apply(&Entry::Settled(held(owner.clone(), uid.clone(), grant))).map(|_| ())
     }
 
-    fn apply_settlement(&mut self, settlement: &Settlement) -> Result<Vec<Arc<str>>, AddrError> {
+    /// `hash` is that of the owner.
+    fn apply_settlement(&mut self, settlement: &Settlement, hash: u64) -> Result<Vec<Arc<str>>, AddrError> {
         let Settlement { owner, released, granted, .. } = settlement;
-        let found = self.book.find(owner);
+        let found = self.book.find_by(hash, owner);
         let gone = |released: &Released| {
             let is = |record: &Record| {
                 record.generation() == released.generation && self.book.is_for(record, &released.nic)
@@ -147,13 +155,13 @@ impl Ledger {
             let home = self.subnet(&grant.subnet).map(|(id, _)| id);
             let in_place = grant.ips.iter().map(|ip| Family::of(*ip)).eq(grant.ips.families());
             if !in_place || *self.space_for(grant, home, granted) != grant.space {
-                return self.apply_settlement(&self.put_right(settlement));
+                return self.apply_settlement(&self.put_right(settlement), hash);
             }
             check_apart(owner, grant, granted.iter().take(i).map(|earlier| &earlier.grant))?;
             if !self.check(settlement, found, grant, home, &dropped)? {
                 let others = granted.iter().enumerate().filter(|(other, _)| *other != i);
                 let granted = others.map(|(_, granted)| granted.clone()).collect();
-                return self.apply_settlement(&Settlement { granted, ..settlement.clone() });
+                return self.apply_settlement(&Settlement { granted, ..settlement.clone() }, hash);
             }
             homes.push(home);
         }

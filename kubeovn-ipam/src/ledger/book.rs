@@ -162,7 +162,8 @@ impl Book {
         self.find_by(found.hash, key)
     }
 
-    fn find_by(&self, hash: u64, key: &OwnerKey) -> Found {
+    /// The same of one whose hash is known.
+    pub(crate) fn find_by(&self, hash: u64, key: &OwnerKey) -> Found {
         let is = |id| self.grants.get(id).is_some_and(|record| self.identities.is(record.identity(), key));
         Found { hash, one: self.by_owner.find(hash, is) }
     }
