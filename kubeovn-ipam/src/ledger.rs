@@ -112,7 +112,7 @@ impl Ledger {
     /// Closes a subnet: it grants nothing more. Answers `true` when it is forgotten, because nothing is held in it;
     /// else call again later.
     pub fn close(&mut self, subnet: &str) -> bool {
-        let Some((id, _)) = self.subnet(subnet) else { return true };
+        let Some(id) = self.subnet_id(subnet) else { return true };
         let Some(closed) = self.subnets.get_mut(id) else { return true };
         closed.close();
         let empty = closed.grants == 0;
@@ -244,6 +244,10 @@ impl Ledger {
         })
     }
 
+    fn subnet_id(&self, name: &str) -> Option<u32> {
+        self.subnet(name).map(|(id, _)| id)
+    }
+
     /// The space that a subnet is in.
     fn space_of(&self, subnet: u32) -> Option<&Space> {
         self.spaces.get(self.subnets.get(subnet)?.space)
@@ -273,7 +277,7 @@ impl Ledger {
 
     /// The id of a subnet by name; a new one is put into the space.
     fn subnet_in(&mut self, name: &Arc<str>, space: &Arc<str>) -> u32 {
-        if let Some((id, _)) = self.subnet(name) {
+        if let Some(id) = self.subnet_id(name) {
             return id;
         }
         let spaces = &mut self.spaces;

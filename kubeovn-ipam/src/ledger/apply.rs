@@ -44,7 +44,7 @@ impl Ledger {
             Entry::Activated { owner, nic } => _ = self.make_active(owner, nic),
             Entry::Generation(generation) => self.raise(*generation),
             Entry::Shelved(shelves) => {
-                let id = self.subnet(&shelves.subnet).map(|(id, _)| id);
+                let id = self.subnet_id(&shelves.subnet);
                 if let Some(subnet) = id.and_then(|id| self.subnets.get_mut(id)) {
                     subnet.recall(shelves);
                 }
@@ -152,7 +152,7 @@ impl Ledger {
         let dropped: Ids = released.iter().filter_map(gone).collect();
         let mut homes: SmallVec<[Option<u32>; 2]> = SmallVec::new();
         for (i, Granted { grant, .. }) in granted.iter().enumerate() {
-            let home = self.subnet(&grant.subnet).map(|(id, _)| id);
+            let home = self.subnet_id(&grant.subnet);
             let in_place = grant.ips.iter().map(|ip| Family::of(*ip)).eq(grant.ips.families());
             if !in_place || *self.space_for(grant, home, granted) != grant.space {
                 return self.apply_settlement(&self.put_right(settlement), hash);
@@ -185,7 +185,7 @@ impl Ledger {
     fn put_right(&self, settlement: &Settlement) -> Settlement {
         let mut right = settlement.clone();
         for Granted { grant, .. } in &mut right.granted {
-            let home = self.subnet(&grant.subnet).map(|(id, _)| id);
+            let home = self.subnet_id(&grant.subnet);
             grant.space = self.space_for(grant, home, &settlement.granted).clone();
             let ips = std::mem::take(&mut grant.ips);
             ips.iter().for_each(|ip| _ = grant.ips.put(*ip));

@@ -268,13 +268,11 @@ fn many_entries_at_once_are_what_they_are_one_by_one() {
     assert_eq!(back.snapshot(), live.snapshot());
 
     // The last one gives what another one holds.
-    let Some(crate::Entry::Settled(last)) = entries
-        .iter()
-        .rfind(|entry| matches!(entry, crate::Entry::Settled(settlement) if !settlement.granted.is_empty()))
-    else {
-        panic!("nothing was granted")
-    };
-    entries.push(crate::Entry::Settled(crate::Settlement { owner: pod("thief").0, ..last.clone() }));
+    let last = entries.iter().rev().find_map(|entry| match entry {
+        crate::Entry::Settled(settlement) if !settlement.granted.is_empty() => Some(settlement.clone()),
+        _ => None,
+    });
+    entries.push(crate::Entry::Settled(crate::Settlement { owner: pod("thief").0, ..last.unwrap() }));
     entries.push(crate::Entry::Generation(1 << 20));
     let mut stopped = ledger(&offers);
     assert!(matches!(stopped.apply_all(&entries), Err(AddrError::Taken { .. })));

@@ -28,8 +28,7 @@ impl Planner<'_> {
             MacWish::Is(mac) => Some(mac),
             // Who stands by for another one answers under its MAC.
             MacWish::Any if *role == Role::Standby && held.and_then(Record::mac).is_none() => {
-                let staying = |id: &u32| !self.dropped.contains(id);
-                let others = ips.iter().flat_map(|ip| place.space.holders(*ip)).filter(staying);
+                let others = self.staying(ips.iter().flat_map(|ip| place.space.holders(*ip)));
                 let records = others.filter_map(|id| book.record(id));
                 records.min_by_key(|record| record.role()).and_then(Record::mac)
             }
