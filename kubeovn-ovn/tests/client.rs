@@ -203,9 +203,9 @@ async fn what_a_frozen_member_commits_late_is_stopped_by_the_fence() {
     let endpoints = format!("{},{}", frozen.endpoint(), leaders[0].endpoint());
     let mut config = ConnectConfig::new(endpoints.parse().unwrap(), DATABASE);
     config.leader_only = false;
-    config.connect_timeout = Duration::from_millis(200);
-    config.session.probe = Duration::from_millis(200);
-    config.session.call_timeout = Duration::from_millis(200);
+    config.connect_timeout = Duration::from_secs(1);
+    config.session.probe = Duration::from_millis(500);
+    config.session.call_timeout = Duration::from_secs(1);
     let mut client = client(config, Some(fence(SoleWriter)));
     assert_eq!(next(&mut client).await, DbEvent::Resynced);
     assert_eq!(commit(&mut client, insert(1, "a")).await, Outcome::Done);
@@ -236,7 +236,7 @@ async fn what_was_given_up_never_appears_after_the_resync() {
     let directory = Directory::new();
     let server = Server::standalone(&directory, &[]);
     let mut config = config(&server);
-    config.session.probe = Duration::from_millis(200);
+    config.session.probe = Duration::from_millis(500);
     let mut client = client(config, Some(fence(SoleWriter)));
     assert_eq!(next(&mut client).await, DbEvent::Resynced);
     assert_eq!(commit(&mut client, insert(1, "a")).await, Outcome::Done);

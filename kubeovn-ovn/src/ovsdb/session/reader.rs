@@ -57,10 +57,10 @@ impl<R: AsyncRead + Unpin> Reader<R> {
 
     async fn read_all(&mut self) -> CloseReason {
         let mut chunk = vec![0; CHUNK];
-        let mut heard = Instant::now();
+        let mut since = Instant::now();
         let mut probed = false;
         loop {
-            let patience = heard + if probed { self.probe * 2 } else { self.probe };
+            let patience = since + self.probe;
             let read = tokio::select! {
                 biased;
                 read = self.stream.read(&mut chunk) => read,
@@ -71,7 +71,8 @@ impl<R: AsyncRead + Unpin> Reader<R> {
                     if let Some(reason) = self.pending.overdue(Instant::now()) {
                         return reason;
                     }
-                    probed = true;
+                    // a probe has its time from when it is sent: it may be late because we stood still ourselves
+                    (since, probed) = (Instant::now(), true);
                     self.send_probe();
                     continue;
                 }
@@ -85,8 +86,8 @@ impl<R: AsyncRead + Unpin> Reader<R> {
                 return reason;
             }
             // only now: time that passed because the consumer was busy is not the server's silence
-            (heard, probed) = (Instant::now(), false);
-            if let Some(reason) = self.pending.overdue(heard) {
+            (since, probed) = (Instant::now(), false);
+            if let Some(reason) = self.pending.overdue(since) {
                 return reason;
             }
         }

@@ -129,6 +129,18 @@ async fn a_silent_server_is_probed_and_then_given_up() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_server_is_not_blamed_for_our_own_standing_still() {
+    let (_session, mut events, mut peer) = start(&SessionConfig::default());
+    tokio::task::yield_now().await;
+    tokio::time::advance(Duration::from_hours(1)).await;
+    let probe = peer.receive().await.unwrap();
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    peer.send(json!({"id": probe["id"], "result": [], "error": null})).await;
+    peer.send(update("a")).await;
+    assert!(matches!(events.next().await, SessionEvent::Update(_)));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_long_message_that_trickles_in_is_life() {
     let (_session, mut events, mut peer) = start(&SessionConfig::default());
     let text = update(&"x".repeat(20)).to_string();
