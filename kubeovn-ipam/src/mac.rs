@@ -12,9 +12,7 @@ pub(crate) fn derive(space: &str, uid: &str, nic: &str, attempt: u32) -> Mac {
     for part in [space, uid, nic] {
         let (words, rest) = part.as_bytes().as_chunks::<8>();
         words.iter().for_each(|word| absorb(u64::from_le_bytes(*word)));
-        let mut last = [0; 8];
-        last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
-        absorb(u64::from_le_bytes(last));
+        absorb(rest.iter().rev().fold(0, |all, byte| all << 8 | u64::from(*byte)));
         // The lengths keep the parts apart.
         absorb(part.len() as u64);
     }

@@ -225,12 +225,15 @@ fn parallel(c: &mut Criterion) {
     let mut group = c.benchmark_group("two subnets");
     group.throughput(Throughput::Elements(1)).measurement_time(Duration::from_secs(2));
     let keeper = Keeper::open(NoStore, &[offer("a"), offer("b")]).unwrap();
-    let work = |thread: u64, subnet: &str| {
+    let alone = || Keeper::open(NoStore, &[offer("a")]).unwrap();
+    let (first, second) = (alone(), alone());
+    let work_with = |keeper: &Keeper<NoStore>, thread: u64, subnet: &str| {
         let (owner, uid) = owner(thread);
         keeper.assign(&owner, &uid, &want(subnet), 0).unwrap();
         keeper.look(subnet, |ledger| black_box(ledger.held(&owner).len()));
         keeper.release(subnet, &owner, "", None, 0).unwrap();
     };
+    let work = |thread: u64, subnet: &str| work_with(&keeper, thread, subnet);
     group.bench_function("one thread", |b| {
         b.iter_custom(|n| together(1, n, |thread, _| work(thread, "a")));
     });
@@ -239,6 +242,15 @@ fn parallel(c: &mut Criterion) {
     });
     group.bench_function("two threads, a subnet each", |b| {
         b.iter_custom(|n| together(2, n, |thread, _| work(thread, if thread == 0 { "a" } else { "b" })));
+    });
+    // Nothing is shared here: what the machine's two cores can do.
+    group.bench_function("two threads, a ledger each", |b| {
+        b.iter_custom(|n| {
+            together(2, n, |thread, _| {
+                let keeper = if thread == 0 { &first } else { &second };
+                work_with(keeper, thread, "a")
+            })
+        });
     });
 }
 

@@ -26,6 +26,8 @@ use crate::{
 /// So many changes are looked at before the first one of them is made.
 const AHEAD: usize = 16;
 type Hashes<T> = SmallVec<[T; AHEAD]>;
+/// No subnet has this id.
+const UNKNOWN: u32 = u32::MAX;
 /// Stands in errors about grants that have none.
 const NO_ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
@@ -149,8 +151,9 @@ impl Ledger {
             };
             self.book.all_of(found).find(|(_, record)| is(record)).map(|(id, _)| id)
         };
-        let dropped: Ids = released.iter().filter_map(gone).collect();
-        let mut homes: SmallVec<[Option<u32>; 2]> = SmallVec::new();
+        let mut dropped = Ids::new();
+        dropped.extend(released.iter().filter_map(gone));
+        let mut subnets = Ids::new();
         for (i, Granted { grant, .. }) in granted.iter().enumerate() {
             let home = self.subnet_id(&grant.subnet);
             let in_place = grant.ips.iter().map(|ip| Family::of(*ip)).eq(grant.ips.families());
@@ -163,14 +166,11 @@ impl Ledger {
                 let granted = others.map(|(_, granted)| granted.clone()).collect();
                 return self.apply_settlement(&Settlement { granted, ..settlement.clone() }, hash);
             }
-            homes.push(home);
+            subnets.push(home.unwrap_or(UNKNOWN));
         }
-        let both = homes.into_iter().zip(granted);
-        let subnets: Ids = both
-            .map(|(home, Granted { grant, .. })| {
-                home.unwrap_or_else(|| self.subnet_in(&grant.subnet, &grant.space))
-            })
-            .collect();
+        for (id, Granted { grant, .. }) in subnets.iter_mut().zip(granted).filter(|(id, _)| **id == UNKNOWN) {
+            *id = self.subnet_in(&grant.subnet, &grant.space);
+        }
         Ok(self.make(settlement, found, &dropped, subnets))
     }
 

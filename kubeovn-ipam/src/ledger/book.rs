@@ -258,7 +258,7 @@ impl Book {
         subnet: u32,
         grant: &Grant,
     ) -> (u32, bool) {
-        let first = self.all_of(owner).all(|(_, record)| record.subnet() != subnet);
+        let first = owner.one.is_none() || self.all_of(owner).all(|(_, record)| record.subnet() != subnet);
         let known = owner.one.and_then(|id| self.grants.get(id)).map(|record| record.identity);
         let identity = known.unwrap_or_else(|| self.identities.insert(key, uid).to_le_bytes());
         let [a, b, c, d, ..] = grant.ips.v4.map_or(0, number).to_le_bytes();

@@ -117,10 +117,19 @@ impl Ledger {
             self.book.is_for(record, nic) && generation.is_none_or(|wanted| record.generation() == wanted)
         };
         let found = self.book.find(owner);
-        let dropped =
+        let dropped: Ids =
             self.book.all_of(found).filter(|(_, record)| matches(record)).map(|(id, _)| id).collect();
         let uid = found.one.and_then(|id| self.book.record(id)).map(|record| self.book.uid(record));
-        self.change((found, owner, &uid.unwrap_or_default()), dropped, now)
+        let (released, uid) = (self.released(&dropped), uid.unwrap_or_default());
+        Plan {
+            version: self.version,
+            owner: found,
+            dropped,
+            subnets: Ids::new(),
+            settlement: Settlement { owner: owner.clone(), uid, at: now, released, granted: Vec::new() },
+            kept: Vec::new(),
+            answers: Answers::new(),
+        }
     }
 
     fn plan_wants(
@@ -170,29 +179,19 @@ impl Ledger {
             }
         }
         let Planner { dropped, granted, subnets, .. } = planner;
-        let mut plan = self.change((found, owner, uid), dropped, now);
-        plan.settlement.granted = granted;
-        Ok(Plan { subnets, kept: staying, answers, ..plan })
+        let released = self.released(&dropped);
+        let settlement = Settlement { owner: owner.clone(), uid: uid.clone(), at: now, released, granted };
+        Ok(Plan { version: self.version, owner: found, dropped, subnets, settlement, kept: staying, answers })
     }
 
-    /// A change in which something goes and nothing comes.
-    fn change(&self, (found, owner, uid): (Found, &OwnerKey, &Arc<str>), dropped: Ids, at: Millis) -> Plan {
+    /// What is told of grants that go.
+    fn released(&self, dropped: &[u32]) -> Vec<Released> {
         let released = |id: &u32| {
             let record = self.book.record(*id)?;
             let subnet = self.subnets.get(record.subnet())?.name.clone();
             Some(Released { subnet, nic: self.book.nic(record), generation: record.generation() })
         };
-        let released = dropped.iter().filter_map(released).collect();
-        let (owner, uid) = (owner.clone(), uid.clone());
-        Plan {
-            version: self.version,
-            owner: found,
-            dropped,
-            subnets: Ids::new(),
-            settlement: Settlement { owner, uid, at, released, granted: Vec::new() },
-            kept: Vec::new(),
-            answers: Answers::new(),
-        }
+        dropped.iter().filter_map(released).collect()
     }
 
     /// Is what is held what is wanted? A prefix that was changed since is no reason to change what an interface runs

@@ -134,7 +134,7 @@ impl<'a> Planner<'a> {
         let here = held.filter(|record| record.subnet() == place.id);
         let runs_with = here.map(|record| self.ledger.book.ips(record)).unwrap_or_default();
         let (mut ips, mut role) = (DualStack::default(), Role::Active);
-        let mut picked = DualStack::<()>::default();
+        let (mut picked_v4, mut picked_v6) = (false, false);
         for ip in named.iter().copied() {
             if let Some(family) = want.family.filter(|family| *family != Family::of(ip)) {
                 return Err(AddrError::WrongFamily { ip, family });
@@ -164,7 +164,7 @@ impl<'a> Planner<'a> {
                 None if !offered => continue,
                 None => {
                     let (ip, is_next) = self.any(family, place, want)?;
-                    *picked.slot(family) = is_next.then_some(());
+                    *(if family == Family::V4 { &mut picked_v4 } else { &mut picked_v6 }) = is_next;
                     ip
                 }
             };
@@ -175,8 +175,7 @@ impl<'a> Planner<'a> {
         let (subnet, space) = (place.subnet.name.clone(), place.space.name.clone());
         let grant =
             Grant { nic: want.nic.clone(), subnet, space, ips, mac, role, generation, since: self.now };
-        let granted = Granted { grant, picked_v4: picked.v4.is_some(), picked_v6: picked.v6.is_some() };
-        Ok((granted, place.id))
+        Ok((Granted { grant, picked_v4, picked_v6 }, place.id))
     }
 
     fn next_generation(&self) -> u64 {
