@@ -248,7 +248,7 @@ fn parallel(c: &mut Criterion) {
         b.iter_custom(|n| {
             together(2, n, |thread, _| {
                 let keeper = if thread == 0 { &first } else { &second };
-                work_with(keeper, thread, "a")
+                work_with(keeper, thread, "a");
             })
         });
     });
