@@ -100,7 +100,7 @@ fn run(server: &Server, cluster: &Arc<CountedCluster>, done: impl Fn(&Counts) ->
     let counts = Arc::new(Counts::default());
     let database = Box::new(CountedDatabase::connecting(&server.endpoint(), counts.clone()));
     let start = Instant::now();
-    let controller = runtime.spawn(controller::run(Settings::default(), cluster.clone(), database));
+    let controller = runtime.spawn(controller::run(Settings::default(), cluster.clone(), database, None));
     while !done(&counts) {
         assert!(!controller.is_finished(), "the controller ended");
         assert!(start.elapsed() < Duration::from_mins(10), "not done in time");

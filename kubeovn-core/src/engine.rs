@@ -12,6 +12,7 @@
 //! * After an unknown outcome nothing is planned until the database has been read again, and nothing leaks.
 //! * Rows and elements of others are never touched.
 
+mod ahead;
 mod compare;
 mod drift;
 mod held;
@@ -26,7 +27,8 @@ use std::{
 
 use crate::{
     error::Problem,
-    rows::{Atom, Elem, Give, Millis, OwnerKey, Replica, RowKey, Schema, Txn},
+    rows::{Atom, Elem, Give, Millis, OwnerKey, Replica, RowKey, Schema, Txn, VENDOR},
+    sorted::SortedSet,
 };
 use held::{Holding, Holdings};
 use retry::Retries;
@@ -64,6 +66,8 @@ pub struct Verdict {
 pub struct RowEngine {
     schema: &'static Schema,
     batch: usize,
+    /// [`VENDOR`], to be shared.
+    vendor: Arc<str>,
     holdings: Holdings,
     dirty: BTreeSet<OwnerKey>,
     /// Halves of a refused batch: planned one by one, before anything else.
@@ -84,7 +88,11 @@ pub struct RowEngine {
     verdicts: BTreeMap<OwnerKey, Verdict>,
     judged: BTreeSet<OwnerKey>,
     flight: Option<Flight>,
+    /// Planned while another one is on its way; goes out as soon as that one is through.
+    next: Option<Flight>,
     unsure: bool,
+    /// The database has lost all that is ours: it is made anew in one transaction.
+    whole: bool,
     last_id: u64,
 }
 
@@ -99,6 +107,12 @@ struct Flight {
     undo: Undo,
     /// What their renderers reported; told when the transaction is through.
     reports: Vec<(OwnerKey, Vec<Problem>)>,
+    /// Rows that were compared for it.
+    rows: BTreeSet<RowKey>,
+    /// Elements that were.
+    slots: BTreeSet<Slot>,
+    /// What comes next depends on it.
+    alone: bool,
 }
 
 /// What owners held before a batch.
@@ -110,6 +124,7 @@ impl RowEngine {
         RowEngine {
             schema,
             batch: BATCH,
+            vendor: VENDOR.into(),
             holdings: Holdings::default(),
             dirty: BTreeSet::new(),
             groups: Vec::new(),
@@ -124,7 +139,9 @@ impl RowEngine {
             verdicts: BTreeMap::new(),
             judged: BTreeSet::new(),
             flight: None,
+            next: None,
             unsure: false,
+            whole: false,
             last_id: 0,
         }
     }
@@ -136,29 +153,35 @@ impl RowEngine {
         self
     }
 
-    /// A row that is found at start with the owner's mark, before the owner has been rendered, and what of it is
-    /// exclusive. The owner counts as its holder until it is decided what it wants: nobody takes the row, nobody
+    /// Rows that are found at start with the owner's mark, before the owner has been rendered, and what of them is
+    /// exclusive. The owner counts as their holder until it is decided what it wants: nobody takes a row, nobody
     /// else's row gets what it has. The owner should be marked, too.
     pub fn found(
         &mut self,
-        owner: OwnerKey,
-        row: RowKey,
+        owner: &OwnerKey,
+        rows: impl IntoIterator<Item = RowKey>,
         exclusive: impl IntoIterator<Item = Arc<str>>,
         have: &dyn Replica,
     ) {
-        let mut holding = self.holdings.get(&owner).map_or_else(Holding::default, |h| (**h).clone());
-        have.parents(&row, &mut |parent, column| {
-            let elem = Elem::Item(Atom::Row(row.clone()));
-            holding.gives.insert(Give { row: parent, column, elem, parent: true });
-        });
-        holding.rows.insert(row);
-        holding.exclusive.extend(exclusive.into_iter().map(RowKey::exclusive));
-        self.holdings.replace(&owner, Some(Arc::new(holding)));
+        let rows: SortedSet<RowKey> = rows.into_iter().collect();
+        let mut gives = Vec::new();
+        for row in &rows {
+            have.parents(row, &mut |parent, column| {
+                let elem = Elem::Item(Atom::Row(row.clone()));
+                gives.push(Give { row: parent, column, elem, parent: true });
+            });
+        }
+        let exclusive = exclusive.into_iter().map(RowKey::exclusive).collect();
+        let holding = Holding { rows, gives: gives.into_iter().collect(), exclusive, ..Holding::default() };
+        self.holdings.replace(owner, Some(Arc::new(holding)));
     }
 
     /// The owner's facts changed: it will be rendered and compared again, at once also if the database had refused it.
     pub fn mark(&mut self, owner: OwnerKey) {
         self.retries.forget(&owner);
+        if self.next.as_ref().is_some_and(|next| next.undo.contains_key(&owner)) {
+            self.put_back_next();
+        }
         self.dirty.insert(owner);
     }
 
@@ -170,6 +193,7 @@ impl RowEngine {
     /// Nothing is left to plan and nothing is on its way; retries may be waiting for their time.
     pub fn idle(&self) -> bool {
         self.flight.is_none()
+            && self.next.is_none()
             && !self.unsure
             && self.dirty.is_empty()
             && self.groups.is_empty()
@@ -177,11 +201,17 @@ impl RowEngine {
             && self.suspects.is_empty()
     }
 
+    /// All that is ours has vanished from the database, and is being made anew in one transaction.
+    pub fn rebuilding(&self) -> bool {
+        self.whole
+    }
+
     /// What is left to do, in words.
     pub(crate) fn unfinished(&self) -> String {
         format!(
-            "on its way {:?}, unsure {}, queued {:?}, groups {}, repairs {:?}, suspects {:?}",
+            "on its way {:?}, next {:?}, unsure {}, queued {:?}, groups {}, repairs {:?}, suspects {:?}",
             self.flight.as_ref().map(|f| f.txn.id),
+            self.next.as_ref().map(|f| f.txn.id),
             self.unsure,
             self.dirty,
             self.groups.len(),
@@ -209,7 +239,7 @@ impl RowEngine {
     pub fn pending(&self, owner: &OwnerKey) -> bool {
         self.dirty.contains(owner)
             || self.groups.iter().any(|group| group.contains(owner))
-            || self.flight.as_ref().is_some_and(|f| f.undo.contains_key(owner))
+            || self.flight.iter().chain(&self.next).any(|f| f.undo.contains_key(owner))
             || self.unsure
     }
 

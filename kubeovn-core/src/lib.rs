@@ -34,5 +34,6 @@ pub mod engine;
 pub mod error;
 pub mod index;
 pub mod rows;
+pub mod sorted;
 pub mod spine;
 pub mod time;

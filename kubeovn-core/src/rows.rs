@@ -4,12 +4,14 @@
 //! gives a reference to its switch. What an owner wants is a [`Rendered`]; the difference to what the database
 //! holds ([`Replica`]) is a [`Txn`].
 
+mod adopt;
 mod key;
 mod schema;
 mod value;
 
+pub use adopt::{Adoption, Stranger};
 pub use key::{OwnerKey, OwnerKind, RowKey};
-pub use schema::{Column, ColumnKind, Schema, Table};
+pub use schema::{Column, ColumnKind, Schema, Table, adopt_nothing};
 pub use value::{Atom, Elem, Value};
 
 use std::{
@@ -17,7 +19,7 @@ use std::{
     sync::Arc,
 };
 
-use crate::error::Problem;
+use crate::{error::Problem, sorted::SortedMap};
 
 /// Key in `external_ids` that marks a row as Kube-OVN's; its value is [`VENDOR`].
 pub const KEY_VENDOR: &str = "vendor";
@@ -33,17 +35,17 @@ pub const EXTERNAL_IDS: &str = "external_ids";
 /// Milliseconds since the Unix epoch, or since any other fixed point: the caller's clock, always handed in.
 pub type Millis = u64;
 
-/// String pairs of one map column.
-pub type Pairs = BTreeMap<Arc<str>, Arc<str>>;
+/// String pairs of one map column, by declared keys.
+pub type Pairs = SortedMap<&'static str, Arc<str>>;
 
 /// What a row should hold, without the elements that others give to it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RowSpec {
     /// Columns written whole.
-    pub values: BTreeMap<&'static str, Value>,
+    pub values: SortedMap<&'static str, Value>,
     /// Map columns of which only the keys declared in the [`Schema`] are ours. A declared key that is not here
     /// is removed from the row.
-    pub pairs: BTreeMap<&'static str, Pairs>,
+    pub pairs: SortedMap<&'static str, Pairs>,
 }
 
 impl RowSpec {
@@ -55,8 +57,8 @@ impl RowSpec {
     }
 
     /// Sets one key of a map column. Writing one key twice is a mistake of the renderer (debug builds panic).
-    pub fn pair(&mut self, column: &'static str, key: &str, value: impl Into<Arc<str>>) -> &mut Self {
-        let before = self.pairs.entry(column).or_default().insert(key.into(), value.into());
+    pub fn pair(&mut self, column: &'static str, key: &'static str, value: impl Into<Arc<str>>) -> &mut Self {
+        let before = self.pairs.or_default(column).insert(key, value.into());
         debug_assert!(before.is_none(), "{column}:{key} rendered twice");
         self
     }
@@ -158,7 +160,7 @@ pub struct Delta {
     /// Plain columns and their new values.
     pub values: BTreeMap<&'static str, Value>,
     /// Keys of map columns: a new value, or `None` to remove the key.
-    pub pairs: BTreeMap<&'static str, BTreeMap<Arc<str>, Option<Arc<str>>>>,
+    pub pairs: BTreeMap<&'static str, BTreeMap<&'static str, Option<Arc<str>>>>,
     /// Elements to add.
     pub add: BTreeMap<&'static str, BTreeSet<Elem>>,
     /// Elements to remove.

@@ -155,6 +155,12 @@ impl Spine {
             && self.sent.is_empty()
     }
 
+    /// All that is ours has vanished from the database, and is being made anew in one transaction: whoever acts on what
+    /// the database holds should wait until it is through.
+    pub fn rebuilding(&self) -> bool {
+        self.engine.rebuilding()
+    }
+
     /// What is left to do, in words; empty when [`idle`](Self::idle).
     pub fn unfinished(&self) -> String {
         if self.idle() {
@@ -193,7 +199,7 @@ impl Spine {
             }
             Input::Resynced => {
                 self.replica_complete = true;
-                self.engine.resynced();
+                self.engine.resynced(have);
             }
             Input::WriteFailed(key) => {
                 self.rewrite.insert(key, now + REWRITE_AFTER);
@@ -201,8 +207,15 @@ impl Spine {
         }
     }
 
-    /// Does all that can be done now.
+    /// Does all that can be done now: [`plan`](Self::plan), then [`follow`](Self::follow).
     pub fn run(&mut self, now: Millis, have: &dyn Replica, out: &mut Vec<Effect>) {
+        self.plan(now, have, out);
+        self.follow(have, out);
+    }
+
+    /// The first half of [`run`](Self::run): up to the next transaction. Carry its effects out before the second half,
+    /// so that the database has something to do meanwhile.
+    pub fn plan(&mut self, now: Millis, have: &dyn Replica, out: &mut Vec<Effect>) {
         self.ask_again(now);
         if !self.open {
             if !self.replica_complete || !Kind::ALL.iter().all(|k| self.listed.contains(k)) {
@@ -233,9 +246,19 @@ impl Spine {
             txn = self.engine.plan(now, &mut render, have);
         }
         out.extend(txn.map(Effect::Commit));
+    }
+
+    /// The second half of [`run`](Self::run): what objects should say, and the transaction after the one on its way
+    /// made ready.
+    pub fn follow(&mut self, have: &dyn Replica, out: &mut Vec<Effect>) {
+        if !self.open {
+            return;
+        }
         let judged = self.engine.take_judged();
         self.world.dirty.status.extend(judged.iter().filter_map(object_key));
         self.tell(out);
+        let (world, model) = (&self.world, &self.model);
+        self.engine.plan_ahead(&mut |owner| model.render(world, owner), have);
     }
 
     /// When [`run`](Self::run) should be called though nothing happens.

@@ -3,6 +3,7 @@
 //! * [`render`]: [`render::Fabric`] turns the facts of [`kubeovn_core::index::World`] into rows, one file per feature.
 //! * [`matching`]: OVN match expressions that can only be built right, and a strict parser for those of users.
 //! * [`nb`]: the tables and columns that we use.
+//! * `northd`: pausing ovn-northd, with feature `client`.
 //! * [`ovsdb`]: the protocol's types, a replica, transactions; with feature `client` a session over a socket.
 //! * [`memory`]: an OVSDB server in the process, for embedding, dry runs and simulation.
 //!
@@ -11,5 +12,7 @@
 pub mod matching;
 pub mod memory;
 pub mod nb;
+#[cfg(feature = "client")]
+pub mod northd;
 pub mod ovsdb;
 pub mod render;

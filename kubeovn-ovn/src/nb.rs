@@ -3,6 +3,9 @@
 //! Only what is listed here is asked of a server, so an older or newer OVN is fine as long as it has these columns;
 //! one that it lacks is left out ([`crate::ovsdb::replica::Replica::columns`]).
 //!
+//! A key of a shared map is declared when a feature renders it, not before: declared keys that nobody wants are taken
+//! out of our rows, and until then they are those of others, who may have set them in rows that we adopted.
+//!
 //! Columns that refer to rows are `Refs`, also optional ones: a reference is never part of a plain value.
 
 mod shape;
@@ -11,7 +14,7 @@ mod tests;
 
 use kubeovn_core::rows::{
     Column,
-    ColumnKind::{self, Elements, Keys, Refs, Seen, Value},
+    ColumnKind::{self, Born, Elements, Keys, Refs, Seen, Value},
     EXTERNAL_IDS, KEY_OWNER, KEY_ROW, KEY_VENDOR, Schema, Table,
 };
 
@@ -41,6 +44,7 @@ pub const PORT_GROUP: &str = "Port_Group";
 /// What is used of the database `OVN_Northbound`.
 pub static NORTHBOUND: Schema = Schema {
     database: "OVN_Northbound",
+    adopt: crate::render::recognise,
     tables: &[
         Table {
             name: NB_GLOBAL,
@@ -54,7 +58,6 @@ pub static NORTHBOUND: Schema = Schema {
             natural: Some("name"),
             columns: &[
                 value("name"),
-                value("enabled"),
                 strong("ports", LOGICAL_ROUTER_PORT),
                 strong("static_routes", LOGICAL_ROUTER_STATIC_ROUTE),
                 strong("policies", LOGICAL_ROUTER_POLICY),
@@ -68,13 +71,11 @@ pub static NORTHBOUND: Schema = Schema {
             natural: Some("name"),
             columns: &[
                 value("name"),
-                value("mac"),
+                // Every pod behind it has learned it: a port that Kube-OVN made keeps the one that it drew.
+                column("mac", Born),
                 value("networks"),
-                value("peer"),
-                value("enabled"),
-                value("ipv6_prefix"),
-                column("ipv6_ra_configs", Keys(RA_CONFIGS)),
-                column("options", Keys(ROUTER_PORT_OPTIONS)),
+                seen("peer"),
+                column("options", Keys(&["route_table"])),
                 column(EXTERNAL_IDS, Keys(&[KEY_VENDOR, KEY_OWNER, KEY_ROW, "lr"])),
             ],
         },
@@ -87,8 +88,10 @@ pub static NORTHBOUND: Schema = Schema {
                 value("match"),
                 value("action"),
                 value("nexthops"),
-                column("options", Keys(&["pkt_mark"])),
-                column(EXTERNAL_IDS, Keys(POLICY_IDS)),
+                column(
+                    EXTERNAL_IDS,
+                    Keys(&[KEY_VENDOR, KEY_OWNER, KEY_ROW, "address-family", "node", "subnet"]),
+                ),
             ],
         },
         Table {
@@ -100,8 +103,8 @@ pub static NORTHBOUND: Schema = Schema {
                 value("ip_prefix"),
                 value("policy"),
                 value("nexthop"),
-                value("output_port"),
-                column("options", Keys(&["ecmp_symmetric_reply"])),
+                seen("options"),
+                column("bfd", Refs { table: "BFD", strong: false }),
                 column(EXTERNAL_IDS, Keys(&[KEY_VENDOR, KEY_OWNER, KEY_ROW])),
             ],
         },
@@ -113,7 +116,6 @@ pub static NORTHBOUND: Schema = Schema {
                 value("name"),
                 strong("ports", LOGICAL_SWITCH_PORT),
                 strong("acls", ACL),
-                column("other_config", Keys(SWITCH_CONFIG)),
                 column(EXTERNAL_IDS, Keys(&[KEY_VENDOR, KEY_OWNER, KEY_ROW])),
             ],
         },
@@ -127,11 +129,7 @@ pub static NORTHBOUND: Schema = Schema {
                 value("addresses"),
                 value("port_security"),
                 value("enabled"),
-                value("parent_name"),
-                value("tag_request"),
-                seen("tag"),
-                seen("up"),
-                column("options", Keys(SWITCH_PORT_OPTIONS)),
+                column("options", Keys(&["router-port"])),
                 column(EXTERNAL_IDS, Keys(SWITCH_PORT_IDS)),
             ],
         },
@@ -148,8 +146,6 @@ pub static NORTHBOUND: Schema = Schema {
                 value("action"),
                 value("log"),
                 value("severity"),
-                value("meter"),
-                column("options", Keys(&["apply-after-lb"])),
                 column(EXTERNAL_IDS, Keys(&[KEY_VENDOR, KEY_OWNER, KEY_ROW, "parent"])),
             ],
         },
@@ -157,7 +153,11 @@ pub static NORTHBOUND: Schema = Schema {
             name: ADDRESS_SET,
             root: true,
             natural: Some("name"),
-            columns: &[value("name"), column("addresses", Elements), column(EXTERNAL_IDS, Keys(SET_IDS))],
+            columns: &[
+                value("name"),
+                column("addresses", Elements),
+                column(EXTERNAL_IDS, Keys(&[KEY_VENDOR, KEY_OWNER, KEY_ROW])),
+            ],
         },
         Table {
             name: PORT_GROUP,
@@ -167,7 +167,7 @@ pub static NORTHBOUND: Schema = Schema {
                 value("name"),
                 column("ports", Refs { table: LOGICAL_SWITCH_PORT, strong: false }),
                 strong("acls", ACL),
-                column(EXTERNAL_IDS, Keys(GROUP_IDS)),
+                column(EXTERNAL_IDS, Keys(&[KEY_VENDOR, KEY_OWNER, KEY_ROW])),
             ],
         },
     ],
@@ -175,83 +175,10 @@ pub static NORTHBOUND: Schema = Schema {
 
 const ROUTER_OPTIONS: &[&str] =
     &["always_learn_from_arp_request", "dynamic_neigh_routers", "mac_binding_age_threshold"];
-const ROUTER_PORT_OPTIONS: &[&str] = &["gateway_mtu", "redirect-type", "route_table"];
-const RA_CONFIGS: &[&str] = &[
-    "address_mode",
-    "dnssl",
-    "max_interval",
-    "min_interval",
-    "mtu",
-    "rdnss",
-    "route_info",
-    "router_preference",
-    "send_periodic",
-];
-const SWITCH_CONFIG: &[&str] =
-    &["mcast_eth_src", "mcast_ip4_src", "mcast_ip6_src", "mcast_querier", "mcast_snoop"];
-const SWITCH_PORT_OPTIONS: &[&str] = &[
-    "activation-strategy",
-    "arp_proxy",
-    "network_name",
-    "requested-chassis",
-    "router-port",
-    "virtual-ip",
-    "virtual-parents",
-];
 /// Kube-OVN's keys, by which users and tools find ports, and ours: `uid`, `space` and `nic` are what addresses are
 /// recovered from after a restart.
-const SWITCH_PORT_IDS: &[&str] = &[
-    KEY_VENDOR,
-    KEY_OWNER,
-    KEY_ROW,
-    "attach-vips",
-    "ipv4_network",
-    "ipv6_network",
-    "ls",
-    "nic",
-    "node",
-    "pod",
-    "security_groups",
-    "space",
-    "subnet",
-    "uid",
-    "vips",
-];
-const POLICY_IDS: &[&str] = &[
-    KEY_VENDOR,
-    KEY_OWNER,
-    KEY_ROW,
-    "address-family",
-    "af",
-    "isLocalDnsCache",
-    "isU2OOverlayOnlyRoutePolicy",
-    "isU2ONoLBRoutePolicy",
-    "isU2ORoutePolicy",
-    "node",
-    "origin",
-    "subnet",
-    "svcCidr",
-    "vpc-egress-gateway",
-    "vpc-nat-gateway",
-];
-const SET_IDS: &[&str] = &[
-    KEY_VENDOR,
-    KEY_OWNER,
-    KEY_ROW,
-    "anp",
-    "banp",
-    "cnp",
-    "ippool",
-    "isU2OOverlayCIDRs",
-    "np",
-    "sg",
-    "subnet",
-    "vpc",
-];
-const GROUP_IDS: &[&str] = &[
-    KEY_VENDOR, KEY_OWNER, KEY_ROW, "anp", "banp", "cnp", "lr", "ls", "node", "np", "sg", "subnet", "type",
-    "u2o",
-];
+const SWITCH_PORT_IDS: &[&str] =
+    &[KEY_VENDOR, KEY_OWNER, KEY_ROW, "ls", "nic", "node", "pod", "space", "uid"];
 
 const fn column(name: &'static str, kind: ColumnKind) -> Column {
     Column { name, kind }

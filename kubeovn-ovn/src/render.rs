@@ -12,6 +12,7 @@
 //! A feature writes what it wants to be, for one owner, whatever is there. Several features may write columns of one
 //! row; one column is written by one of them (debug builds check).
 
+mod adopt;
 mod ids;
 mod node;
 mod pod;
@@ -21,6 +22,7 @@ mod routing;
 mod subnet;
 mod vpc;
 
+pub(crate) use adopt::recognise;
 use kubeovn_core::{
     contract::model::{Model, Recovered},
     error::Problem,

@@ -107,7 +107,7 @@ impl Rig {
         let fence = FenceConfig { authority: Arc::new(SoleWriter), nonce: Box::new(nonce), eager: false };
         let client = Client::new(&NORTHBOUND, connector, Identity::Given(Uuid::nil()), Some(fence));
         let database = Box::new(Counted { client, sent: self.sent.clone() });
-        let run = controller::run(Settings::default(), self.cluster.clone(), database);
+        let run = controller::run(Settings::default(), self.cluster.clone(), database, None);
         self.controller = Some(self.runtime.spawn(run));
     }
 

@@ -234,7 +234,7 @@ pub(crate) fn dump(db: &Sync) -> Vec<String> {
         let mut text = format!("{row} of {}", owner.map_or_else(|| "?".into(), ToString::to_string));
         for column in NORTHBOUND.table(row.table).unwrap().columns {
             match column.kind {
-                ColumnKind::Value => {
+                ColumnKind::Value | ColumnKind::Born => {
                     text += &format!(
                         "\n  {}={:?}",
                         column.name,

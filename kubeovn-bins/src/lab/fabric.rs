@@ -114,6 +114,11 @@ impl Fabric {
         northbound(&self.state)
     }
 
+    /// northd's control socket.
+    pub fn northd(&self) -> PathBuf {
+        self.central.northd()
+    }
+
     /// Southbound's unix socket.
     pub fn southbound(&self) -> PathBuf {
         self.central.southbound()

@@ -22,6 +22,7 @@ use kubeovn_core::contract::cluster::{Cluster, Note};
 use kubeovn_core::index::Settings;
 use kubeovn_core::index::objects::{Kind, ObjectKey};
 use kubeovn_ovn::nb::NORTHBOUND;
+use kubeovn_ovn::northd::Northd;
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep_until};
@@ -151,8 +152,12 @@ impl Lab {
         // Also when a file cannot be read: the fabric is empty, so nothing in it can be taken for gone.
         cluster.filled();
         let northbound = database::client(&NORTHBOUND, &fabric.northbound(), Some(database::sole_writer()));
-        let controller =
-            controller::run(Settings::default(), Arc::clone(&cluster) as _, Box::new(northbound));
+        let controller = controller::run(
+            Settings::default(),
+            Arc::clone(&cluster) as _,
+            Box::new(northbound),
+            Some(Northd::new(fabric.northd())),
+        );
         let runtime = Arc::new(Runtime::new(fabric.state().clone(), options.plugin.clone()));
         Self {
             progress: Progress::new(fabric.state().clone()),

@@ -22,7 +22,7 @@ use kubeovn_core::{
     spine::{Effect, Input, Spine},
 };
 use kubeovn_ipam::Ledger;
-use kubeovn_ovn::{nb::NORTHBOUND, render::Fabric};
+use kubeovn_ovn::{nb::NORTHBOUND, northd::Northd, render::Fabric};
 use tokio::sync::mpsc;
 use tracing::{debug, warn};
 
@@ -36,13 +36,26 @@ const SHORTEST: Duration = Duration::from_millis(100);
 
 /// Runs the controller on a cluster and a Northbound database. Ends only when it is dropped: the next one finds what
 /// this one left, and writes nothing where nothing is due.
-pub async fn run(settings: Settings, cluster: Arc<dyn Cluster>, northbound: Box<dyn Database>) {
+///
+/// `northd` is the one that acts on the Northbound, if it is ours to pause.
+pub async fn run(
+    settings: Settings,
+    cluster: Arc<dyn Cluster>,
+    northbound: Box<dyn Database>,
+    northd: Option<Northd>,
+) {
     let spine = Spine::new(settings, Box::new(Ledger::new()), Box::new(Fabric), &NORTHBOUND);
-    drive(spine, cluster, northbound).await;
+    drive(spine, cluster, northbound, northd).await;
 }
 
 /// Runs a spine of any composition.
-pub async fn drive(mut spine: Spine, cluster: Arc<dyn Cluster>, mut database: Box<dyn Database>) {
+pub async fn drive(
+    mut spine: Spine,
+    cluster: Arc<dyn Cluster>,
+    mut database: Box<dyn Database>,
+    northd: Option<Northd>,
+) {
+    let mut pause = Pause::new(northd);
     let mut objects = cluster.watch(Kind::ALL);
     let (writes, todo) = mpsc::unbounded_channel();
     let (failed, mut failures) = mpsc::unbounded_channel();
@@ -70,17 +83,51 @@ pub async fn drive(mut spine: Spine, cluster: Arc<dyn Cluster>, mut database: Bo
                 break;
             }
         }
-        spine.run(now(), database.replica(), &mut effects);
-        for effect in effects.drain(..) {
-            match effect {
-                Effect::Commit(txn) => {
-                    debug!(txn = txn.id, rows = txn.ops.len(), "commit");
-                    database.submit(txn);
-                }
-                Effect::Write { about, write } => {
-                    // The receiver lives as long as this loop.
-                    let _ = writes.send((about, write));
-                }
+        spine.plan(now(), database.replica(), &mut effects);
+        pause.set(spine.rebuilding()).await;
+        carry_out(&mut effects, &mut *database, &writes);
+        spine.follow(database.replica(), &mut effects);
+        carry_out(&mut effects, &mut *database, &writes);
+    }
+}
+
+/// Keeps northd from carrying half a network over while one is rebuilt.
+struct Pause {
+    northd: Option<Northd>,
+    /// `None` until it was told for the first time: one that a killed controller paused must go on.
+    paused: Option<bool>,
+}
+
+impl Pause {
+    fn new(northd: Option<Northd>) -> Self {
+        Pause { northd, paused: None }
+    }
+
+    async fn set(&mut self, wanted: bool) {
+        let Some(northd) = self.northd.as_ref().filter(|_| self.paused != Some(wanted)) else { return };
+        let told = if wanted { northd.pause().await } else { northd.resume().await };
+        match told {
+            Ok(()) => self.paused = Some(wanted),
+            // Without the pause there is a gap in the traffic, but a network afterwards.
+            Err(error) => debug!(%error, wanted, "northd was not told to wait or to go on"),
+        }
+    }
+}
+
+fn carry_out(
+    effects: &mut Vec<Effect>,
+    database: &mut dyn Database,
+    writes: &mpsc::UnboundedSender<(ObjectKey, Write)>,
+) {
+    for effect in effects.drain(..) {
+        match effect {
+            Effect::Commit(txn) => {
+                debug!(txn = txn.id, rows = txn.ops.len(), "commit");
+                database.submit(txn);
+            }
+            Effect::Write { about, write } => {
+                // The receiver lives as long as the loop that calls this.
+                let _ = writes.send((about, write));
             }
         }
     }

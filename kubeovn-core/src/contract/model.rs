@@ -27,8 +27,8 @@ pub fn exclusive_address(space: &str, ip: std::net::IpAddr) -> Arc<str> {
 pub struct Recovered {
     /// Who held it.
     pub owner: OwnerKey,
-    /// The owner's uid at that time.
-    pub uid: Arc<str>,
+    /// The owner's uid at that time; an older writer did not note it.
+    pub uid: Option<Arc<str>>,
     /// What was held.
     pub grant: Grant,
     /// The row that tells it.

@@ -14,7 +14,7 @@ use crate::{
     error::Problem,
     index::{
         World,
-        objects::{Kind, Name, ObjectKey},
+        objects::{Kind, Labels, Name, ObjectKey},
     },
     rows::OwnerKey,
 };
@@ -51,7 +51,7 @@ pub fn tell(world: &World, key: &ObjectKey, seat: &dyn Fn(&OwnerKey) -> Seat) ->
 
 /// The annotations of `want` that differ from what is there, as a patch has them.
 fn differing(
-    have: &std::collections::BTreeMap<Name, Name>,
+    have: &Labels,
     want: impl IntoIterator<Item = (&'static str, Option<String>)>,
 ) -> std::collections::BTreeMap<Name, Option<Name>> {
     want.into_iter()

@@ -8,7 +8,7 @@ use std::{
 use super::{RowEngine, plan::Batch};
 use crate::rows::{
     Act, Atom, ColumnKind, Delta, EXTERNAL_IDS, Elem, KEY_OWNER, KEY_ROW, KEY_VENDOR, Op, OwnerKey, Replica,
-    RowKey, RowSpec, VENDOR,
+    RowKey, RowSpec, Value,
 };
 
 impl RowEngine {
@@ -95,19 +95,26 @@ impl RowEngine {
         let owner: Arc<str> = owner.to_string().into();
         for (row, spec) in rows {
             if self.schema.table(row.table).is_some_and(|t| t.column(EXTERNAL_IDS).is_some()) {
-                let ids = spec.pairs.entry(EXTERNAL_IDS).or_default();
-                ids.insert(KEY_VENDOR.into(), VENDOR.into());
-                ids.insert(KEY_OWNER.into(), owner.clone());
-                ids.insert(KEY_ROW.into(), row.id.clone());
+                let ids = spec.pairs.or_default(EXTERNAL_IDS);
+                ids.insert(KEY_VENDOR, self.vendor.clone());
+                ids.insert(KEY_OWNER, owner.clone());
+                ids.insert(KEY_ROW, row.id.clone());
             }
         }
+    }
+
+    /// Is it a column that is written only when the row is born?
+    fn stays(&self, row: &RowKey, column: &str, has: Option<&Value>) -> bool {
+        let kind = self.schema.table(row.table).and_then(|t| t.column(column)).map(|c| c.kind);
+        kind == Some(ColumnKind::Born) && has.is_some_and(|has| *has != Value::EMPTY)
     }
 
     /// Plain columns and declared keys of a row that is there.
     fn difference(&self, row: &RowKey, spec: &RowSpec, have: &dyn Replica) -> Delta {
         let mut delta = Delta::default();
         for (column, value) in &spec.values {
-            if have.value(row, column) != Some(value) {
+            let has = have.value(row, column);
+            if has != Some(value) && !self.stays(row, column, has) {
                 delta.values.insert(column, value.clone());
             }
         }
@@ -120,7 +127,7 @@ impl RowEngine {
             have.each_pair(row, column, keys, &mut |key, has| {
                 let want = wanted.and_then(|pairs| pairs.get(key));
                 if want != has {
-                    delta.pairs.entry(column).or_default().insert(key.into(), want.cloned());
+                    delta.pairs.entry(column).or_default().insert(key, want.cloned());
                 }
             });
         }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use super::RowEngine;
+use super::{Flight, RowEngine};
 use crate::rows::{
     Atom, Change, ColumnKind, EXTERNAL_IDS, Elem, KEY_ROW, OwnerKey, Replica, RowChange, RowKey,
 };
@@ -16,8 +16,11 @@ impl RowEngine {
             self.woken_by(row);
         }
         // What is on its way is compared when its outcome is known.
-        let own =
-            self.flight.as_ref().is_some_and(|f| f.txn.ops.binary_search_by(|op| op.row.cmp(row)).is_ok());
+        let writes = |f: &Flight| f.txn.ops.binary_search_by(|op| op.row.cmp(row)).is_ok();
+        let own = self.flight.as_ref().is_some_and(writes);
+        if !own && self.next.as_ref().is_some_and(writes) {
+            self.put_back_next();
+        }
         match &change.what {
             Change::Inserted | Change::Deleted if own => {}
             Change::Inserted | Change::Deleted => {

@@ -1,18 +1,21 @@
 //! What owners hold: which rows they claim, and how often each element is given.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, HashMap},
     sync::Arc,
 };
 
-use crate::rows::{Elem, Give, OwnerKey, RowKey};
+use crate::{
+    rows::{Elem, Give, OwnerKey, RowKey},
+    sorted::SortedSet,
+};
 
 /// What one owner holds. The contents of its rows are not kept: whoever is planned is rendered anew.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Holding {
-    pub rows: BTreeSet<RowKey>,
-    pub gives: BTreeSet<Give>,
-    pub exclusive: BTreeSet<RowKey>,
+    pub rows: SortedSet<RowKey>,
+    pub gives: SortedSet<Give>,
+    pub exclusive: SortedSet<RowKey>,
     pub rank: u64,
     /// Has lost a row to an older owner: claims count, so that it is woken when that one leaves; nothing else does.
     pub beaten: bool,
@@ -22,9 +25,9 @@ impl Holding {
     /// Both, for an outcome that nobody knows.
     pub(super) fn union(&self, other: &Holding) -> Holding {
         Holding {
-            rows: self.rows.union(&other.rows).cloned().collect(),
-            gives: self.gives.union(&other.gives).cloned().collect(),
-            exclusive: self.exclusive.union(&other.exclusive).cloned().collect(),
+            rows: self.rows.iter().chain(&other.rows).cloned().collect(),
+            gives: self.gives.iter().chain(&other.gives).cloned().collect(),
+            exclusive: self.exclusive.iter().chain(&other.exclusive).cloned().collect(),
             ..self.clone()
         }
     }
@@ -36,10 +39,10 @@ type Elements = BTreeMap<Elem, u32>;
 #[derive(Debug, Default)]
 pub(super) struct Holdings {
     by_owner: HashMap<OwnerKey, Arc<Holding>>,
-    claims: HashMap<RowKey, BTreeSet<(u64, OwnerKey)>>,
+    claims: HashMap<RowKey, SortedSet<(u64, OwnerKey)>>,
     /// Counted, not collected: two owners may give the same value, and it stays until the last one takes it back.
     given: HashMap<RowKey, BTreeMap<&'static str, Elements>>,
-    exclusive: HashMap<RowKey, BTreeSet<OwnerKey>>,
+    exclusive: HashMap<RowKey, SortedSet<OwnerKey>>,
 }
 
 impl Holdings {

@@ -12,6 +12,10 @@ impl RowEngine {
     /// The outcome of the transaction on its way; any other id is ignored. `have` holds its effect already.
     pub fn committed(&mut self, now: Millis, id: u64, outcome: Outcome, have: &dyn Replica) {
         let Some(flight) = self.flight.take_if(|f| f.txn.id == id) else { return };
+        if outcome != Outcome::Done {
+            // It was planned for when this one is through, and is undone first: it came last.
+            self.put_back_next();
+        }
         match outcome {
             Outcome::Done => self.done(flight, have),
             Outcome::Rejected { text, row } => self.rejected(now, flight, &text, row.as_ref()),
@@ -19,12 +23,18 @@ impl RowEngine {
         }
     }
 
-    /// The database has been read anew: everything is compared again, what was blocked too.
-    pub fn resynced(&mut self) {
+    /// The database has been read anew: everything is compared again, what was blocked too. If nothing of ours is left
+    /// in it, all is planned as one transaction.
+    pub fn resynced(&mut self, have: &dyn Replica) {
+        self.put_back_next();
         if let Some(flight) = self.flight.take() {
             self.unknown(flight);
         }
         self.unsure = false;
+        let mut lost = true;
+        have.ours(&mut |_, _| lost = false);
+        // Every moment in which it is half of what it should be is an outage: what is whole at once is short.
+        self.whole = lost && self.holdings.owners().next().is_some();
         self.sweep_due = true;
         self.dirty.extend(self.holdings.owners().cloned());
         self.dirty.extend(self.undecided.iter().cloned());
@@ -33,6 +43,7 @@ impl RowEngine {
     }
 
     fn done(&mut self, flight: Flight, have: &dyn Replica) {
+        self.whole = false;
         // A transaction can succeed without effect (a row removed by somebody else in the same moment): look.
         for op in &flight.txn.ops {
             if as_meant(op, have) {

@@ -9,6 +9,7 @@ use super::{Flight, Holding, RowEngine, Slot, Standing, Undo};
 use crate::{
     error::Problem,
     rows::{Atom, Elem, Give, Millis, OwnerKey, Render, Rendered, Replica, RowKey, Txn},
+    sorted::SortedSet,
 };
 
 /// One batch while it is planned.
@@ -16,7 +17,7 @@ use crate::{
 pub(super) struct Batch {
     /// Who wants something, and gets it.
     pub(super) fresh: BTreeMap<OwnerKey, Rendered>,
-    undo: Undo,
+    pub(super) undo: Undo,
     /// Rows and elements to compare.
     pub(super) rows: BTreeSet<RowKey>,
     pub(super) slots: BTreeSet<Slot>,
@@ -25,7 +26,7 @@ pub(super) struct Batch {
 }
 
 impl Batch {
-    fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         // Who was gone or held without a trace leaves nothing to compare, but others may still be waiting in line.
         self.rows.is_empty() && self.slots.is_empty() && self.fresh.is_empty() && self.owners == 0
     }
@@ -43,27 +44,40 @@ impl RowEngine {
         if self.flight.is_some() || self.unsure {
             return None;
         }
+        if self.next.is_some() {
+            self.flight = self.next.take();
+            return self.flight.as_ref().map(|flight| flight.txn.clone());
+        }
         self.dirty.extend(self.retries.take_due(now));
         loop {
             let owners = self.take_batch();
             // Repairs go alone: should the database refuse them, no owner is to blame.
             let mut batch = if owners.is_empty() { self.mend() } else { self.claim(owners, render) };
             if batch.is_empty() {
+                self.whole = false;
                 return None;
             }
             self.settle_claims(&mut batch, have);
-            let ops = self.compare(&batch, have);
-            let reports = batch.fresh.into_iter().map(|(owner, want)| (owner, want.reports)).collect();
-            if ops.is_empty() {
-                self.wake_followers(&batch.undo);
-                self.approve(reports);
-                continue;
+            self.flight = self.depart(batch, have);
+            if let Some(flight) = &self.flight {
+                return Some(flight.txn.clone());
             }
-            self.last_id += 1;
-            let txn = Txn { id: self.last_id, ops };
-            self.flight = Some(Flight { txn: txn.clone(), undo: batch.undo, reports });
-            return Some(txn);
         }
+    }
+
+    /// The transaction of a batch; `None` when all is as wanted.
+    pub(super) fn depart(&mut self, batch: Batch, have: &dyn Replica) -> Option<Flight> {
+        let ops = self.compare(&batch, have);
+        let reports = batch.fresh.into_iter().map(|(owner, want)| (owner, want.reports)).collect();
+        if ops.is_empty() {
+            self.wake_followers(&batch.undo);
+            self.approve(reports);
+            return None;
+        }
+        self.last_id += 1;
+        let txn = Txn { id: self.last_id, ops };
+        let (rows, slots) = (batch.rows, batch.slots);
+        Some(Flight { txn, undo: batch.undo, reports, rows, slots, alone: false })
     }
 
     /// These are as they want to be.
@@ -82,12 +96,12 @@ impl RowEngine {
         }
     }
 
-    fn take_batch(&mut self) -> BTreeSet<OwnerKey> {
+    pub(super) fn take_batch(&mut self) -> BTreeSet<OwnerKey> {
         if let Some(group) = self.groups.pop() {
             self.dirty.retain(|owner| !group.contains(owner));
             return group;
         }
-        if self.dirty.len() <= self.batch {
+        if self.whole || self.dirty.len() <= self.batch {
             return std::mem::take(&mut self.dirty);
         }
         match self.dirty.iter().nth(self.batch).cloned() {
@@ -101,7 +115,11 @@ impl RowEngine {
 
     /// Renders the owners and enters what they want into the holdings, before anything is compared: claims on one
     /// row are resolved over the whole batch (deleting and inserting a row in one transaction is refused).
-    fn claim(&mut self, owners: BTreeSet<OwnerKey>, render: &mut dyn FnMut(&OwnerKey) -> Render) -> Batch {
+    pub(super) fn claim(
+        &mut self,
+        owners: BTreeSet<OwnerKey>,
+        render: &mut dyn FnMut(&OwnerKey) -> Render,
+    ) -> Batch {
         let mut batch = Batch::default();
         for owner in owners {
             batch.owners += 1;
@@ -132,7 +150,7 @@ impl RowEngine {
     /// What the owner will hold: what it wants, and of what it holds what is to stay as it is.
     fn wanted_holding(&self, owner: &OwnerKey, want: &Rendered) -> Holding {
         let held = self.holdings.get(owner).filter(|_| !want.keep.is_empty());
-        let kept: BTreeSet<RowKey> =
+        let kept: SortedSet<RowKey> =
             held.iter().flat_map(|h| &h.rows).filter(|row| want.keeps(row)).cloned().collect();
         let attached = |give: &&Give| matches!(&give.elem, Elem::Item(Atom::Row(row)) if kept.contains(row));
         let gives = held.iter().flat_map(|h| &h.gives).filter(attached);
@@ -180,7 +198,7 @@ impl RowEngine {
 
     /// Takes out of the batch who lost a row to an older owner, and who lacks the row that it lives by. Who leaves
     /// may have been a parent himself, so this goes on until nobody does.
-    fn settle_claims(&mut self, batch: &mut Batch, have: &dyn Replica) {
+    pub(super) fn settle_claims(&mut self, batch: &mut Batch, have: &dyn Replica) {
         loop {
             let leavers: Vec<(OwnerKey, Obstacle)> = batch
                 .fresh

@@ -1,5 +1,6 @@
 //! The engine on a toy database of one parent table and one child table.
 
+mod ahead;
 mod exclusive;
 mod toy;
 
@@ -88,7 +89,7 @@ impl Bench {
     /// Another controller takes over: nothing is remembered, all known owners are marked.
     fn restart(&mut self) {
         self.engine = RowEngine::new(&SCHEMA);
-        self.engine.resynced();
+        self.engine.resynced(&self.toy);
         for owner in self.wishes.keys() {
             self.engine.mark(owner.clone());
         }
@@ -204,7 +205,7 @@ fn an_unknown_outcome_is_read_before_anything_else_and_leaks_nothing() {
         // The object vanishes before anybody knows.
         bench.wish(pod("q"), Render::Gone);
         assert_eq!(bench.plan(), None, "nothing is planned until the database was read again");
-        bench.engine.resynced();
+        bench.engine.resynced(&bench.toy);
         bench.settle();
         assert!(!bench.toy.has(&child("q")));
         assert!(
@@ -212,6 +213,23 @@ fn an_unknown_outcome_is_read_before_anything_else_and_leaks_nothing() {
             "p gives it"
         );
     }
+}
+
+#[test]
+fn a_database_that_lost_everything_is_made_anew_in_one_transaction() {
+    let mut bench = Bench::new();
+    bench.engine = RowEngine::new(&SCHEMA).with_batch(2);
+    bench.wish(subnet("a"), switch("a"));
+    for name in ["p", "q", "r", "s"] {
+        bench.wish(pod(name), port(name, "a", "a", 1));
+    }
+    assert!(bench.settle() > 1);
+    bench.toy = Toy::default();
+    bench.engine.resynced(&bench.toy);
+    assert!(bench.engine.rebuilding());
+    assert_eq!(bench.settle(), 1);
+    assert!(!bench.engine.rebuilding());
+    assert!(["p", "q", "r", "s"].iter().all(|name| bench.toy.has(&child(name))));
 }
 
 #[test]
@@ -334,9 +352,7 @@ fn a_part_that_cannot_be_decided_stays_while_the_rest_goes_on() {
     assert!(bench.toy.has(&child("user/1")) && bench.toy.has(&child("new")) && !bench.toy.has(&child("old")));
     // Also when another controller finds it so.
     bench.restart();
-    for name in ["user/1", "new"] {
-        bench.engine.found(subnet("r"), child(name), [], &bench.toy);
-    }
+    bench.engine.found(&subnet("r"), [child("user/1"), child("new")], [], &bench.toy);
     assert_eq!(bench.sweep(), 0);
     bench.wish(subnet("r"), switch("r"));
     bench.settle();

@@ -10,7 +10,7 @@ mod selector;
 mod subnet;
 mod vpc;
 
-pub use meta::{Meta, Name};
+pub use meta::{Labels, Meta, Name};
 pub use node::{Namespace, Node};
 pub use pod::{Ip, IpSpec, Pod};
 pub use selector::{Expression, Operator, Selector};

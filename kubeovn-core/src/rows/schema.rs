@@ -1,5 +1,7 @@
 //! Which tables and columns of a database we use, and how each column is written.
 
+use super::{Adoption, Stranger};
+
 /// The part of a database that we read and write. Nothing else is asked for.
 #[derive(Debug)]
 pub struct Schema {
@@ -7,6 +9,14 @@ pub struct Schema {
     pub database: &'static str,
     /// Tables.
     pub tables: &'static [Table],
+    /// Recognises rows of an older writer, which are then treated as the owner's: kept where they are as wanted,
+    /// changed where they differ.
+    pub adopt: fn(&dyn Stranger) -> Option<Adoption>,
+}
+
+/// [`Schema::adopt`] where there was no older writer.
+pub fn adopt_nothing(_: &dyn Stranger) -> Option<Adoption> {
+    None
 }
 
 impl Schema {
@@ -50,6 +60,8 @@ pub struct Column {
 pub enum ColumnKind {
     /// Whole, by the row's owner.
     Value,
+    /// By the row's owner, when the row is born; what is there then stays.
+    Born,
     /// A string map shared with other writers: only these keys are ours, in rows of ours.
     Keys(&'static [&'static str]),
     /// A set of references to rows of the named table, fed by givers. An element is ours iff the row it refers

@@ -1,5 +1,7 @@
 //! What was granted before a restart, from all that is durable: rows of the database, annotations, IP objects.
 
+use std::{collections::BTreeMap, sync::Arc};
+
 use super::Spine;
 use crate::{
     addr::{DualStack, Mac},
@@ -12,8 +14,15 @@ use crate::{
         ip_name, ip_owner,
         objects::{Ip, Meta, Name},
     },
-    rows::{Millis, OwnerKey, OwnerKind, Replica},
+    rows::{Millis, OwnerKey, OwnerKind, Replica, RowKey},
 };
+
+/// What the database has of an owner.
+#[derive(Default)]
+struct Found {
+    rows: Vec<RowKey>,
+    exclusive: Vec<Arc<str>>,
+}
 
 impl Spine {
     /// Everything has been told: take back what was granted, then look at everything once. What ports have comes
@@ -21,16 +30,27 @@ impl Spine {
     pub(super) fn open_gates(&mut self, now: Millis, have: &dyn Replica) {
         let vpcs: Vec<Name> = self.world.vpcs().map(|v| v.meta.name.clone()).collect();
         self.world.dirty.vpcs.extend(vpcs);
-        let mut found = Vec::new();
-        have.ours(&mut |row, owner| found.extend(owner.map(|owner| (owner.clone(), row.clone()))));
-        for (owner, row) in found {
-            self.world.dirty.rows.insert(owner.clone());
-            self.engine.found(owner, row, [], have);
+        let mut found: BTreeMap<OwnerKey, Found> = BTreeMap::new();
+        have.ours(&mut |row, owner| {
+            if let Some(owner) = owner {
+                found.entry(owner.clone()).or_default().rows.push(row.clone());
+            }
+        });
+        for Recovered { owner, uid, mut grant, row } in self.model.recover(have) {
+            if grant.space.is_empty() {
+                grant.space = self.space(&grant.subnet);
+            }
+            // Who has no uid was wired by Kube-OVN, which left the port to the next pod of the name.
+            if let Some(uid) = uid.or_else(|| self.world.uid(&owner)) {
+                self.take_back(&owner, &uid, &grant);
+            }
+            let found = found.entry(owner).or_default();
+            found.exclusive.extend(grant.ips.iter().map(|ip| exclusive_address(&grant.space, *ip)));
+            found.rows.push(row);
         }
-        for Recovered { owner, uid, grant, row } in self.model.recover(have) {
-            let exclusive: Vec<_> = grant.ips.iter().map(|ip| exclusive_address(&grant.space, *ip)).collect();
-            self.take_back(&owner, &uid, &grant);
-            self.engine.found(owner, row, exclusive, have);
+        for (owner, Found { rows, exclusive }) in found {
+            self.engine.found(&owner, rows, exclusive, have);
+            self.world.dirty.rows.insert(owner);
         }
         let owners = self.world.owners();
         for owner in owners.iter().filter(|o| matches!(o.kind, OwnerKind::Pod | OwnerKind::Node)) {

@@ -131,7 +131,7 @@ impl SwitchDriver {
                 if !self.recovered {
                     self.recover().await;
                 }
-                self.engine.resynced();
+                self.engine.resynced(self.db.replica());
             }
             DbEvent::Changed(changes) => {
                 let have = self.db.replica();

@@ -1,6 +1,8 @@
 //! The part of the Open_vSwitch database that a node reads and writes.
 
-use kubeovn_core::rows::{Column, ColumnKind, EXTERNAL_IDS, KEY_OWNER, KEY_ROW, KEY_VENDOR, Schema, Table};
+use kubeovn_core::rows::{
+    Column, ColumnKind, EXTERNAL_IDS, KEY_OWNER, KEY_ROW, KEY_VENDOR, Schema, Table, adopt_nothing,
+};
 
 /// Table of bridges.
 pub(super) const BRIDGE: &str = "Bridge";
@@ -27,6 +29,7 @@ pub(super) const POD_NETNS: &str = "pod_netns";
 /// Bridges are made by the installation; only their ports are ours. Keys of `external_ids` that are not listed, such
 /// as ovn-controller's, can be read but are never touched.
 pub static SCHEMA: Schema = Schema {
+    adopt: adopt_nothing,
     database: "Open_vSwitch",
     tables: &[
         Table {

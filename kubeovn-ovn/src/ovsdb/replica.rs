@@ -6,9 +6,13 @@
 //!
 //! Rows of one name (a copied mark, two switches called alike) cannot both have it: the later one is known as
 //! `name~uuid` until the first is gone, so that it is seen, swept or reported, and never mixed up with it.
+//!
+//! Rows of an older writer that the schema recognises ([`Schema::adopt`]) are known by the id under which their owner
+//! wants them, as if they had it: so they are changed where they differ and keep their UUIDs.
 
 mod apply;
 mod cell;
+mod identity;
 #[cfg(test)]
 mod tests;
 
@@ -17,10 +21,7 @@ use std::{
     sync::Arc,
 };
 
-use kubeovn_core::rows::{
-    Atom, ColumnKind, EXTERNAL_IDS, EachPair, Elem, KEY_OWNER, KEY_ROW, KEY_VENDOR, OwnerKey, RowKey, Schema,
-    Table, VENDOR, Value,
-};
+use kubeovn_core::rows::{Atom, ColumnKind, EachPair, Elem, OwnerKey, RowKey, Schema, Table, VENDOR, Value};
 use uuid::Uuid;
 
 use self::cell::{Cell, Shape};
@@ -145,6 +146,13 @@ impl Replica {
         table.shapes.get(table.column(column)?)?.as_ref().map(|shape| &shape.default)
     }
 
+    /// A declared key of a map column, as it is held already: there are many of each.
+    pub(super) fn word(&self, table: &str, key: &'static str) -> Arc<str> {
+        let words = self.table(table).map_or(&[][..], |t| &t.words);
+        let at = words.binary_search_by(|word| (**word).cmp(key));
+        at.ok().and_then(|at| words.get(at)).map_or_else(|| key.into(), Arc::clone)
+    }
+
     fn clone_empty(&self) -> Self {
         let empty = |t: &TableRows| TableRows {
             rows: HashMap::new(),
@@ -204,22 +212,6 @@ impl TableRows {
 
     fn column(&self, name: &str) -> Option<usize> {
         self.table.columns.iter().position(|c| c.name == name)
-    }
-
-    /// Who a row is by its contents: its id, whether it is ours, whose.
-    fn identity(&self, cells: &[Cell]) -> (Option<Arc<str>>, bool, Option<OwnerKey>) {
-        let ids = self.column(EXTERNAL_IDS).and_then(|at| cells.get(at));
-        let mark = |key: &str| ids.and_then(|cell| cell.pair(key));
-        if mark(KEY_VENDOR).is_some_and(|vendor| &**vendor == VENDOR)
-            && let Some(id) = mark(KEY_ROW).filter(|id| !id.is_empty())
-        {
-            return (Some(id.clone()), true, mark(KEY_OWNER).and_then(|owner| owner.parse().ok()));
-        }
-        if self.single {
-            return (Some("@".into()), false, None);
-        }
-        let name = self.table.natural.and_then(|name| cells.get(self.column(name)?)?.text());
-        (name.filter(|name| !name.is_empty()).map(|name| format!("@{name}").into()), false, None)
     }
 }
 

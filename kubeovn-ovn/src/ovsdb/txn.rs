@@ -157,9 +157,9 @@ impl Encoder<'_> {
         if let Some(Atom::Uuid(uuid)) = self.born.get(row)
             && self.replica.has_uuid(row.table, *uuid)
         {
-            let marks = |pairs: &Pairs| pairs.iter().map(|(k, v)| (k.clone(), Some(v.clone()))).collect();
+            let marks = |pairs: &Pairs| pairs.iter().map(|(k, v)| (*k, Some(v.clone()))).collect();
             let delta = Delta {
-                values: spec.values.clone(),
+                values: spec.values.clone().into_iter().collect(),
                 pairs: spec.pairs.iter().map(|(column, pairs)| (*column, marks(pairs))).collect(),
                 add: elems.clone(),
                 ..Delta::default()
@@ -175,7 +175,7 @@ impl Encoder<'_> {
         }
         for (column, pairs) in spec.pairs.iter().filter(|(_, pairs)| !pairs.is_empty()) {
             self.default_of(row, column)?;
-            columns.insert(Arc::from(*column), map(pairs));
+            columns.insert(Arc::from(*column), self.map(row, pairs.iter().map(|(key, value)| (*key, value))));
         }
         for (column, elems) in elems.iter().filter(|(_, elems)| !elems.is_empty()) {
             columns.insert(Arc::from(*column), self.elements(row, column, elems)?);
@@ -214,12 +214,12 @@ impl Encoder<'_> {
         for (column, pairs) in delta.pairs.iter().filter(|(_, pairs)| !pairs.is_empty()) {
             self.default_of(row, column)?;
             // inserting a key that is there changes nothing, so that the old pair goes first, whatever its value
-            let keys = Datum::set(pairs.keys().map(|key| Atom::String(key.clone())));
+            let keys = Datum::set(pairs.keys().map(|key| self.word(row, key)));
             mutations.push(Mutation::new(*column, Mutator::Delete, keys));
-            let set: BTreeMap<_, _> =
-                pairs.iter().filter_map(|(key, value)| Some((key.clone(), value.clone()?))).collect();
-            if !set.is_empty() {
-                mutations.push(Mutation::new(*column, Mutator::Insert, map(&set)));
+            let set = pairs.iter().filter_map(|(key, value)| Some((*key, value.as_ref()?)));
+            let set = self.map(row, set);
+            if !set.pairs().is_empty() {
+                mutations.push(Mutation::new(*column, Mutator::Insert, set));
             }
         }
         for (column, elems) in self.removals(row, delta) {
@@ -332,9 +332,12 @@ impl Encoder<'_> {
             },
         })
     }
-}
 
-fn map(pairs: &BTreeMap<Arc<str>, Arc<str>>) -> Datum {
-    let pairs = pairs.iter();
-    Datum::map(pairs.map(|(key, value)| (Atom::String(key.clone()), Atom::String(value.clone()))))
+    fn map<'v>(&self, row: &RowKey, pairs: impl Iterator<Item = (&'static str, &'v Arc<str>)>) -> Datum {
+        Datum::map(pairs.map(|(key, value)| (self.word(row, key), Atom::String(value.clone()))))
+    }
+
+    fn word(&self, row: &RowKey, key: &'static str) -> Atom {
+        Atom::String(self.replica.word(row.table, key))
+    }
 }

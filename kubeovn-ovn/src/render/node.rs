@@ -11,7 +11,7 @@ use super::{ids, pod::port, routing::add_policy};
 use crate::matching::Match;
 
 /// Above what leads pods to gateways, below traffic between subnets; Kube-OVN's priority.
-const TO_NODE: u16 = 30_000;
+pub(super) const TO_NODE: u16 = 30_000;
 
 pub(super) fn render(world: &World, owner: &OwnerKey, out: &mut Rendered) {
     let (Some(node), Some(grant)) = (world.node(&owner.name), world.grants(owner).first()) else { return };

@@ -5,12 +5,13 @@
 //! there is one rule more here, that lets everything go to the router port and remembers it, for the answers.
 
 use kubeovn_core::{
+    addr::Cidr,
     decide::SubnetPlan,
     index::World,
     rows::{EXTERNAL_IDS, OwnerKey, Rendered, RowKey, Value},
 };
 
-use super::ids;
+use super::{adopt, ids};
 use crate::{matching::Match, nb};
 
 /// Nodes reach every pod, for probes and logs.
@@ -28,10 +29,9 @@ pub(super) fn render(world: &World, owner: &OwnerKey, out: &mut Rendered) {
     let join = world.plan(&world.settings().join).filter(|_| plan.vpc == world.settings().vpc);
     for cidr in plan.cidrs.iter() {
         let family = cidr.family();
-        let own = cidr.net();
-        rule(plan, out, ALLOW, &format!("own/{cidr}"), &Match::src(own).and(Match::dst(own)));
+        rule(plan, out, ALLOW, &own_rule(cidr), &within(cidr));
         if let Some(join) = join.and_then(|join| join.cidrs.get(family)) {
-            rule(plan, out, NODES, &format!("join/{join}"), &Match::src(join.net()));
+            rule(plan, out, NODES, &join_rule(join), &Match::src(join.net()));
         }
         // A node speaks from its join address, or, by its routes, from its own.
         let nodes = world.nodes().filter(|_| join.is_some()).filter_map(|node| node.internal.get(family));
@@ -39,15 +39,13 @@ pub(super) fn render(world: &World, owner: &OwnerKey, out: &mut Rendered) {
             rule(plan, out, NODES, &format!("nodes/{family}"), &nodes);
         }
         for other in plan.allow.iter().filter(|other| other.family() == family) {
-            let inwards = Match::src(other.net()).and(Match::dst(own));
-            let outwards = Match::src(own).and(Match::dst(other.net()));
-            rule(plan, out, ALLOW, &format!("allow/{cidr}/{other}"), &outwards.or(inwards));
+            rule(plan, out, ALLOW, &allow_rule(cidr, other), &between(cidr, other));
         }
     }
 }
 
 fn rule(plan: &SubnetPlan, out: &mut Rendered, priority: u16, what: &str, matching: &Match) {
-    let key = RowKey::new(nb::ACL, format!("{}/{priority}/{what}", plan.name));
+    let key = RowKey::new(nb::ACL, rule_id(&plan.name, priority, what));
     let drop = priority == DROP;
     let row = out.row(key.clone());
     row.set("priority", Value::int(priority.into()));
@@ -59,6 +57,45 @@ fn rule(plan: &SubnetPlan, out: &mut Rendered, priority: u16, what: &str, matchi
     row.set("name", if drop { Value::str(acl_name(&plan.name)) } else { Value::EMPTY });
     row.pair(EXTERNAL_IDS, "parent", plan.name.clone());
     out.attach(ids::switch(&plan.name), "acls", key);
+}
+
+pub(super) fn rule_id(subnet: &str, priority: u16, what: &str) -> String {
+    format!("{subnet}/{priority}/{what}")
+}
+
+/// What a rule of Kube-OVN's is for, by its priority and match; `None` when it is none of these.
+pub(super) fn what(priority: u16, text: &str) -> Option<String> {
+    let is = |matching: Match| matching.to_string() == text;
+    match (priority, adopt::prefixes(text).as_slice()) {
+        (DROP, []) if is(Match::ip()) => Some("drop".to_owned()),
+        (NODES, [join]) if is(Match::src(join.net())) => Some(join_rule(join)),
+        (ALLOW, [own, again]) if own == again && is(within(own)) => Some(own_rule(own)),
+        (ALLOW, [other, own, ..]) if is(between(own, other)) => Some(allow_rule(own, other)),
+        _ => None,
+    }
+}
+
+fn join_rule(join: &Cidr) -> String {
+    format!("join/{join}")
+}
+
+fn own_rule(cidr: &Cidr) -> String {
+    format!("own/{cidr}")
+}
+
+fn allow_rule(cidr: &Cidr, other: &Cidr) -> String {
+    format!("allow/{cidr}/{other}")
+}
+
+fn within(cidr: &Cidr) -> Match {
+    Match::src(cidr.net()).and(Match::dst(cidr.net()))
+}
+
+/// From one prefix to the other and back.
+fn between(own: &Cidr, other: &Cidr) -> Match {
+    let inwards = Match::src(other.net()).and(Match::dst(own.net()));
+    let outwards = Match::src(own.net()).and(Match::dst(other.net()));
+    outwards.or(inwards)
 }
 
 /// ACL.name holds 63 characters; a longer name is cut, as Kube-OVN does.

@@ -37,12 +37,13 @@ fn read(replica: &dyn Replica, row: &RowKey, owner: OwnerKey) -> Option<Recovere
     let grant = Grant {
         nic: id("nic").unwrap_or_default(),
         subnet: id("ls")?,
-        space: id("space")?,
+        // Kube-OVN did not note it: it is that of the subnet.
+        space: id("space").unwrap_or_default(),
         ips,
         mac: Some(mac),
         role: Role::Active,
         generation: 0,
         since: 0,
     };
-    (!ips.is_empty()).then(|| Some(Recovered { owner, uid: id("uid")?, grant, row: row.clone() }))?
+    (!ips.is_empty()).then(|| Recovered { owner, uid: id("uid"), grant, row: row.clone() })
 }

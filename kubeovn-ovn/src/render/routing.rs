@@ -76,8 +76,17 @@ pub(super) fn render(world: &World, owner: &OwnerKey, out: &mut Rendered) {
     }
 }
 
+/// Where the ids of routing hits begin.
+pub(super) fn hit_ids(vpc: &str) -> String {
+    format!("{vpc}/hit/")
+}
+
+pub(super) fn route_id(start: &str, table: &str, prefix: &Cidr, next_hop: std::net::IpAddr) -> String {
+    format!("{start}{table}/{prefix}/{next_hop}")
+}
+
 fn add_route(out: &mut Rendered, vpc: &str, start: &str, route: &Route) {
-    let id = format!("{start}{}/{}/{}", route.table, route.prefix, route.next_hop);
+    let id = route_id(start, &route.table, &route.prefix, route.next_hop);
     let key = RowKey::new(nb::LOGICAL_ROUTER_STATIC_ROUTE, id);
     let row = out.row(key.clone());
     row.set("ip_prefix", Value::str(route.prefix.to_string()));
@@ -121,7 +130,7 @@ fn hits(
             plan.routes.iter().filter(|r| r.prefix == everything).map(|r| &r.table).collect();
         for table in tables.iter().filter(|table| !defaults.contains(table)) {
             let route = Route { table: table.clone(), prefix: everything, next_hop: gateway };
-            add_route(out, vpc, &format!("{vpc}/hit/"), &route);
+            add_route(out, vpc, &hit_ids(vpc), &route);
         }
         // A default route of the user's is a wish for everything: nothing is left to drop in its table.
         let matching = if defaults.is_empty() {
@@ -176,7 +185,7 @@ fn word(family: Family) -> &'static str {
 }
 
 /// A policy that the user asked for.
-fn users_policy(vpc: &str, priority: u16, what: &str) -> RowKey {
+pub(super) fn users_policy(vpc: &str, priority: u16, what: &str) -> RowKey {
     RowKey::new(nb::LOGICAL_ROUTER_POLICY, format!("{}{priority}/{what}", ids::users(vpc)))
 }
 

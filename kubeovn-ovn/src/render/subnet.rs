@@ -9,7 +9,7 @@ use super::{ids, routing::add_policy};
 use crate::{matching::Match, nb};
 
 /// Traffic to a subnet goes there, whatever gateways and exits come below; Kube-OVN's priority.
-const EAST_WEST: u16 = 31_000;
+pub(super) const EAST_WEST: u16 = 31_000;
 
 pub(super) fn render(world: &World, owner: &OwnerKey, out: &mut Rendered) {
     let Some(plan) = world.plan(&owner.name) else { return };

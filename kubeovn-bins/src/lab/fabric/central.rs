@@ -98,6 +98,10 @@ impl Central {
         self.dir.join("sb.sock")
     }
 
+    pub(super) fn northd(&self) -> PathBuf {
+        self.dir.join("northd.ctl")
+    }
+
     pub(super) fn process(&self, daemon: &str) -> Option<Process> {
         self.daemons.iter().find(|(name, _)| *name == daemon)?.1.process()
     }

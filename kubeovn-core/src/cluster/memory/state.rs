@@ -6,7 +6,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::{NOTES, Told};
 use crate::contract::cluster::{ClusterError, Event, FINALIZER, Note, Patch, Status};
-use crate::index::objects::{Kind, Meta, Name, Object, ObjectKey, SubnetStatus, VpcStatus};
+use crate::index::objects::{Kind, Labels, Meta, Name, Object, ObjectKey, SubnetStatus, VpcStatus};
 
 #[derive(Debug)]
 pub(super) struct State {
@@ -262,7 +262,7 @@ fn refused(key: &ObjectKey, reason: &str) -> ClusterError {
     ClusterError::Unavailable { key: key.clone(), reason: reason.to_owned() }
 }
 
-fn patch_map(map: &mut BTreeMap<Name, Name>, changes: BTreeMap<Name, Option<Name>>) {
+fn patch_map(map: &mut Labels, changes: BTreeMap<Name, Option<Name>>) {
     for (key, value) in changes {
         match value {
             Some(value) => map.insert(key, value),
@@ -293,10 +293,10 @@ fn merge(new: &mut Meta, old: &Meta, last: &Manifest) {
     new.deleting = old.deleting;
 }
 
-fn keep(new: &mut BTreeMap<Name, Name>, old: &BTreeMap<Name, Name>, last: &BTreeSet<Name>) {
+fn keep(new: &mut Labels, old: &Labels, last: &BTreeSet<Name>) {
     for (key, value) in old {
-        if !last.contains(key) {
-            new.entry(key.clone()).or_insert_with(|| value.clone());
+        if !last.contains(key) && !new.contains_key(key) {
+            new.insert(key.clone(), value.clone());
         }
     }
 }

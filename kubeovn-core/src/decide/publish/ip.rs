@@ -1,7 +1,5 @@
 //! IP objects: the durable records of grants.
 
-use std::collections::BTreeMap;
-
 use super::Telling;
 use crate::{
     annotations,
@@ -11,7 +9,7 @@ use crate::{
     },
     index::{
         World, ip_name, ip_owner,
-        objects::{Ip, IpSpec, Kind, Meta, Name, Object, ObjectKey},
+        objects::{Ip, IpSpec, Kind, Labels, Meta, Name, Object, ObjectKey},
     },
     rows::OwnerKey,
 };
@@ -54,7 +52,7 @@ pub(super) fn record(world: &World, owner: &OwnerKey, node: &Name, grant: &Grant
     ];
     match world.ip(&name) {
         None => {
-            let mut labels = BTreeMap::from(labels);
+            let mut labels = Labels::from(labels);
             labels.insert(RESERVED.into(), "false".into());
             let meta = Meta { name, labels, ..Meta::default() };
             Some(Write::Create(Object::Ip(Ip { meta, spec })))

@@ -12,7 +12,8 @@ use crate::{
     index::{
         Settings, World,
         objects::{
-            Ip, Kind, Meta, Name, Namespace, Node, Object, ObjectKey, Pod, Subnet, SubnetSpec, Vpc, VpcSpec,
+            Ip, Kind, Labels, Meta, Name, Namespace, Node, Object, ObjectKey, Pod, Subnet, SubnetSpec, Vpc,
+            VpcSpec,
         },
     },
     rows::{OwnerKey, OwnerKind},
@@ -181,7 +182,7 @@ changed! {
     Ip(world, key) world.ip(&key.name);
 }
 
-pub(super) fn pairs(pairs: &[(&str, &str)]) -> std::collections::BTreeMap<Name, Name> {
+pub(super) fn pairs(pairs: &[(&str, &str)]) -> Labels {
     pairs.iter().map(|(key, value)| (Name::from(*key), Name::from(*value))).collect()
 }
 

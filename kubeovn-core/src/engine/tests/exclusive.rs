@@ -76,7 +76,7 @@ fn what_was_found_at_start_is_nobody_elses_until_it_is_decided() {
     bench.settle();
     bench.restart();
     bench.engine = std::mem::replace(&mut bench.engine, RowEngine::new(&SCHEMA)).with_batch(1);
-    bench.engine.found(pod("p"), child("p"), ["x".into()], &bench.toy);
+    bench.engine.found(&pod("p"), [child("p")], ["x".into()], &bench.toy);
     // Nobody knows yet what p wants; q was given its address.
     bench.wishes.insert(pod("p"), Render::Hold(Vec::new()));
     bench.wish(pod("q"), addressed("q", "x"));

@@ -11,6 +11,7 @@ const KEYS: ColumnKind = ColumnKind::Keys(&[KEY_VENDOR, KEY_OWNER, KEY_ROW]);
 
 pub(super) static SCHEMA: Schema = Schema {
     database: "toy",
+    adopt: crate::rows::adopt_nothing,
     tables: &[
         Table {
             name: "parent",
@@ -68,7 +69,7 @@ impl Toy {
                     let ids = spec.pairs.get(EXTERNAL_IDS).cloned().unwrap_or_default();
                     self.0.insert(
                         op.row.clone(),
-                        Row { values: spec.values.clone(), ids, elems: born.clone() },
+                        Row { values: spec.values.clone().into_iter().collect(), ids, elems: born.clone() },
                     );
                     changes.push(self.told(&op.row, Change::Inserted));
                 }
@@ -77,8 +78,8 @@ impl Toy {
                     row.values.extend(delta.values.clone());
                     for (key, value) in delta.pairs.get(EXTERNAL_IDS).into_iter().flatten() {
                         match value {
-                            Some(value) => row.ids.insert(key.clone(), value.clone()),
-                            None => row.ids.remove(key),
+                            Some(value) => row.ids.insert(*key, value.clone()),
+                            None => row.ids.remove(*key),
                         };
                     }
                     for (column, elems) in &delta.remove {

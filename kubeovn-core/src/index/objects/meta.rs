@@ -1,9 +1,14 @@
 //! Metadata that all objects have.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
+
+use crate::sorted::SortedMap;
 
 /// A shared string.
 pub type Name = Arc<str>;
+
+/// Labels or annotations: a few, on each of many objects.
+pub type Labels = SortedMap<Name, Name>;
 
 /// What we read of `metadata`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,9 +31,9 @@ pub struct Meta {
     /// Finalizers.
     pub finalizers: Vec<Name>,
     /// Labels.
-    pub labels: BTreeMap<Name, Name>,
+    pub labels: Labels,
     /// Annotations.
-    pub annotations: BTreeMap<Name, Name>,
+    pub annotations: Labels,
 }
 
 impl Default for Meta {
@@ -43,8 +48,8 @@ impl Default for Meta {
             generation: 0,
             deleting: false,
             finalizers: Vec::new(),
-            labels: BTreeMap::new(),
-            annotations: BTreeMap::new(),
+            labels: Labels::default(),
+            annotations: Labels::default(),
         }
     }
 }
@@ -70,7 +75,7 @@ impl Meta {
 mod raw {
     //! The wire form.
 
-    use super::{BTreeMap, Meta, Name};
+    use super::{Labels, Meta, Name};
 
     #[derive(serde::Deserialize, Default)]
     #[serde(rename_all = "camelCase", default)]
@@ -83,8 +88,8 @@ mod raw {
         generation: Option<i64>,
         deletion_timestamp: Option<String>,
         finalizers: Option<Vec<Name>>,
-        labels: Option<BTreeMap<Name, Name>>,
-        annotations: Option<BTreeMap<Name, Name>>,
+        labels: Option<Labels>,
+        annotations: Option<Labels>,
     }
 
     impl From<Raw> for Meta {

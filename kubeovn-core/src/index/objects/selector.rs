@@ -1,15 +1,13 @@
 //! Label selectors.
 
-use std::collections::BTreeMap;
-
-use super::Name;
+use super::{Labels, Name};
 
 /// `matchLabels` and `matchExpressions`, all of which must hold. An empty selector matches everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize), serde(rename_all = "camelCase", default))]
 pub struct Selector {
     /// Labels that must have these values.
-    pub match_labels: BTreeMap<Name, Name>,
+    pub match_labels: Labels,
     /// Conditions on single labels.
     pub match_expressions: Vec<Expression>,
 }
@@ -46,7 +44,7 @@ pub enum Operator {
 
 impl Selector {
     /// Do these labels match?
-    pub fn matches(&self, labels: &BTreeMap<Name, Name>) -> bool {
+    pub fn matches(&self, labels: &Labels) -> bool {
         self.match_labels.iter().all(|(k, v)| labels.get(k) == Some(v))
             && self.match_expressions.iter().all(|e| e.matches(labels.get(&e.key)))
     }

@@ -14,11 +14,12 @@ use uuid::Uuid;
 use super::{
     Diverged, Replica, Row, TableRows,
     cell::{Cell, Raw, Touch},
+    identity::Identity,
 };
 use crate::ovsdb::wire::{self, RowUpdate, TableUpdates};
 
 /// Where a row is: the number of its table, and its UUID.
-type Place = (usize, Uuid);
+pub(super) type Place = (usize, Uuid);
 
 /// What one update does, while it is applied.
 #[derive(Default)]
@@ -133,12 +134,12 @@ impl Replica {
     /// over the name of another one in the same update.
     fn rename(&mut self, batch: &mut Batch) {
         let mut fresh = Vec::new();
-        for &(at, uuid) in batch.before.keys() {
+        let identities: Vec<(Place, Identity)> =
+            batch.before.keys().filter_map(|place| Some((*place, self.identity(*place)?))).collect();
+        for ((at, uuid), Identity { id, ours, owner }) in identities {
             let Some(table) = self.tables.get_mut(at) else { continue };
-            let Some(row) = table.rows.get(&uuid) else { continue };
-            let (id, ours, owner) = table.identity(&row.cells);
-            let old = row.id.clone();
             let Some(row) = table.rows.get_mut(&uuid) else { continue };
+            let old = row.id.clone();
             row.ours = ours;
             row.owner = owner;
             if old != id {

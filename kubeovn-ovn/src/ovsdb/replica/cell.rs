@@ -69,7 +69,7 @@ impl Cell {
             ColumnKind::Refs { .. } => Cell::Refs(BTreeSet::new()),
             ColumnKind::Elements => Cell::Texts(BTreeSet::new()),
             ColumnKind::Keys(_) => Cell::Pairs(Vec::new()),
-            ColumnKind::Value | ColumnKind::Seen => {
+            ColumnKind::Value | ColumnKind::Born | ColumnKind::Seen => {
                 Cell::Plain(shape.map_or(Value::EMPTY, |shape| shape.default.clone()))
             }
         }

@@ -96,7 +96,7 @@ fn unset_columns_read_as_the_default_of_their_type() {
     let port = RowKey::new(LSP, "web-0");
     assert_eq!(replica.value(&port, "type"), Some(&Value::str("")), "a scalar is never empty");
     assert_eq!(replica.value(&port, "addresses"), Some(&Value::EMPTY));
-    assert_eq!(replica.value(&port, "up"), Some(&Value::EMPTY));
+    assert_eq!(replica.value(&port, "enabled"), Some(&Value::EMPTY));
     assert_eq!(replica.value(&RowKey::new(LSP, "other"), "type"), None);
 }
 
@@ -107,14 +107,14 @@ fn differences_toggle_sets_and_replace_scalars() {
     let change = apply(
         &mut replica,
         &json!({"Logical_Switch_Port": {id(11): {"modify": {
-            "addresses": ["set", ["unknown", "router"]], "up": true, "type": "router",
+            "addresses": ["set", ["unknown", "router"]], "enabled": true, "type": "router",
         }}}}),
     );
-    assert_eq!(change, [modified(&port, None, &["type", "addresses", "up"], vec![])]);
+    assert_eq!(change, [modified(&port, None, &["type", "addresses", "enabled"], vec![])]);
     assert_eq!(replica.value(&port, "addresses"), Some(&Value::strs(["router"])));
-    assert_eq!(replica.value(&port, "up"), Some(&Value::bool(true)));
-    apply(&mut replica, &json!({"Logical_Switch_Port": {id(11): {"modify": {"up": ["set", []]}}}}));
-    assert_eq!(replica.value(&port, "up"), Some(&Value::EMPTY));
+    assert_eq!(replica.value(&port, "enabled"), Some(&Value::bool(true)));
+    apply(&mut replica, &json!({"Logical_Switch_Port": {id(11): {"modify": {"enabled": ["set", []]}}}}));
+    assert_eq!(replica.value(&port, "enabled"), Some(&Value::EMPTY));
 }
 
 #[test]

@@ -12,7 +12,13 @@ pub(super) fn check(owner: &OwnerKey, rendered: &Rendered) {
     for (key, row) in &rendered.rows {
         columns_are_ours(key, row);
         if let Some(place) = place(key, row) {
-            let text = row.values["match"].texts().next().unwrap_or_else(|| panic!("{key} has no match"));
+            let text = row
+                .values
+                .get("match")
+                .unwrap()
+                .texts()
+                .next()
+                .unwrap_or_else(|| panic!("{key} has no match"));
             parse(text, place).unwrap_or_else(|error| panic!("{key} of {owner}: match {text:?}: {error}"));
         }
         let table = nb::NORTHBOUND.table(key.table).unwrap();
@@ -42,7 +48,7 @@ pub(super) fn check(owner: &OwnerKey, rendered: &Rendered) {
 fn place(key: &RowKey, row: &RowSpec) -> Option<Where> {
     match key.table {
         nb::LOGICAL_ROUTER_POLICY => Some(Where::RouterPolicy),
-        nb::ACL => match row.values["direction"].texts().next().map(AsRef::as_ref) {
+        nb::ACL => match row.values.get("direction").unwrap().texts().next().map(AsRef::as_ref) {
             Some("to-lport") => Some(Where::ToLport),
             Some("from-lport") => Some(Where::FromLport),
             other => panic!("{key}: direction {other:?}"),
@@ -55,7 +61,8 @@ fn columns_are_ours(key: &RowKey, row: &RowSpec) {
     let table = nb::NORTHBOUND.table(key.table).unwrap_or_else(|| panic!("no table {}", key.table));
     for column in row.values.keys() {
         let kind = table.column(column).map(|c| c.kind);
-        assert_eq!(kind, Some(ColumnKind::Value), "{}.{column} is no plain column", key.table);
+        let plain = matches!(kind, Some(ColumnKind::Value | ColumnKind::Born));
+        assert!(plain, "{}.{column} is no plain column", key.table);
     }
     for (column, pairs) in &row.pairs {
         let Some(ColumnKind::Keys(ours)) = table.column(column).map(|c| c.kind) else {

@@ -1,0 +1,161 @@
+//! Rows that the Go controller of Kube-OVN wrote, recognised as those that our features render.
+//!
+//! A row is recognised only if everything that it says agrees: its name or match, its parent, and the `external_ids`
+//! by which Kube-OVN finds it again. What resembles it is left alone. So are the rows of features that are not
+//! rendered here yet.
+//!
+//! Rows of routers and switches themselves stay also when no object wants them, since external and interconnection
+//! networks look the same.
+
+use kubeovn_core::{
+    addr::Cidr,
+    annotations::node_port_name,
+    rows::{Adoption, EXTERNAL_IDS, KEY_VENDOR, OwnerKey, OwnerKind, Stranger, VENDOR},
+};
+
+use super::{ids, private, routing, subnet};
+use crate::{matching::Match, nb};
+
+/// What Kube-OVN up to 1.14 wrote without its mark: there the back-pointer has to do.
+const UNMARKED: [&str; 2] = [nb::LOGICAL_ROUTER_PORT, nb::ACL];
+
+pub(crate) fn recognise(row: &dyn Stranger) -> Option<Adoption> {
+    let vendor = row.pair(EXTERNAL_IDS, KEY_VENDOR);
+    if vendor != Some(VENDOR) && !(vendor.is_none() && UNMARKED.contains(&row.table())) {
+        return None;
+    }
+    match row.table() {
+        nb::LOGICAL_ROUTER => {
+            let name = row.text("name")?;
+            Some(Adoption::kept(OwnerKey::new(OwnerKind::Vpc, name), name))
+        }
+        nb::LOGICAL_SWITCH => {
+            let name = row.text("name")?;
+            Some(Adoption::kept(OwnerKey::new(OwnerKind::Subnet, name), name))
+        }
+        nb::LOGICAL_ROUTER_PORT => router_port(row),
+        nb::LOGICAL_SWITCH_PORT => switch_port(row),
+        nb::LOGICAL_ROUTER_POLICY => policy(row),
+        nb::LOGICAL_ROUTER_STATIC_ROUTE => route(row),
+        nb::ACL => acl(row),
+        _ => None,
+    }
+}
+
+/// `<vpc>-<subnet>`; one with a peer leads to another router, not to a subnet.
+fn router_port(row: &dyn Stranger) -> Option<Adoption> {
+    let name = row.text("name")?;
+    let vpc = row.parent()?;
+    let subnet = name.strip_prefix(&*vpc)?.strip_prefix('-').filter(|subnet| !subnet.is_empty())?;
+    let agrees = row.pair(EXTERNAL_IDS, "lr") == Some(&vpc) && row.text("peer").is_none();
+    agrees.then(|| Adoption::kept(OwnerKey::new(OwnerKind::Subnet, subnet), name))
+}
+
+fn switch_port(row: &dyn Stranger) -> Option<Adoption> {
+    let (name, switch) = (row.text("name")?, row.parent()?);
+    let id = |key: &str| row.pair(EXTERNAL_IDS, key);
+    if id("ls") != Some(&switch) {
+        return None;
+    }
+    match (row.text("type").unwrap_or_default(), id("pod")) {
+        ("router", None) => {
+            let vpc = name.strip_prefix(&*switch)?.strip_prefix('-').filter(|vpc| !vpc.is_empty())?;
+            let leads = row.pair("options", "router-port") == Some(&format!("{vpc}-{switch}"));
+            leads.then(|| Adoption::kept(OwnerKey::new(OwnerKind::Subnet, &*switch), name))
+        }
+        ("", None) => {
+            let node = name.strip_prefix("node-").filter(|node| node_port_name(node) == name)?;
+            Some(Adoption::swept(OwnerKey::new(OwnerKind::Node, node), name))
+        }
+        // A virtual address that a port only answers for is no pod's.
+        ("", Some(pod)) if row.pair("options", "arp_proxy").is_none() => {
+            let (namespace, short) = pod.split_once('/')?;
+            let agrees = name.strip_suffix(namespace)?.strip_suffix('.')? == short;
+            agrees.then(|| Adoption::swept(OwnerKey::pod(namespace, short), name))
+        }
+        _ => None,
+    }
+}
+
+fn policy(row: &dyn Stranger) -> Option<Adoption> {
+    let vpc = row.parent()?;
+    let priority = u16::try_from(row.number("priority")?).ok()?;
+    let text = row.text("match")?.trim();
+    let id = |key: &str| row.pair(EXTERNAL_IDS, key);
+    let keys = row.pairs(EXTERNAL_IDS);
+    if keys == 1 {
+        let key = routing::users_policy(&vpc, priority, &ids::digest(text));
+        return Some(Adoption::swept(OwnerKey::new(OwnerKind::Vpc, vpc), &*key.id));
+    }
+    let known = usize::from(id("address-family").is_some());
+    match (priority, id("subnet"), id("node")) {
+        (subnet::EAST_WEST, Some(name), None) if keys == 2 => {
+            let cidr = target(text)?;
+            let key = ids::policy(&vpc, priority, &cidr.to_string());
+            Some(Adoption::swept(OwnerKey::new(OwnerKind::Subnet, name), &*key.id))
+        }
+        (super::node::TO_NODE, None, Some(name)) if keys == 2 + known => {
+            let ip = target(text)?.net().addr();
+            let key = ids::policy(&vpc, priority, &format!("{name}/{ip}"));
+            Some(Adoption::swept(OwnerKey::new(OwnerKind::Node, name), &*key.id))
+        }
+        _ => None,
+    }
+}
+
+/// The prefix of a match that is only `ip4.dst == prefix`.
+fn target(text: &str) -> Option<Cidr> {
+    let cidr: Cidr = text.rsplit(' ').next()?.parse().ok()?;
+    let same = |matching: Match| matching.to_string() == text;
+    (same(Match::dst(cidr.net())) || same(Match::dst(cidr.net().addr()))).then_some(cidr)
+}
+
+fn route(row: &dyn Stranger) -> Option<Adoption> {
+    let vpc = row.parent()?;
+    // Learned from other zones, or watched: other features' routes.
+    let plain = row.pairs(EXTERNAL_IDS) == 1 && row.pair("options", "origin").is_none() && !row.refers("bfd");
+    if !plain {
+        return None;
+    }
+    let (prefix, hop) = (row.text("ip_prefix")?, row.text("nexthop")?.parse().ok()?);
+    let cidr: Cidr = prefix.parse().ok()?;
+    let owner = OwnerKey::new(OwnerKind::Vpc, &*vpc);
+    let table = row.text("route_table").unwrap_or_default();
+    if row.text("policy") == Some("src-ip") {
+        // Those of external addresses have no prefix length. The others are policies here, and must go: stock OVN
+        // would rank them above shorter routes by destination.
+        let id = format!("{vpc}/by-source/{table}/{prefix}/{hop}");
+        return prefix.contains('/').then(|| Adoption::swept(owner, id));
+    }
+    let own = |network: &std::sync::Arc<str>| {
+        network.parse::<ipnet::IpNet>().is_ok_and(|network| network.addr() == hop)
+    };
+    let is_hit = cidr.prefix_len() == 0 && row.beside("ports", "networks").iter().any(own);
+    let start = if is_hit { routing::hit_ids(&vpc) } else { ids::users(&vpc) };
+    Some(Adoption::swept(owner, routing::route_id(&start, table, &cidr, hop)))
+}
+
+fn acl(row: &dyn Stranger) -> Option<Adoption> {
+    let switch = row.parent()?;
+    // Rules that the user wrote for a subnet say so.
+    let agrees =
+        row.pair(EXTERNAL_IDS, "parent") == Some(&switch) && row.pair(EXTERNAL_IDS, "subnet").is_none();
+    if !agrees || row.text("direction") != Some("to-lport") {
+        return None;
+    }
+    let priority = u16::try_from(row.number("priority")?).ok()?;
+    let what = private::what(priority, row.text("match")?)?;
+    Some(Adoption::swept(
+        OwnerKey::new(OwnerKind::Subnet, &*switch),
+        private::rule_id(&switch, priority, &what),
+    ))
+}
+
+/// The prefixes that a match names, in their order.
+pub(super) fn prefixes(text: &str) -> Vec<Cidr> {
+    let words = text.split([' ', '(', ')']);
+    words
+        .filter(|word| word.contains(['.', ':']) && word.contains('/'))
+        .filter_map(|word| word.parse().ok())
+        .collect()
+}
