@@ -85,18 +85,15 @@ impl Rig {
     pub(crate) fn stopped(objects: impl IntoIterator<Item = Object>) -> Self {
         let directory = Directory::new();
         let server = Server::standalone(&directory, &[]);
+        Self::on(directory, server, cluster_of(objects))
+    }
+
+    /// Everything but the controller, on a server that runs.
+    pub(crate) fn on(directory: Directory, server: Server, cluster: Arc<MemoryCluster>) -> Self {
         // One thread for what runs by itself; the test has its own, on which it may wait.
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let seen = Seen::watch(runtime.handle(), server.socket());
-        let rig = Rig {
-            runtime,
-            controller: None,
-            cluster: cluster_of(objects),
-            seen,
-            sent: Arc::default(),
-            server,
-            directory,
-        };
+        let rig = Rig { runtime, controller: None, cluster, seen, sent: Arc::default(), server, directory };
         wait_for("the eye to open", || rig.seen.connected().then_some(()));
         rig
     }

@@ -27,9 +27,9 @@ pub(crate) struct Seen(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
-    rows: BTreeMap<Arc<str>, BTreeMap<Uuid, Row>>,
-    /// Notifications since the eye was opened.
-    updates: usize,
+    rows: Raw,
+    /// Every notification since the eye was opened.
+    updates: Vec<TableUpdates>,
     connected: bool,
     /// Addresses that were in two ports of a space at once, ever.
     doubles: BTreeSet<String>,
@@ -42,6 +42,9 @@ pub(crate) struct Seat {
     pub(crate) columns: BTreeMap<String, BTreeSet<String>>,
 }
 
+/// All rows by table and UUID.
+pub(crate) type Raw = BTreeMap<Arc<str>, BTreeMap<Uuid, Row>>;
+
 /// All rows by `table/name`, without UUIDs: two databases that mean the same look the same.
 pub(crate) type Rows = BTreeMap<String, Seat>;
 
@@ -53,8 +56,22 @@ impl Seen {
         seen
     }
 
+    /// How many notifications came since the eye was opened.
     pub(crate) fn updates(&self) -> usize {
-        self.state().updates
+        self.state().updates.len()
+    }
+
+    /// What came after the first `from` notifications, in order: with a single connection, all that ever happened.
+    #[allow(dead_code, reason = "for takeovers alone")]
+    pub(crate) fn updates_from(&self, from: usize) -> Vec<TableUpdates> {
+        self.state().updates[from..].to_vec()
+    }
+
+    /// All rows as the server tells them, and how many notifications have led to them.
+    #[allow(dead_code, reason = "for takeovers alone")]
+    pub(crate) fn raw(&self) -> (Raw, usize) {
+        let state = self.state();
+        (state.rows.clone(), state.updates.len())
     }
 
     pub(crate) fn connected(&self) -> bool {
@@ -101,7 +118,7 @@ impl Seen {
                 }
                 SessionEvent::Update(update) => {
                     let mut state = self.state();
-                    state.updates += 1;
+                    state.updates.push(update.updates.clone());
                     state.take(update.updates);
                 }
                 SessionEvent::Reply { .. } => {}
@@ -117,16 +134,7 @@ impl Seen {
 
 impl State {
     fn take(&mut self, updates: TableUpdates) {
-        for (table, rows) in updates {
-            let held = self.rows.entry(table).or_default();
-            for (uuid, update) in rows {
-                match update {
-                    RowUpdate::Initial(row) | RowUpdate::Insert(row) => held.insert(uuid, row),
-                    RowUpdate::Delete => held.remove(&uuid),
-                    RowUpdate::Modify(_) => panic!("the first monitor method tells whole rows"),
-                };
-            }
-        }
+        replay(&mut self.rows, updates);
         let mut holders: BTreeMap<(String, String), String> = BTreeMap::new();
         let mut doubles = BTreeSet::new();
         for (name, space, addresses) in self.ports() {
@@ -169,6 +177,20 @@ impl State {
             Some((names.get(uuid)?.clone(), Seat { owner, columns }))
         })
         .collect()
+    }
+}
+
+/// What rows become by a notification.
+pub(crate) fn replay(rows: &mut Raw, updates: TableUpdates) {
+    for (table, updates) in updates {
+        let held = rows.entry(table).or_default();
+        for (uuid, update) in updates {
+            match update {
+                RowUpdate::Initial(row) | RowUpdate::Insert(row) => held.insert(uuid, row),
+                RowUpdate::Delete => held.remove(&uuid),
+                RowUpdate::Modify(_) => panic!("the first monitor method tells whole rows"),
+            };
+        }
     }
 }
 

@@ -52,6 +52,13 @@ impl Server {
         Self::start(database, directory.path("nb.sock"), remotes)
     }
 
+    /// A standalone Northbound that begins with a copy of this database file.
+    pub(crate) fn copy(directory: &Directory, file: &Path) -> Self {
+        let database = directory.path("nb.db");
+        fs::copy(file, &database).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        Self::start(database, directory.path("nb.sock"), &[])
+    }
+
     /// Member `number` of a clustered Northbound; member 1 makes the cluster, the others join it.
     pub(crate) fn member(directory: &Directory, number: u32) -> Self {
         let database = directory.path(&format!("n{number}.db"));
