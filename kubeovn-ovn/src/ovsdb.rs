@@ -5,7 +5,7 @@
 //! replica    what a server holds, in the words of the engine
 //! txn        the engine's transactions as operations, and what the answers mean
 //! session    one connection: requests out, events in wire order              feature `client`
-//! connect    which server: endpoints, back-off, leader                       feature `client`
+//! connect    which server: endpoints, back-off, leader                       feature `client`, `tls` for ssl:
 //! client     the `Database` contract on top: monitor, resync, fence          feature `client`
 //! ```
 //!

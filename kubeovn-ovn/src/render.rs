@@ -24,7 +24,10 @@ mod vpc;
 
 pub(crate) use adopt::recognise;
 use kubeovn_core::{
-    contract::model::{Model, Recovered},
+    contract::{
+        ipam::Grant,
+        model::{Model, Recovered},
+    },
     error::Problem,
     index::World,
     rows::{OwnerKey, OwnerKind, Render, Rendered, Replica},
@@ -121,9 +124,15 @@ fn presence(world: &World, owner: &OwnerKey) -> Presence {
     }
 }
 
-/// Without an address there is no port yet; one that is there already stays.
+/// Without an address there is no port yet, and in a subnet that cannot be used it is open what it should be: one that is
+/// there already stays as it is.
 fn granted(world: &World, owner: &OwnerKey, rank: u64) -> Presence {
-    if world.grants(owner).is_empty() { Presence::Unclear(Vec::new()) } else { Presence::There { rank } }
+    let grants = world.grants(owner);
+    let usable = |grant: &Grant| world.subnet(&grant.subnet).is_none() || world.plan(&grant.subnet).is_some();
+    if grants.is_empty() || !grants.iter().all(usable) {
+        return Presence::Unclear(Vec::new());
+    }
+    Presence::There { rank }
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ pub trait Stranger {
     fn pairs(&self, column: &str) -> usize;
     /// Does a reference column refer to anything?
     fn refers(&self, column: &str) -> bool;
-    /// The natural name of the row that refers strongly to it, if there is exactly one.
+    /// The natural name of the row that refers strongly to it, if there is exactly one and it carries our vendor's mark.
     fn parent(&self) -> Option<Arc<str>>;
     /// The strings that a column has in the rows that this parent refers to by another: `networks` of its `ports`.
     fn beside(&self, refs: &str, column: &str) -> Vec<Arc<str>>;

@@ -3,21 +3,23 @@
 //! A server is fit when it has the database, is connected to its cluster, is the leader (if asked for) and does not
 //! lag behind what an earlier session has seen. A standalone server counts as leader.
 
+mod dial;
 mod endpoint;
 mod server;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "tls")]
+mod tls;
 
 use std::{fmt, sync::Arc, time::Duration};
 
 use serde_json::json;
-use tokio::{
-    net::{TcpStream, UnixStream},
-    time::timeout,
-};
 
+use self::dial::{Dialer, Opened};
 pub use self::endpoint::{Endpoint, EndpointError, Endpoints};
 pub use self::server::{ServerWatch, Unfit, Watermark};
+#[cfg(feature = "tls")]
+pub use self::tls::{ClientCertificate, TlsConfig, TlsError, Verify};
 use super::{
     session::{CloseReason, Events, MonitorMethod, RpcError, Session, SessionConfig, SessionEvent},
     wire::{DbSchema, ServerError},
@@ -38,7 +40,10 @@ pub struct ConnectConfig {
     pub database: Arc<str>,
     /// Whether only the leader of a cluster will do. Followers pass writes on, but slowly, and their state is older.
     pub leader_only: bool,
-    /// How long an attempt may take to establish the connection.
+    /// What to show and whom to trust at `ssl:` endpoints. They fail without it; the others never look at it.
+    #[cfg(feature = "tls")]
+    pub tls: Option<TlsConfig>,
+    /// How long an attempt may take to establish the connection, a TLS handshake included.
     pub connect_timeout: Duration,
     /// Pause after the first round of endpoints failed; doubles with every further round.
     pub backoff_base: Duration,
@@ -52,6 +57,7 @@ pub struct ConnectConfig {
 pub struct Connector {
     config: ConnectConfig,
     jitter: Jitter,
+    dialer: Dialer,
     /// Which endpoint comes next.
     turn: usize,
     /// Attempts that failed since [`Connector::succeeded`].
@@ -94,6 +100,16 @@ pub enum ConnectError {
         endpoint: Endpoint,
         /// The time allowed.
         milliseconds: u128,
+    },
+    /// No connection that can be trusted, or none that trusts us.
+    #[cfg(feature = "tls")]
+    #[error("{endpoint}: {error}")]
+    Tls {
+        /// Where.
+        endpoint: Endpoint,
+        /// What is wrong, with the next step.
+        #[source]
+        error: TlsError,
     },
     /// A first call failed.
     #[error("{endpoint}: {error}")]
@@ -140,6 +156,8 @@ impl ConnectConfig {
             endpoints,
             database: database.into(),
             leader_only: true,
+            #[cfg(feature = "tls")]
+            tls: None,
             connect_timeout: Duration::from_secs(3),
             backoff_base: Duration::from_millis(100),
             backoff_cap: Duration::from_secs(2),
@@ -151,7 +169,14 @@ impl ConnectConfig {
 impl Connector {
     /// A connector that has not tried anything.
     pub fn new(config: ConnectConfig, jitter: Jitter) -> Self {
-        Self { config, jitter, turn: 0, failures: 0, watermark: Watermark::default() }
+        Self {
+            config,
+            jitter,
+            dialer: Dialer::default(),
+            turn: 0,
+            failures: 0,
+            watermark: Watermark::default(),
+        }
     }
 
     /// What it was made with.
@@ -174,10 +199,22 @@ impl Connector {
                         let (database, failures) = (&*self.config.database, self.failures);
                         tracing::warn!(database, failures, %error, "no session yet");
                     }
-                    self.turn = self.turn.wrapping_add(1);
                 }
             }
         }
+    }
+
+    /// Tries the endpoint whose turn it is, once and without pause; after a failure it is the next one's turn.
+    ///
+    /// # Errors
+    /// Why there is no session.
+    pub async fn attempt(&mut self) -> Result<Connected, ConnectError> {
+        let endpoint = self.config.endpoints.get(self.turn).clone();
+        let tried = self.try_endpoint(endpoint).await;
+        if tried.is_err() {
+            self.turn = self.turn.wrapping_add(1);
+        }
+        tried
     }
 
     /// The session proved useful: after its loss begin without pause, at the same endpoint.
@@ -207,41 +244,15 @@ impl Connector {
         doubled.min(self.config.backoff_cap).mul_f64(0.5 + 0.5 * (self.jitter)().clamp(0.0, 1.0))
     }
 
-    async fn attempt(&mut self) -> Result<Connected, ConnectError> {
-        let endpoint = self.config.endpoints.get(self.turn).clone();
-        let (session, events) = self.config.open(&endpoint).await?;
-        let connected = self.config.greet(session, events, &endpoint).await?;
+    async fn try_endpoint(&mut self, endpoint: Endpoint) -> Result<Connected, ConnectError> {
+        let Opened { session, events, explain } = self.dialer.open(&self.config, &endpoint).await?;
+        let connected = self.config.greet(session, events, &endpoint).await.map_err(explain)?;
         self.judge(&connected.server).map_err(|unfit| ConnectError::Unfit { endpoint, unfit })?;
         Ok(connected)
     }
 }
 
 impl ConnectConfig {
-    async fn open(&self, endpoint: &Endpoint) -> Result<(Session, Events), ConnectError> {
-        let opening = async {
-            Ok(match endpoint {
-                Endpoint::Unix(path) => {
-                    let (reader, writer) = UnixStream::connect(path).await?.into_split();
-                    Session::start(reader, writer, &self.session)
-                }
-                Endpoint::Tcp { host, port } => {
-                    let stream = TcpStream::connect((host.as_str(), *port)).await?;
-                    // requests are written whole; waiting to fill a segment only delays them
-                    stream.set_nodelay(true)?;
-                    let (reader, writer) = stream.into_split();
-                    Session::start(reader, writer, &self.session)
-                }
-            })
-        };
-        match timeout(self.connect_timeout, opening).await {
-            Ok(opened) => opened.map_err(|error| ConnectError::Io { endpoint: endpoint.clone(), error }),
-            Err(_) => Err(ConnectError::TimedOut {
-                endpoint: endpoint.clone(),
-                milliseconds: self.connect_timeout.as_millis(),
-            }),
-        }
-    }
-
     /// Learns what there is to know of a server before its database is read.
     async fn greet(
         &self,

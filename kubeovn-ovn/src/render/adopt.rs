@@ -105,7 +105,7 @@ fn policy(row: &dyn Stranger) -> Option<Adoption> {
 
 /// The prefix of a match that is only `ip4.dst == prefix`.
 fn target(text: &str) -> Option<Cidr> {
-    let cidr: Cidr = text.rsplit(' ').next()?.parse().ok()?;
+    let cidr = prefix(text.rsplit(' ').next()?)?;
     let same = |matching: Match| matching.to_string() == text;
     (same(Match::dst(cidr.net())) || same(Match::dst(cidr.net().addr()))).then_some(cidr)
 }
@@ -118,7 +118,7 @@ fn route(row: &dyn Stranger) -> Option<Adoption> {
         return None;
     }
     let (prefix, hop) = (row.text("ip_prefix")?, row.text("nexthop")?.parse().ok()?);
-    let cidr: Cidr = prefix.parse().ok()?;
+    let cidr = self::prefix(prefix)?;
     let owner = OwnerKey::new(OwnerKind::Vpc, &*vpc);
     let table = row.text("route_table").unwrap_or_default();
     if row.text("policy") == Some("src-ip") {
@@ -149,6 +149,12 @@ fn acl(row: &dyn Stranger) -> Option<Adoption> {
         OwnerKey::new(OwnerKind::Subnet, &*switch),
         private::rule_id(&switch, priority, &what),
     ))
+}
+
+/// A prefix, or an address, which is one of full length.
+fn prefix(text: &str) -> Option<Cidr> {
+    let address = |ip: std::net::IpAddr| Cidr::new(ip.into());
+    text.parse().ok().or_else(|| text.parse().ok().map(address))
 }
 
 /// The prefixes that a match names, in their order.

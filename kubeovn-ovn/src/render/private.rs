@@ -70,7 +70,7 @@ pub(super) fn what(priority: u16, text: &str) -> Option<String> {
         (DROP, []) if is(Match::ip()) => Some("drop".to_owned()),
         (NODES, [join]) if is(Match::src(join.net())) => Some(join_rule(join)),
         (ALLOW, [own, again]) if own == again && is(within(own)) => Some(own_rule(own)),
-        (ALLOW, [other, own, ..]) if is(between(own, other)) => Some(allow_rule(own, other)),
+        (ALLOW, [own, other, ..]) if is(between(own, other)) => Some(allow_rule(own, other)),
         _ => None,
     }
 }

@@ -41,15 +41,21 @@ pub(crate) struct Server {
     database: PathBuf,
     socket: PathBuf,
     log: PathBuf,
-    remotes: Vec<String>,
+    options: Vec<String>,
 }
 
 impl Server {
     /// A standalone Northbound, empty, on the unix socket `nb.sock` and further remotes.
     pub(crate) fn standalone(directory: &Directory, remotes: &[&str]) -> Self {
+        let options: Vec<String> = remotes.iter().map(|remote| format!("--remote={remote}")).collect();
+        Self::standalone_with(directory, &options)
+    }
+
+    /// The same with any options of the program.
+    pub(crate) fn standalone_with(directory: &Directory, options: &[String]) -> Self {
         let database = directory.path("nb.db");
         output("ovsdb-tool", &["create", text(&database), SCHEMA]);
-        Self::start(database, directory.path("nb.sock"), remotes)
+        Self::start(database, directory.path("nb.sock"), options)
     }
 
     /// A standalone Northbound that begins with a copy of this database file.
@@ -71,10 +77,9 @@ impl Server {
         Self::start(database, directory.path(&format!("n{number}.sock")), &[])
     }
 
-    fn start(database: PathBuf, socket: PathBuf, remotes: &[&str]) -> Self {
+    fn start(database: PathBuf, socket: PathBuf, options: &[String]) -> Self {
         let log = database.with_extension("log");
-        let remotes = remotes.iter().map(ToString::to_string).collect();
-        let mut server = Self { child: None, database, socket, log, remotes };
+        let mut server = Self { child: None, database, socket, log, options: options.to_vec() };
         server.run();
         server
     }
@@ -87,7 +92,7 @@ impl Server {
             .args(["--no-chdir", "-vconsole:info", "-vsyslog:off", "-vfile:off"])
             .arg(format!("--remote=punix:{}", self.socket.display()))
             .arg(format!("--unixctl={}", self.control().display()))
-            .args(self.remotes.iter().map(|remote| format!("--remote={remote}")))
+            .args(&self.options)
             .arg(&self.database)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -97,6 +102,13 @@ impl Server {
             .unwrap_or_else(|error| panic!("ovsdb-server: {error}; install openvswitch-switch"));
         self.child = Some(child);
         wait_for("ovsdb-server to listen", || self.socket.exists().then_some(()));
+    }
+
+    /// Ends the process and starts it again with other options.
+    pub(crate) fn restart_with(&mut self, options: &[String]) {
+        self.kill();
+        self.options = options.to_vec();
+        self.run();
     }
 
     /// Ends the process as a crash would (SIGKILL).
@@ -115,7 +127,7 @@ impl Server {
         &self.socket
     }
 
-    /// The port of a remote `ptcp:0:…`, which the kernel chose.
+    /// The port of a remote `ptcp:0:…` or `pssl:0:…`, which the kernel chose.
     pub(crate) fn port(&self) -> u16 {
         wait_for("the server to name its port", || {
             let log = fs::read_to_string(&self.log).unwrap();
@@ -175,7 +187,7 @@ pub(crate) fn wait_for<T>(what: &str, mut answer: impl FnMut() -> Option<T>) -> 
 }
 
 /// The output of a program that must succeed.
-fn output(program: &str, arguments: &[&str]) -> String {
+pub(crate) fn output(program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program).args(arguments).stdin(Stdio::null()).output();
     let output = output
         .unwrap_or_else(|error| panic!("{program}: {error}; install openvswitch-switch and ovn-central"));
@@ -183,6 +195,6 @@ fn output(program: &str, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-fn text(path: &Path) -> &str {
+pub(crate) fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }

@@ -34,6 +34,7 @@ pub(super) fn record(world: &World, owner: &OwnerKey, node: &Name, grant: &Grant
     let name = ip_name(owner, &grant.nic);
     let (namespace, pod) = owner.name.split_once('/').unwrap_or(("", &owner.name));
     let text = |ip: Option<std::net::IpAddr>| ip.map_or_else(Name::default, |ip| ip.to_string().into());
+    let known = world.ip(&name);
     let spec = IpSpec {
         pod_name: pod.into(),
         namespace: namespace.into(),
@@ -43,14 +44,15 @@ pub(super) fn record(world: &World, owner: &OwnerKey, node: &Name, grant: &Grant
         v4_ip_address: text(grant.ips.v4),
         v6_ip_address: text(grant.ips.v6),
         mac_address: grant.mac.map(|mac| mac.to_string()).unwrap_or_default().into(),
-        pod_type: Name::default(),
+        // Who made the record may have known more.
+        pod_type: known.map_or_else(Name::default, |ip| ip.spec.pod_type.clone()),
     };
     let labels = [
         (Name::from("ovn.kubernetes.io/subnet"), grant.subnet.clone()),
         (Name::from("ovn.kubernetes.io/node-name"), node.clone()),
         (grant.subnet.clone(), Name::default()),
     ];
-    match world.ip(&name) {
+    match known {
         None => {
             let mut labels = Labels::from(labels);
             labels.insert(RESERVED.into(), "false".into());

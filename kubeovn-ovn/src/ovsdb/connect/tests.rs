@@ -40,7 +40,28 @@ fn endpoints_are_read_in_the_notation_of_ovs() {
     for bad in ["", "unix:", "tcp:1.2.3.4", "tcp:::1:6641", "tcp::1", "tcp:h:99999", "unix:/a,"] {
         assert!(bad.parse::<Endpoints>().is_err(), "{bad}");
     }
-    assert!(matches!("ssl:1.2.3.4:6641".parse::<Endpoint>(), Err(EndpointError::Scheme { .. })));
+    assert!(matches!("udp:1.2.3.4:6641".parse::<Endpoint>(), Err(EndpointError::Scheme { .. })));
+}
+
+#[cfg(feature = "tls")]
+#[test]
+fn behind_tls_the_notation_is_that_of_tcp() {
+    let text = "ssl:10.0.0.1:6641,ssl:[::1]:6642,ssl:nb.example:1";
+    let endpoints: Endpoints = text.parse().unwrap();
+    let shown: Vec<String> = (0..3).map(|turn| endpoints.get(turn).to_string()).collect();
+    assert_eq!(shown.join(","), text);
+    assert_eq!(*endpoints.get(1), Endpoint::Ssl { host: "::1".to_owned(), port: 6642 });
+    for bad in ["ssl:", "ssl:1.2.3.4", "ssl:::1:6641", "ssl::1"] {
+        assert!(matches!(bad.parse::<Endpoint>(), Err(EndpointError::Address { .. })), "{bad}");
+    }
+}
+
+#[cfg(not(feature = "tls"))]
+#[test]
+fn without_tls_an_endpoint_behind_it_says_what_to_enable() {
+    let error = "ssl:10.0.0.1:6641".parse::<Endpoint>().unwrap_err();
+    assert!(matches!(error, EndpointError::NoTls { .. }));
+    assert!(error.to_string().contains("enable feature \"tls\""), "{error}");
 }
 
 #[test]

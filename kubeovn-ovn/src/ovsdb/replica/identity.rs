@@ -97,7 +97,9 @@ impl Stranger for Seen<'_> {
 
     fn parent(&self) -> Option<Arc<str>> {
         let (table, cells) = self.only_parent()?;
-        cells.get(table.column(table.table.natural?)?)?.text().cloned()
+        let vendor = cells.get(table.column(EXTERNAL_IDS)?)?.pair(KEY_VENDOR)?;
+        let name = cells.get(table.column(table.table.natural?)?)?.text();
+        name.filter(|_| **vendor == *VENDOR).cloned()
     }
 
     fn beside(&self, refs: &str, column: &str) -> Vec<Arc<str>> {
