@@ -2,6 +2,7 @@
 
 mod dirty;
 pub mod objects;
+pub mod selectors;
 mod settings;
 mod world;
 
