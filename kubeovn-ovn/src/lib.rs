@@ -6,10 +6,15 @@
 //! * [`ovsdb`]: the protocol's types, a replica, transactions; with feature `client` a session over a socket.
 //! * [`memory`]: an OVSDB server in the process, for embedding, dry runs and simulation.
 //!
-//! Without feature `client` nothing here needs an async runtime.
+//! Without feature `client` nothing here needs an async runtime. The README has an example of the client.
 
 pub mod matching;
 pub mod memory;
 pub mod nb;
 pub mod ovsdb;
 pub mod render;
+
+/// The example in the README compiles.
+#[cfg(all(doctest, feature = "client"))]
+#[doc = include_str!("../README.md")]
+struct Readme;
