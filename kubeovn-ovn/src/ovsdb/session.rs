@@ -118,7 +118,7 @@ impl Session {
         self.pending.has_room() && self.out.has_room()
     }
 
-    /// How many requests wait for their answer.
+    /// How many requests wait for their answer; probes of ours are not among them.
     pub fn in_flight(&self) -> usize {
         self.pending.len()
     }

@@ -90,9 +90,10 @@ impl Pending {
         self.room.available_permits() > 0
     }
 
-    /// How many requests wait, probes included.
+    /// How many requests wait, our probe left out.
     pub(super) fn len(&self) -> usize {
-        self.lock().waiting.len()
+        let requests = self.lock();
+        requests.waiting.values().filter(|waiting| !matches!(waiting.expected, Expected::Probe)).count()
     }
 
     /// Registers a request before it is sent. On a closed connection it is dropped, which tells a waiting caller.

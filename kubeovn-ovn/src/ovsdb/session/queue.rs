@@ -16,7 +16,7 @@ use super::{CloseReason, SessionConfig, SessionEvent};
 /// What a frame became: an event, nothing, or the end of the connection.
 pub(super) type Decoded = Result<Option<SessionEvent>, CloseReason>;
 
-/// The receiving side of a connection.
+/// The receiving side of a connection. Dropping it ends the connection too: updates would have nowhere to go.
 #[derive(Debug)]
 pub struct Events {
     queue: mpsc::Receiver<Queued>,
