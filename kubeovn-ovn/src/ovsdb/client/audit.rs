@@ -146,19 +146,11 @@ impl Audit {
 
     /// The operations of the next question, to be sent as request `number`.
     pub(super) fn ask(&mut self, number: u64, replica: &Replica) -> Vec<Operation> {
-        let question = match self.asked.take() {
-            Some(asked) => {
-                self.asked = Some(Asked { number, ..asked });
-                self.asked.as_ref().map(|asked| &asked.question)
-            }
-            None => {
-                let next = self.questions.pop_front();
-                self.asked = next.map(|question| Asked { number, question, suspects: None });
-                self.asked.as_ref().map(|asked| &asked.question)
-            }
-        };
+        let next = || self.questions.pop_front().map(|question| Asked { number, question, suspects: None });
+        // a second look is the same question
+        self.asked = self.asked.take().or_else(next).map(|asked| Asked { number, ..asked });
         self.due = None;
-        question.map(|question| question.operations(replica)).unwrap_or_default()
+        self.asked.as_ref().map(|asked| asked.question.operations(replica)).unwrap_or_default()
     }
 
     pub(super) fn is_asked(&self, number: u64) -> bool {

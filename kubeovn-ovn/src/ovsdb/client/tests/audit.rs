@@ -1,6 +1,6 @@
 //! Updates that never come are noticed all the same.
 
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::*;
 
@@ -84,9 +84,9 @@ async fn is_noticed_within(name: &str, told: State, held: State, bound: Duration
     let (mut client, mut peer) = follow(&script, &told).await;
     assert_eq!((client.epoch(), client.stats().mismatches), (1, 0));
     let before = Instant::now();
-    let DbEvent::Lost { reason } = while_serving(&mut client, &mut peer, &held).await else {
-        panic!("not noticed")
-    };
+    let event =
+        timeout(bound * 2, while_serving(&mut client, &mut peer, &held)).await.expect("to be noticed");
+    let DbEvent::Lost { reason } = event else { panic!("{event:?}") };
     assert!(reason.contains("OVSDB-MISMATCH") && reason.contains(words), "{reason}");
     assert!(before.elapsed() <= bound, "{:?}", before.elapsed());
     let (resynced, _peer) = tokio::join!(next(&mut client), dump(&script, &held));

@@ -130,6 +130,7 @@ async fn a_server_that_never_stops_sending_hides_no_overdue_answer() {
     tokio::select! {
         reason = closed(&mut events) => assert!(matches!(reason, CloseReason::Overdue { .. }), "{reason}"),
         () = sending => {}
+        () = sleep(5 * second) => panic!("hidden"),
     }
     assert!(before.elapsed() <= 2 * second + Duration::from_millis(10), "{:?}", before.elapsed());
 }

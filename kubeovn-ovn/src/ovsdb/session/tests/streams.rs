@@ -36,7 +36,7 @@ async fn events_of(pieces: &[&[u8]], limit: usize) -> Vec<String> {
     let _ = theirs.shutdown().await;
     let mut seen = Vec::new();
     loop {
-        let event = timeout(Duration::from_secs(60), events.next()).await.expect("the end");
+        let event = timeout(Duration::from_mins(1), events.next()).await.expect("the end");
         seen.push(format!("{event:?}"));
         if matches!(event, SessionEvent::Closed { .. }) {
             return seen;
@@ -50,7 +50,7 @@ fn run<T>(future: impl Future<Output = T>) -> T {
 }
 
 fn stream() -> Vec<u8> {
-    exchange().iter().map(|message| format!("{message} ")).collect::<String>().into_bytes()
+    exchange().iter().flat_map(|message| format!("{message} ").into_bytes()).collect()
 }
 
 proptest! {

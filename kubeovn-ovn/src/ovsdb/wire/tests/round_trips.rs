@@ -122,9 +122,9 @@ fn column() -> impl Strategy<Value = (Value, (Atomic, bool, u64, Option<u64>))> 
 
 #[test]
 fn a_real_is_read_to_its_last_bit() {
-    let real = "4.4444444444444454e85";
-    let read: Atom = serde_json::from_str(real).unwrap();
-    assert_eq!(read, Atom::from(real.parse::<f64>().unwrap()));
+    let text = "4.4444444444444454e85";
+    let read: Atom = serde_json::from_str(text).unwrap();
+    assert_eq!(read, Atom::from(text.parse::<f64>().unwrap()));
 }
 
 proptest! {
