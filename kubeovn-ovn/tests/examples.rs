@@ -40,7 +40,7 @@ impl Lines {
     async fn next(&mut self) -> String {
         let mut line = Vec::new();
         loop {
-            match timeout(Duration::from_secs(20), self.0.recv()).await.expect("a line") {
+            match timeout(Duration::from_secs(20), self.0.recv()).await.unwrap() {
                 Some(b'\n') | None => return String::from_utf8(line).unwrap(),
                 Some(byte) => line.push(byte),
             }
