@@ -7,7 +7,7 @@
 //! * [`ovsdb`]: the protocol's types, a replica, transactions; with feature `client` a session over a socket, with `tls` over TLS.
 //! * [`memory`]: an OVSDB server in the process, for embedding, dry runs and simulation.
 //!
-//! Without feature `client` nothing here needs an async runtime.
+//! Without feature `client` nothing here needs an async runtime. The README has an example of the client.
 
 pub mod matching;
 pub mod memory;
@@ -16,3 +16,8 @@ pub mod nb;
 pub mod northd;
 pub mod ovsdb;
 pub mod render;
+
+/// The example in the README compiles.
+#[cfg(all(doctest, feature = "client"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

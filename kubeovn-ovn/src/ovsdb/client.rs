@@ -10,8 +10,10 @@
 //! A state of the database is shown only whole: a dump is built aside and put in place at once, or, where the server
 //! keeps history, only what was missed is added to what is held.
 
+mod audit;
 mod fence;
 mod link;
+mod stats;
 #[cfg(test)]
 mod tests;
 mod writes;
@@ -23,19 +25,25 @@ use kubeovn_core::{
     contract::database::{Database, DbEvent},
     rows::{self, Outcome, Schema, Txn},
 };
+use tokio::time::Instant;
 use uuid::Uuid;
 
-pub use self::fence::{FENCE_KEY, Nonce};
 use self::{
+    audit::Audit,
     link::{Link, Stage},
     writes::Writes,
+};
+pub use self::{
+    audit::{AuditConfig, Mismatch},
+    fence::{FENCE_KEY, Nonce},
+    stats::Stats,
 };
 use super::{
     connect::{Connected, Connector, SERVER_DATABASE},
     replica::Replica,
     session::SessionEvent,
     txn::Identity,
-    wire::{DbSchema, MonitorReply, Notification, ServerError},
+    wire::{DbSchema, MonitorReply, Notification, OpResult, ServerError},
 };
 
 /// A database on a server. Must be used within a tokio runtime with time and I/O.
@@ -46,6 +54,11 @@ pub struct Client {
     /// The last transaction that the replica holds, if the server keeps history.
     resume: Option<Uuid>,
     writes: Writes,
+    /// `None` when it is switched off.
+    audit: Option<Audit>,
+    epoch: u64,
+    resyncs: u64,
+    sessions: u64,
     /// Events that are true of the replica as it is now.
     ready: VecDeque<DbEvent>,
     /// The consumer knows that the database is out of reach: `Lost` was the last it heard of that, or nothing was.
@@ -82,6 +95,7 @@ enum Step {
     Connected(Box<(Connector, Connected)>),
     Session(SessionEvent),
     Term(Option<u64>),
+    Audit,
 }
 
 impl Client {
@@ -100,6 +114,10 @@ impl Client {
             replica: Replica::new(schema, &nothing),
             resume: None,
             writes: Writes::new(schema.database, identity, fence),
+            audit: Some(Audit::new(AuditConfig::default())),
+            epoch: 0,
+            resyncs: 0,
+            sessions: 0,
             ready: VecDeque::new(),
             lost: true,
         }
@@ -114,13 +132,60 @@ impl Client {
         }
     }
 
+    /// Audits the replica like this, or not at all. Without this call, as [`AuditConfig::default`] says.
+    pub fn with_audit(mut self, config: Option<AuditConfig>) -> Self {
+        self.audit = config.map(Audit::new);
+        self
+    }
+
+    /// The replica as it is known here: with UUIDs, and with all rows of a table.
+    pub fn held(&self) -> &Replica {
+        &self.replica
+    }
+
+    /// How often the replica was replaced as a whole. Who keeps something that was computed from it in steps must
+    /// compute anew when this changed; while it stays, every change was in a [`DbEvent::Changed`], or came with a
+    /// session that went on where the last one ended.
+    pub fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// The counters.
+    pub fn stats(&self) -> Stats {
+        let audit = self.audit.as_ref();
+        let in_flight = match &self.link {
+            Link::Up(up) => up.session.in_flight(),
+            Link::Connecting(_) | Link::Down => 0,
+        };
+        Stats {
+            epoch: self.epoch,
+            resyncs: self.resyncs,
+            reconnects: self.sessions.saturating_sub(1),
+            in_flight,
+            queued: self.writes.queued(),
+            audits: audit.map_or(0, |audit| audit.answers),
+            mismatches: audit.map_or(0, |audit| audit.mismatches),
+            last_audit: audit.and_then(|audit| audit.last),
+        }
+    }
+
     async fn wait(&mut self) -> Step {
         match &mut self.link {
             Link::Connecting(connected) => Step::Connected(Box::new(connected.await)),
-            Link::Up(up) => tokio::select! {
-                event = up.events.next() => Step::Session(event),
-                term = self.writes.term() => Step::Term(term),
-            },
+            Link::Up(up) => {
+                let due = self.audit.as_ref().and_then(Audit::due);
+                let audit = async move {
+                    match due {
+                        Some(due) => tokio::time::sleep_until(due).await,
+                        None => future::pending().await,
+                    }
+                };
+                tokio::select! {
+                    event = up.events.next() => Step::Session(event),
+                    term = self.writes.term() => Step::Term(term),
+                    () = audit => Step::Audit,
+                }
+            }
             Link::Down => future::pending().await,
         }
     }
@@ -133,13 +198,18 @@ impl Client {
                 // of columns that are new to us no difference tells
                 self.resume = self.resume.filter(|_| fresh.columns() == self.replica.columns());
                 self.link = Link::up(connector, connected, fresh);
+                self.sessions += 1;
                 self.dump();
             }
             Step::Session(SessionEvent::Monitored { reply, .. }) => self.dumped(reply),
             Step::Session(SessionEvent::Update(update)) => self.update(&update),
+            Step::Session(SessionEvent::Reply { id, result }) if self.is_audit(id) => self.audited(&result),
             Step::Session(SessionEvent::Reply { id, result }) => {
                 let unfit = result.as_ref().err().filter(|error| !writes::is_our_mistake(error)).cloned();
                 self.ready.extend(self.writes.answered(id, result, &self.replica));
+                if let Link::Up(up) = &self.link {
+                    self.ready.extend(self.writes.go_on(&up.session, &self.replica));
+                }
                 // a server that refuses whole requests will do so again; the next one is tried with a pause
                 if let Some(error) = unfit {
                     self.lose(&error);
@@ -147,6 +217,7 @@ impl Client {
             }
             Step::Session(SessionEvent::Closed { reason }) => self.lose(&reason),
             Step::Term(term) => self.term(term),
+            Step::Audit => self.ask(),
         }
         self.recover();
     }
@@ -177,6 +248,7 @@ impl Client {
             let applied = fresh.apply(&reply.updates);
             if applied.is_ok() {
                 std::mem::swap(&mut self.replica, fresh);
+                self.epoch += 1;
             }
             applied
         };
@@ -202,6 +274,13 @@ impl Client {
                 self.lose(&unfit);
             }
             return;
+        }
+        if &*update.monitor != link::MONITOR {
+            return;
+        }
+        if matches!(up.stage, Stage::Dumping { .. }) {
+            self.resume = None;
+            return self.lose(&"the server told of changes before it told of what there was");
         }
         match self.replica.apply(&update.updates) {
             Ok(changes) => {
@@ -239,7 +318,35 @@ impl Client {
         if matches!(up.stage, Stage::Recovering) && self.writes.is_settled(&self.replica) {
             up.stage = Stage::Live;
             self.lost = false;
+            self.resyncs += 1;
             self.ready.push_back(DbEvent::Resynced);
+            if let Some(audit) = self.audit.as_mut().filter(|audit| audit.is_idle()) {
+                audit.begin(&self.replica, Instant::now(), up.connector.draw());
+            }
+        }
+    }
+
+    /// Asks the server what it holds.
+    fn ask(&mut self) {
+        let (Link::Up(up), Some(audit)) = (&mut self.link, &mut self.audit) else { return };
+        if !up.session.has_room() {
+            return audit.postpone(Instant::now(), up.connector.draw());
+        }
+        let number = self.writes.number();
+        let operations = audit.ask(number, &self.replica);
+        if let Err(error) = up.session.submit(number, self.schema.database, &operations) {
+            self.lose(&error);
+        }
+    }
+
+    fn is_audit(&self, number: u64) -> bool {
+        self.audit.as_ref().is_some_and(|audit| audit.is_asked(number))
+    }
+
+    fn audited(&mut self, result: &Result<Vec<OpResult>, ServerError>) {
+        let (Link::Up(up), Some(audit)) = (&mut self.link, &mut self.audit) else { return };
+        if let Err(mismatch) = audit.answered(result, &self.replica, Instant::now(), up.connector.draw()) {
+            self.diverged(&mismatch);
         }
     }
 
@@ -252,6 +359,9 @@ impl Client {
         tracing::warn!(database = self.schema.database, reason, "session lost");
         self.link = Link::connecting(up.connector);
         self.ready.extend(self.writes.lost());
+        if let Some(audit) = &mut self.audit {
+            audit.lost();
+        }
         self.tell_lost(reason);
     }
 

@@ -230,6 +230,11 @@ impl Connector {
         server.judge(&self.config.database, self.config.leader_only, &mut self.watermark)
     }
 
+    /// A number of [`Jitter`].
+    pub(super) fn draw(&mut self) -> f64 {
+        (self.jitter)()
+    }
+
     /// The pause before the next attempt. Every attempt counts as failed until [`Connector::succeeded`], so that a
     /// server that takes us in only to drop us is not tried in a tight loop.
     fn pause(&mut self) -> Duration {
@@ -268,7 +273,11 @@ impl ConnectConfig {
                 Ok(()) | Err(RpcError::Refused { .. }) => {}
                 Err(error) => return Err(rpc(error)),
             }
-            self.watch(&session, &mut events, endpoint).await?
+            // a server of which nothing but this is heard must not hold us for as long as a dump may take
+            let patience = self.session.call_timeout;
+            let watch = tokio::time::timeout(patience, self.watch(&session, &mut events, endpoint)).await;
+            let seconds = patience.as_secs();
+            watch.unwrap_or_else(|_| Err(rpc(RpcError::TimedOut { method: "monitor_cond", seconds })))?
         } else {
             ServerWatch::without_status(&databases)
         };

@@ -12,6 +12,7 @@
 
 mod apply;
 mod cell;
+mod compare;
 mod identity;
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,7 @@ use kubeovn_core::rows::{Atom, ColumnKind, EachPair, Elem, OwnerKey, RowKey, Sch
 use uuid::Uuid;
 
 use self::cell::{Cell, Shape};
+pub use self::compare::Difference;
 use super::wire::{DbSchema, TableUpdates};
 
 /// See the [module](self).
@@ -128,6 +130,14 @@ impl Replica {
     /// Is there a row with this UUID in the table, named or not?
     pub fn has_uuid(&self, table: &str, uuid: Uuid) -> bool {
         self.table(table).is_some_and(|t| t.rows.contains_key(&uuid))
+    }
+
+    /// The rows of a table that can be named, in the order of their keys.
+    pub fn keys(&self, table: &str) -> Vec<&RowKey> {
+        let rows = self.table(table).into_iter().flat_map(|t| t.rows.values());
+        let mut keys: Vec<&RowKey> = rows.filter_map(|row| row.key.as_ref()).collect();
+        keys.sort_unstable();
+        keys
     }
 
     /// How many rows are held, also ones that cannot be named.

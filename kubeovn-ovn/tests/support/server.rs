@@ -65,6 +65,14 @@ impl Server {
         Self::start(database, directory.path("nb.sock"), &[])
     }
 
+    /// A standalone server of another schema, empty.
+    pub(crate) fn of_schema(directory: &Directory, schema: &str) -> Self {
+        let name = Path::new(schema).file_stem().and_then(|stem| stem.to_str()).unwrap();
+        let database = directory.path(&format!("{name}.db"));
+        output("ovsdb-tool", &["create", text(&database), schema]);
+        Self::start(database, directory.path(&format!("{name}.sock")), &[])
+    }
+
     /// Member `number` of a clustered Northbound; member 1 makes the cluster, the others join it.
     pub(crate) fn member(directory: &Directory, number: u32) -> Self {
         let database = directory.path(&format!("n{number}.db"));
@@ -158,6 +166,11 @@ impl Server {
     /// Changes the database as any other client would.
     pub(crate) fn nbctl(&self, arguments: &[&str]) -> String {
         output("ovn-nbctl", &[&["--no-leader-only", "--db", &self.endpoint()], arguments].concat())
+    }
+
+    /// Runs a transaction, given as the JSON of its parameters.
+    pub(crate) fn transact(&self, params: &str) -> String {
+        output("ovsdb-client", &["transact", &self.endpoint(), params])
     }
 
     fn control(&self) -> PathBuf {

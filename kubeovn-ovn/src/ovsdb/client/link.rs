@@ -14,7 +14,7 @@ use crate::ovsdb::{
 };
 
 /// The identity of the monitor that the replica follows.
-const MONITOR: &str = "replica";
+pub(super) const MONITOR: &str = "replica";
 
 pub(super) enum Link {
     Connecting(Later<(Connector, Connected)>),

@@ -239,7 +239,7 @@ impl Replica {
 }
 
 impl TableRows {
-    fn decode(&self, row: &wire::Row) -> Vec<Cell> {
+    pub(super) fn decode(&self, row: &wire::Row) -> Vec<Cell> {
         let columns = self.table.columns.iter().zip(&self.shapes);
         let cell = |(column, shape): (&kubeovn_core::rows::Column, &Option<_>)| match row.get(column.name) {
             Some(datum) => Cell::decode(column.kind, datum, &self.words),

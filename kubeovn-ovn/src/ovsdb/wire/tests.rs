@@ -1,3 +1,5 @@
+mod round_trips;
+
 use std::sync::Arc;
 
 use proptest::prelude::*;
