@@ -114,6 +114,11 @@ impl Client {
         }
     }
 
+    /// The replica itself, which can tell more than the contract asks for.
+    pub fn held(&self) -> &Replica {
+        &self.replica
+    }
+
     async fn wait(&mut self) -> Step {
         match &mut self.link {
             Link::Connecting(connected) => Step::Connected(Box::new(connected.await)),
