@@ -159,7 +159,8 @@ fn json(output: &Output, code: i32) -> Value {
 /// The row of a dump.
 fn row<'a>(dump: &'a Value, owner: &str, id: &str) -> &'a Value {
     let owners = dump["owners"].as_array().unwrap();
-    let of = owners.iter().find(|entry| entry["owner"] == owner).unwrap_or_else(|| panic!("no {owner}: {dump}"));
+    let of =
+        owners.iter().find(|entry| entry["owner"] == owner).unwrap_or_else(|| panic!("no {owner}: {dump}"));
     let rows = of["rows"].as_array().unwrap();
     rows.iter().find(|row| row["id"] == id).unwrap_or_else(|| panic!("no {id} of {owner}: {of}"))
 }
@@ -181,7 +182,12 @@ fn a_dump_is_the_same_of_a_server_and_of_the_file_it_left() {
 
     let shown = text(&rig.live(&["dump"]), 0);
     assert!(shown.contains("\nsubnet/db\n  ACL db/1000/drop  "), "{shown}");
-    assert!(shown.contains("rows of others") && !shown.contains("@theirs") && !shown.contains('\x1b'), "{shown}");
+    assert!(
+        shown.contains("; 3 rows of others (Logical_Switch 1, ")
+            && !shown.contains("@theirs")
+            && !shown.contains('\x1b'),
+        "{shown}"
+    );
     let rules = json(&rig.live(&["dump", "--owner", "subnet/db", "--table", "ACL", "-o", "json"]), 0);
     let owners = rules["owners"].as_array().unwrap();
     assert_eq!((owners.len(), &owners[0]["owner"]), (1, &"subnet/db".into()));
@@ -210,7 +216,10 @@ fn a_diff_shows_what_an_edit_would_change() {
     rig.start();
     rig.settle();
     assert_eq!(text(&rig.live(&["diff", "--from", &from]), 0), "nothing would change\n");
-    assert_eq!(json(&rig.live(&["diff", "--from", &from, "-o", "json"]), 0)["changes"], serde_json::json!([]));
+    assert_eq!(
+        json(&rig.live(&["diff", "--from", &from, "-o", "json"]), 0)["changes"],
+        serde_json::json!([])
+    );
 
     rig.manifests("open", &NETWORK.replace("private: true", "private: false"));
     let shown = text(&rig.live(&["diff", "--from", &rig.folder("open")]), 2);
@@ -224,7 +233,10 @@ fn a_diff_shows_what_an_edit_would_change() {
     let networks = &port["columns"]["networks"];
     assert_eq!((&networks["old"], &networks["new"]), (&"10.30.0.1/24".into(), &"10.30.0.9/24".into()));
     let gone = changes.iter().filter(|change| change["change"] == "remove");
-    assert_eq!(gone.map(|change| &change["id"]).collect::<Vec<_>>(), ["db/1001/allow/10.30.0.0/24/10.20.0.0/24"]);
+    assert_eq!(
+        gone.map(|change| &change["id"]).collect::<Vec<_>>(),
+        ["db/1001/allow/10.30.0.0/24/10.20.0.0/24"]
+    );
 }
 
 #[test]
@@ -238,7 +250,10 @@ fn a_row_leads_to_its_object_and_to_the_field() {
     let answer = json(&rig.live(&["owner", "db/1000/drop", "--from", &from, "-o", "json"]), 0);
     assert_eq!((&answer["owner"], &answer["state"]), (&"subnet/db".into(), &"wanted as it is".into()));
     let cause = &answer["causes"][0];
-    assert_eq!((answer["causes"].as_array().unwrap().len(), &cause["feature"]), (1, &"private subnet".into()));
+    assert_eq!(
+        (answer["causes"].as_array().unwrap().len(), &cause["feature"]),
+        (1, &"private subnet".into())
+    );
     assert_eq!(cause["fields"], serde_json::json!([{ "path": "Subnet.spec.private", "value": "true" }]));
     assert!(cause["columns"].as_array().unwrap().contains(&"action".into()));
     let uuid = answer["row"]["uuid"].as_str().unwrap();
@@ -248,7 +263,10 @@ fn a_row_leads_to_its_object_and_to_the_field() {
     let allowed = text(&rig.live(&["owner", "db/1001/allow/10.30.0.0/24/10.20.0.0/24", "--from", &from]), 0);
     assert!(allowed.contains("Subnet.spec.allowSubnets = 10.20.0.0/24"), "{allowed}");
     let port = text(&rig.live(&["owner", "shop-0.web", "--from", &from]), 0);
-    assert!(port.contains("pod/web/shop-0") && port.contains("ip_address]") && port.contains("= 10.20.0."), "{port}");
+    assert!(
+        port.contains("pod/web/shop-0") && port.contains("ip_address]") && port.contains("= 10.20.0."),
+        "{port}"
+    );
     let switch = text(&rig.live(&["owner", "Logical_Switch/web"]), 0);
     assert!(switch.contains("shop-0.web from pod/web/shop-0"), "{switch}");
 
@@ -265,7 +283,9 @@ fn a_row_leads_to_its_object_and_to_the_field() {
     rig.server.nbctl(&["lr-add", "web"]);
     let several = rig.live(&["owner", "web"]);
     assert_eq!(several.status.code(), Some(1));
-    assert!(err(&several).contains("CTL-ROW-AMBIGUOUS: 2 rows") && err(&several).contains("Logical_Switch/web"));
+    assert!(
+        err(&several).contains("CTL-ROW-AMBIGUOUS: 2 rows") && err(&several).contains("Logical_Switch/web")
+    );
 
     rig.stop();
     rig.server.kill();
@@ -283,7 +303,9 @@ fn verify_finds_what_does_not_belong() {
 
     let nb = |line: &str| rig.server.nbctl(&line.split(' ').collect::<Vec<_>>());
     // a rule with our mark that nobody wants
-    let stray = nb("--id=@a create ACL priority=7 direction=to-lport match=ip4 action=drop -- add Logical_Switch db acls @a");
+    let stray = nb(
+        "--id=@a create ACL priority=7 direction=to-lport match=ip4 action=drop -- add Logical_Switch db acls @a",
+    );
     rig.mark("ACL", stray.trim(), "subnet/db", "db/7/stray");
     // a mark that cannot be read, and one that was copied
     nb("ls-add odd");
@@ -292,7 +314,8 @@ fn verify_finds_what_does_not_belong() {
     rig.mark("Logical_Switch", "copy", "subnet/web", "web");
     // an address that a pod has, on a switch of the same router
     let address = json(&rig.live(&["dump", "--owner", "pod/web/shop-0", "-o", "json"]), 0);
-    let address = row(&address, "pod/web/shop-0", "shop-0.web")["columns"]["addresses"][0].as_str().unwrap().to_owned();
+    let address =
+        row(&address, "pod/web/shop-0", "shop-0.web")["columns"]["addresses"][0].as_str().unwrap().to_owned();
     nb("lsp-add db thief");
     let ip = address.split(' ').next_back().unwrap();
     rig.server.nbctl(&["lsp-set-addresses", "thief", &format!("02:00:00:00:00:99 {ip}")]);
@@ -304,7 +327,10 @@ fn verify_finds_what_does_not_belong() {
     let report = json(&rig.live(&["verify", "-o", "json"]), 2);
     let codes = |report: &Value| -> BTreeSet<String> {
         let findings = report["findings"].as_array().unwrap();
-        findings.iter().map(|f| format!("{} {}", f["code"].as_str().unwrap(), f["row"].as_str().unwrap())).collect()
+        findings
+            .iter()
+            .map(|f| format!("{} {}", f["code"].as_str().unwrap(), f["row"].as_str().unwrap()))
+            .collect()
     };
     let alone = codes(&report);
     for wanted in [
@@ -316,7 +342,8 @@ fn verify_finds_what_does_not_belong() {
     ] {
         assert!(alone.contains(wanted), "{wanted}: {alone:#?}");
     }
-    let begins = |all: &BTreeSet<String>, start: &str| all.iter().filter(|code| code.starts_with(start)).count();
+    let begins =
+        |all: &BTreeSet<String>, start: &str| all.iter().filter(|code| code.starts_with(start)).count();
     assert_eq!(begins(&alone, "NB-ROW-TWIN Logical_Switch/web~"), 1, "{alone:#?}");
     assert_eq!(begins(&alone, "NB-NAME-DANGLING ACL/"), 1, "{alone:#?}");
     assert_eq!(alone.len(), 7, "{alone:#?}");
@@ -370,7 +397,8 @@ impl Watch {
 
     fn told(&self, part: &str) {
         loop {
-            let line = self.told.recv_timeout(Duration::from_secs(20)).unwrap_or_else(|_| panic!("no {part:?}"));
+            let line =
+                self.told.recv_timeout(Duration::from_secs(20)).unwrap_or_else(|_| panic!("no {part:?}"));
             if line.contains(part) {
                 return;
             }
@@ -411,11 +439,15 @@ fn a_watch_tells_changes_also_those_that_it_missed() {
     let plain = Watch::start(&rig.server, &["--foreign"]);
     rig.server.nbctl(&["ls-add", "theirs"]);
     assert_eq!(plain.line(), "+ others  Logical_Switch @theirs  name=theirs");
+    assert_eq!(plain.line(), "+ others  NB_Global @", "ovn-nbctl makes it");
     let ids = "external_ids:vendor=kube-ovn external_ids:owner=subnet/web external_ids:row=web";
     let made = format!("ls-add web -- set Logical_Switch web {ids}");
     rig.server.nbctl(&made.split(' ').collect::<Vec<_>>());
     let line: Value = serde_json::from_str(&json.line()).unwrap();
-    assert_eq!((&line["change"], &line["owner"], &line["id"]), (&"add".into(), &"subnet/web".into(), &"web".into()));
+    assert_eq!(
+        (&line["change"], &line["owner"], &line["id"]),
+        (&"add".into(), &"subnet/web".into(), &"web".into())
+    );
     assert_eq!(line["columns"]["name"]["came"], serde_json::json!(["web"]));
     assert!(coloured.line().starts_with("\x1b[32m+ subnet/web  Logical_Switch web\x1b[0m  "));
     assert!(plain.line().starts_with("+ subnet/web  Logical_Switch web  external_ids="));
@@ -426,14 +458,44 @@ fn a_watch_tells_changes_also_those_that_it_missed() {
     assert_eq!(line["columns"], serde_json::json!({ "name": { "gone": ["web"], "came": ["net"] } }));
     assert_eq!(coloured.line(), "\x1b[33m~ subnet/web  Logical_Switch web\x1b[0m  name: web -> net");
 
+    let rule = format!("{} ", ids.replace("row=web", "row=web/7"));
+    let rule = format!(
+        "-- --id=@a create ACL priority=7 direction=to-lport match=ip4 action=drop {rule}-- add Logical_Switch net acls @a"
+    );
+    rig.server.nbctl(&rule.split(' ').collect::<Vec<_>>());
+    assert!(plain.line().starts_with("+ subnet/web  ACL web/7  action=drop  "));
+    assert_eq!(plain.line(), "~ subnet/web  Logical_Switch web  acls + web/7");
+    rig.server.nbctl(&[
+        "acl-del",
+        "net",
+        "--",
+        "lsp-add",
+        "net",
+        "port",
+        "--",
+        "lsp-set-enabled",
+        "port",
+        "disabled",
+    ]);
+    assert_eq!(plain.line(), "- subnet/web  ACL web/7");
+    assert_eq!(plain.line(), "~ subnet/web  Logical_Switch web  acls - web/7  ports + @port");
+    assert_eq!(plain.line(), "+ others  Logical_Switch_Port @port  enabled=false  name=port");
+    rig.server.nbctl(&["lsp-set-enabled", "port", "enabled", "--", "lsp-set-addresses", "port", "unknown"]);
+    let both = "addresses: (none) -> unknown  enabled: false -> true";
+    assert_eq!(plain.line(), format!("~ others  Logical_Switch_Port @port  {both}"));
+    let seen = ["add", "change", "remove", "change"].map(|_| json.line());
+    assert!(seen[0].contains("\"add\"") && seen[2].contains("\"remove\""), "{seen:?}");
+
     // changed while nobody could look
     rig.server.kill();
     plain.told("CTL-WATCH-LOST");
-    let gone = format!(r#"["{DATABASE}",{{"op":"delete","table":"Logical_Switch","where":[["name","==","net"]]}}]"#);
+    let gone =
+        format!(r#"["{DATABASE}",{{"op":"delete","table":"Logical_Switch","where":[["name","==","net"]]}}]"#);
     let done = Command::new("ovsdb-tool").args(["transact", &rig.folder("nb.db"), &gone]).output().unwrap();
     assert!(done.status.success(), "{}", err(&done));
     rig.server.run();
     assert_eq!(plain.line(), "- subnet/web  Logical_Switch web");
+    assert_eq!(plain.line(), "- others  Logical_Switch_Port @port");
     let line: Value = serde_json::from_str(&json.line()).unwrap();
     assert_eq!((&line["change"], &line["columns"]["name"]["gone"][0]), (&"remove".into(), &"net".into()));
     json.end();
@@ -455,11 +517,13 @@ fn what_cannot_be_done_is_said_with_the_next_step() {
     bad[at] = b'A';
     let (noise, damaged) = (write("noise", b"no database"), write("damaged", &bad));
     let other = PathBuf::from(path("sb.db"));
-    let made = Command::new("ovsdb-tool").arg("create").arg(&other).arg("/usr/share/ovn/ovn-sb.ovsschema").status();
+    let made =
+        Command::new("ovsdb-tool").arg("create").arg(&other).arg("/usr/share/ovn/ovn-sb.ovsschema").status();
     assert!(made.unwrap().success());
     rig.manifests("broken", "{apiVersion: v1, kind: [");
     let (live, nowhere) = (rig.server.endpoint(), format!("unix:{}", path("nothing.sock")));
-    let (other, missing, broken) = (other.to_str().unwrap().to_owned(), path("missing.db"), rig.folder("broken"));
+    let (other, missing, broken) =
+        (other.to_str().unwrap().to_owned(), path("missing.db"), rig.folder("broken"));
     for (arguments, code, next) in [
         (vec!["--db", &nowhere, "dump"], "CTL-DATABASE-UNREACHABLE", "--file"),
         (vec!["--db", &nowhere, "watch"], "CTL-DATABASE-UNREACHABLE", "--db"),

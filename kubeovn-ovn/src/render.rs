@@ -29,7 +29,7 @@ use kubeovn_core::{
     rows::{OwnerKey, OwnerKind, Render, Rendered, Replica},
 };
 
-pub use provenance::{Field, Origin, Part};
+pub use provenance::{Absent, Field, Origin, Part};
 
 use crate::nb;
 

@@ -64,7 +64,9 @@ fn dump(server: &Server) -> Tables {
             table["headings"].as_array().unwrap().iter().map(|heading| heading.as_str().unwrap()).collect();
         let row = |row: &serde_json::Value| -> Row {
             let cells = headings.iter().zip(row.as_array().unwrap());
-            cells.map(|(name, cell)| ((*name).into(), serde_json::from_value(cell.clone()).unwrap())).collect()
+            cells
+                .map(|(name, cell)| ((*name).into(), serde_json::from_value(cell.clone()).unwrap()))
+                .collect()
         };
         (name, table["data"].as_array().unwrap().iter().map(row).collect::<BTreeSet<Row>>())
     });
@@ -139,7 +141,8 @@ fn the_file_of_a_cluster_member_holds_what_is_committed() {
     let joining = directory.path("joining.db");
     let (joins, us) = (joining.to_str().unwrap(), format!("unix:{}", directory.path("x").display()));
     let peer = format!("unix:{}", directory.path("n1.raft").display());
-    let made = Command::new("ovsdb-tool").args(["join-cluster", joins, DATABASE, &us, &peer]).status().unwrap();
+    let made =
+        Command::new("ovsdb-tool").args(["join-cluster", joins, DATABASE, &us, &peer]).status().unwrap();
     assert!(made.success());
     let error = file::read(&std::fs::read(&joining).unwrap()).unwrap_err().to_string();
     assert!(error.starts_with("OVSDB-FILE-JOINING") && error.contains(&peer), "{error}");

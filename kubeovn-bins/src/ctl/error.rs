@@ -19,7 +19,7 @@ pub enum CtlError {
     Endpoint(#[from] EndpointError),
     /// No server.
     #[error(
-        "CTL-DATABASE-UNREACHABLE: {database} could not be read from any of {count} endpoints: {}. See whether ovsdb-server \
+        "CTL-DATABASE-UNREACHABLE: {database} could not be read; endpoints tried: {count}: {}. See whether ovsdb-server \
          runs, name another endpoint by --db, or read the database's file by --file",
         reasons.join("; ")
     )]
@@ -71,7 +71,9 @@ pub enum CtlError {
         wanted: &'static str,
     },
     /// The rows contradict the schema.
-    #[error("CTL-DATABASE-INCONSISTENT: the rows of {origin} contradict each other: {problem}. Take a backup")]
+    #[error(
+        "CTL-DATABASE-INCONSISTENT: the rows of {origin} contradict each other: {problem}. Take a backup"
+    )]
     Inconsistent {
         /// Where they were read from.
         origin: String,
@@ -82,7 +84,9 @@ pub enum CtlError {
     #[error("CTL-MANIFESTS: {0}")]
     Manifests(#[from] OpenError),
     /// One of the manifests cannot be read.
-    #[error("CTL-MANIFEST-UNREADABLE: {found}; what stands in it would look as if it were gone, so mend that first")]
+    #[error(
+        "CTL-MANIFEST-UNREADABLE: {found}; what stands in it would look as if it were gone, so mend that first"
+    )]
     Manifest {
         /// What is wrong, and where.
         found: String,

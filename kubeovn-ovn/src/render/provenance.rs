@@ -7,8 +7,9 @@
 use std::fmt;
 
 use kubeovn_core::{
+    error::Problem,
     index::World,
-    rows::{OwnerKey, OwnerKind, Render, Rendered, RowKey},
+    rows::{OwnerKey, OwnerKind, Rendered, RowKey},
 };
 
 use super::{FEATURES, Fabric, Feature, Presence, presence};
@@ -97,6 +98,15 @@ pub struct Part {
     pub rendered: Rendered,
 }
 
+/// Why there is nothing to explain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Absent {
+    /// The owner is gone.
+    Gone,
+    /// It is not decided what it wants, and why not.
+    Held(Vec<Problem>),
+}
+
 impl Fabric {
     /// The features that may have made a row of this table for an owner of this kind, without asking them. All there
     /// is to say when the objects are not at hand.
@@ -107,12 +117,11 @@ impl Fabric {
     /// What each feature makes for an owner; those that make nothing are left out.
     ///
     /// # Errors
-    /// What [`Model::render`](kubeovn_core::contract::model::Model::render) answers when there is nothing to render:
-    /// the owner is gone, or it is not decided what it wants.
-    pub fn explain(self, world: &World, owner: &OwnerKey) -> Result<Vec<Part>, Render> {
+    /// When there is nothing to render.
+    pub fn explain(self, world: &World, owner: &OwnerKey) -> Result<Vec<Part>, Absent> {
         let rank = match presence(world, owner) {
-            Presence::Gone => return Err(Render::Gone),
-            Presence::Unclear(problems) => return Err(Render::Hold(problems)),
+            Presence::Gone => return Err(Absent::Gone),
+            Presence::Unclear(problems) => return Err(Absent::Held(problems)),
             Presence::There { rank } => rank,
         };
         let parts = FEATURES.iter().filter(|feature| feature.kind == owner.kind).map(|feature| {

@@ -24,9 +24,7 @@ pub(super) const FIELDS: &[Field] = &[
         Some(world.subnet(&owner.name)?.spec.route_table.clone())
     })
     .only(|row| row.table == nb::LOGICAL_ROUTER_PORT),
-    Field::new("Subnet.metadata.name", |world, owner| {
-        Some(world.subnet(&owner.name)?.meta.name.to_string())
-    }),
+    Field::new("Subnet.metadata.name", |world, owner| Some(world.subnet(&owner.name)?.meta.name.to_string())),
 ];
 
 pub(super) fn render(world: &World, owner: &OwnerKey, out: &mut Rendered) {

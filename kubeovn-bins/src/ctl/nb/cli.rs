@@ -116,24 +116,25 @@ pub async fn run(args: Args) -> Result<Found, CtlError> {
             Ok(if wanted.rehearsal.plan.is_empty() { Found::Nothing } else { Found::Something })
         }
         Command::Owner { row, from } => {
-            let wanted = match from {
-                Some(from) => Some(Manifests::read(&from, &snapshot).await?),
-                None => None,
-            };
+            let wanted = manifests(from, &snapshot).await?;
             let answer = owner::explain(&listing, &row, wanted.as_ref())?;
             show(json, || answer.to_json(), || answer.to_text(paint));
             Ok(Found::Nothing)
         }
         Command::Verify { from } => {
-            let wanted = match from {
-                Some(from) => Some(Manifests::read(&from, &snapshot).await?),
-                None => None,
-            };
+            let wanted = manifests(from, &snapshot).await?;
             let report = verify::verify(&listing, wanted.as_ref());
             show(json, || report.to_json(), || report.to_text(paint));
             Ok(if report.findings.is_empty() { Found::Nothing } else { Found::Something })
         }
         Command::Watch { .. } => Ok(Found::Nothing),
+    }
+}
+
+async fn manifests(from: Option<PathBuf>, snapshot: &Snapshot) -> Result<Option<Manifests>, CtlError> {
+    match from {
+        Some(from) => Manifests::read(&from, snapshot).await.map(Some),
+        None => Ok(None),
     }
 }
 

@@ -91,7 +91,8 @@ impl<'a> Dump<'a> {
         let owners = self.owners.iter().map(|(owner, rows)| {
             json!({ "owner": owner.to_string(), "rows": rows.iter().map(|row| row.to_json()).collect::<Vec<_>>() })
         });
-        let unreadable = self.unreadable.iter().map(|(entry, why)| json!({ "why": why, "row": entry.to_json() }));
+        let unreadable =
+            self.unreadable.iter().map(|(entry, why)| json!({ "why": why, "row": entry.to_json() }));
         let mut document = json!({
             "owners": owners.collect::<Vec<_>>(),
             "unreadable": unreadable.collect::<Vec<_>>(),
@@ -121,11 +122,11 @@ impl<'a> Dump<'a> {
             section(&mut out, &paint.bold("others"), &self.foreign);
         }
         let rows: usize = self.owners.values().map(Vec::len).sum();
-        let _ = write!(out, "{rows} rows of {} owners", self.owners.len());
+        let _ = write!(out, "{} of {}", count(rows, "row"), count(self.owners.len(), "owner"));
         if !self.unreadable.is_empty() {
             let _ = write!(out, ", {} unreadable", self.unreadable.len());
         }
-        let _ = write!(out, "; {} rows of others", self.foreign.len());
+        let _ = write!(out, "; {} of others", count(self.foreign.len(), "row"));
         let counts: Vec<String> =
             self.foreign_counts().iter().map(|(table, count)| format!("{table} {count}")).collect();
         if !counts.is_empty() {
@@ -133,6 +134,10 @@ impl<'a> Dump<'a> {
         }
         out + "\n"
     }
+}
+
+fn count(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
 fn section(out: &mut String, heading: &str, rows: &[&Entry]) {

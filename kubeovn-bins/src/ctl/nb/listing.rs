@@ -79,7 +79,8 @@ impl Listing {
         entries.sort_by(|a, b| (&a.table, &a.id).cmp(&(&b.table, &b.id)));
         let by_uuid: HashMap<Uuid, usize> =
             entries.iter().enumerate().map(|(at, entry)| (entry.uuid, at)).collect();
-        let ids: HashMap<Uuid, Arc<str>> = entries.iter().map(|entry| (entry.uuid, entry.id.clone())).collect();
+        let ids: HashMap<Uuid, Arc<str>> =
+            entries.iter().map(|entry| (entry.uuid, entry.id.clone())).collect();
         for entry in &mut entries {
             entry.columns = columns(&snapshot.schema, &entry.table, &entry.raw, &ids);
         }
@@ -167,11 +168,15 @@ fn mark(row: &Row) -> Mark {
     }
     match (word(KEY_ROW), word(KEY_OWNER)) {
         (None, None) => Mark::Foreign,
-        (None, Some(owner)) => Mark::Unreadable(format!("{EXTERNAL_IDS}:{KEY_ROW} is missing, {KEY_OWNER} is {owner}")),
+        (None, Some(owner)) => {
+            Mark::Unreadable(format!("{EXTERNAL_IDS}:{KEY_ROW} is missing, {KEY_OWNER} is {owner}"))
+        }
         (Some(_), None) => Mark::Unreadable(format!("{EXTERNAL_IDS}:{KEY_OWNER} is missing")),
         (Some(_), Some(owner)) => match owner.parse() {
             Ok(owner) => Mark::Ours(owner),
-            Err(_) => Mark::Unreadable(format!("{EXTERNAL_IDS}:{KEY_OWNER} is {owner:?}, which names no owner")),
+            Err(_) => {
+                Mark::Unreadable(format!("{EXTERNAL_IDS}:{KEY_OWNER} is {owner:?}, which names no owner"))
+            }
         },
     }
 }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use kubeovn_core::rows::{OwnerKey, Render, RowKey};
 use kubeovn_ovn::nb::NORTHBOUND;
-use kubeovn_ovn::render::{Fabric, Origin};
+use kubeovn_ovn::render::{Absent, Fabric, Origin};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -41,7 +41,11 @@ struct Cause {
 ///
 /// # Errors
 /// When none is, or several are.
-pub fn explain<'a>(listing: &'a Listing, text: &str, wanted: Option<&Manifests>) -> Result<Answer<'a>, CtlError> {
+pub fn explain<'a>(
+    listing: &'a Listing,
+    text: &str,
+    wanted: Option<&Manifests>,
+) -> Result<Answer<'a>, CtlError> {
     let entry = find(listing, text)?;
     let mut answer = Answer { entry, state: None, causes: Vec::new(), given: given(listing, entry) };
     let (Some(owner), Some(row)) = (entry.owner(), entry.key()) else { return Ok(answer) };
@@ -107,7 +111,8 @@ impl Answer<'_> {
             Ok(parts) => {
                 for part in &parts {
                     let Some(spec) = part.rendered.rows.get(row) else { continue };
-                    let pairs = spec.pairs.iter().flat_map(|(c, keys)| keys.keys().map(move |k| format!("{c}:{k}")));
+                    let pairs =
+                        spec.pairs.iter().flat_map(|(c, keys)| keys.keys().map(move |k| format!("{c}:{k}")));
                     let columns = spec.values.keys().map(ToString::to_string).chain(pairs);
                     let fields = part.origin.fields().iter().filter(|field| field.concerns(row));
                     self.causes.push(Cause {
@@ -119,23 +124,28 @@ impl Answer<'_> {
                 let kept = matches!(wanted.render(owner), Render::Want(all) if all.keeps(row));
                 let change = wanted.rehearsal.plan.lines().into_iter().find(|line| line.row == row);
                 self.state = Some(match (self.causes.is_empty(), kept, change) {
-                    (true, true, _) => format!("kept: a part of {owner} cannot be read, so what it stood for stays"),
-                    (true, false, _) => format!("unwanted: {owner} is there, but does not make this row any more"),
-                    (false, _, Some(line)) if !line.details.is_empty() => format!("wanted otherwise: {}", line.details),
+                    (true, true, _) => {
+                        format!("kept: a part of {owner} cannot be read, so what it stood for stays")
+                    }
+                    (true, false, _) => {
+                        format!("unwanted: {owner} is there, but does not make this row any more")
+                    }
+                    (false, _, Some(line)) if !line.details.is_empty() => {
+                        format!("wanted otherwise: {}", line.details)
+                    }
                     (false, ..) => "wanted as it is".to_owned(),
                 });
             }
-            Err(Render::Gone) => {
+            Err(Absent::Gone) => {
                 self.state = Some(format!("unwanted: the manifests have no {owner}"));
                 self.guess(owner, row);
             }
-            Err(Render::Hold(problems)) => {
+            Err(Absent::Held(problems)) => {
                 let why: Vec<String> = problems.iter().map(ToString::to_string).collect();
                 let why = if why.is_empty() { String::new() } else { format!(": {}", why.join("; ")) };
                 self.state = Some(format!("held: it is not decided what {owner} wants{why}"));
                 self.guess(owner, row);
             }
-            Err(Render::Want(_)) => {}
         }
     }
 
@@ -179,7 +189,9 @@ impl Answer<'_> {
         match &self.entry.mark {
             Mark::Ours(owner) => line("owner", &owner.to_string()),
             Mark::Unreadable(why) => line("owner", &format!("unreadable: {why}")),
-            Mark::Foreign => line("owner", "somebody else: the row has no mark of ours, and we never change it"),
+            Mark::Foreign => {
+                line("owner", "somebody else: the row has no mark of ours, and we never change it")
+            }
         }
         if let Some(state) = &self.state {
             line("state", state);

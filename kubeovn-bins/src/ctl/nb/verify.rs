@@ -82,7 +82,10 @@ fn drift(listing: &Listing, wanted: &Manifests) -> Vec<Finding> {
         let owner = there.or_else(born).unwrap_or_default();
         let whose = if owner.is_empty() { "nobody" } else { &owner };
         let (code, message) = match line.sign {
-            '+' => (MISSING, format!("{whose} wants it, and it is not there. The controller adds it when it runs")),
+            '+' => (
+                MISSING,
+                format!("{whose} wants it, and it is not there. The controller adds it when it runs"),
+            ),
             '-' => (
                 UNWANTED,
                 format!(
@@ -127,6 +130,9 @@ impl Report {
             1 => "1 finding".to_owned(),
             many => format!("{many} findings"),
         };
-        problems.chain(findings).chain([format!("{count} in {} rows of ours{against}\n", self.rows)]).collect()
+        problems
+            .chain(findings)
+            .chain([format!("{count} in {} rows of ours{against}\n", self.rows)])
+            .collect()
     }
 }

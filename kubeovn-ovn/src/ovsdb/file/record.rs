@@ -36,7 +36,12 @@ pub(super) struct Records<'a> {
 
 /// A first line, as far as it is there.
 enum Header<'a> {
-    Whole { magic: Magic, length: usize, sha1: &'a str, size: usize },
+    Whole {
+        magic: Magic,
+        length: usize,
+        sha1: &'a str,
+        size: usize,
+    },
     /// The file ends within it.
     Cut,
     Broken,

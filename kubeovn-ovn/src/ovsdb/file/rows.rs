@@ -14,7 +14,7 @@ use crate::ovsdb::wire::{Atom, ColumnSchema, Datum, DbSchema, Row, RowUpdate, Ta
 /// The state of a database.
 pub(super) struct Rows {
     schema: DbSchema,
-    rows: BTreeMap<Arc<str>, BTreeMap<Uuid, Row>>,
+    tables: BTreeMap<Arc<str>, BTreeMap<Uuid, Row>>,
     pub(super) transactions: usize,
 }
 
@@ -24,12 +24,12 @@ type TableTxn = BTreeMap<String, Option<Row>>;
 impl Rows {
     /// An empty database.
     pub(super) fn new(schema: DbSchema) -> Self {
-        Rows { schema, rows: BTreeMap::new(), transactions: 0 }
+        Rows { schema, tables: BTreeMap::new(), transactions: 0 }
     }
 
     /// Puts another schema in the place of this one. The rows stay, without what the new one has not.
     pub(super) fn convert(&mut self, schema: DbSchema) {
-        self.rows.retain(|table, rows| {
+        self.tables.retain(|table, rows| {
             let Some(table) = schema.tables.get(table) else { return false };
             rows.values_mut().for_each(|row| row.retain(|column, _| table.columns.contains_key(column)));
             true
@@ -53,7 +53,7 @@ impl Rows {
                 .ok_or_else(|| format!("it changes a table {name}, which the schema has not"))?;
             let changes: TableTxn =
                 serde_json::from_str(json.get()).map_err(|error| format!("in table {name}: {error}"))?;
-            let rows = self.rows.entry(name.clone()).or_default();
+            let rows = self.tables.entry(name.clone()).or_default();
             for (uuid, change) in changes {
                 let uuid = Uuid::try_parse(&uuid)
                     .map_err(|_| format!("in table {name} {uuid:?} stands where a UUID belongs"))?;
@@ -63,7 +63,9 @@ impl Rows {
                         rows.remove(&uuid);
                     }
                     (None, None) => return Err(wrong("it is deleted, but was never there".to_owned())),
-                    (Some(change), Some(row)) => change_row(row, change, table, differences).map_err(wrong)?,
+                    (Some(change), Some(row)) => {
+                        change_row(row, change, table, differences).map_err(wrong)?;
+                    }
                     // of a new row everything is whole, also among differences
                     (Some(change), None) => {
                         let mut row = Row::new();
@@ -81,7 +83,7 @@ impl Rows {
         let initial = |rows: BTreeMap<Uuid, Row>| {
             rows.into_iter().map(|(uuid, row)| (uuid, RowUpdate::Initial(row))).collect()
         };
-        let rows = self.rows.into_iter().filter(|(_, rows)| !rows.is_empty());
+        let rows = self.tables.into_iter().filter(|(_, rows)| !rows.is_empty());
         Contents {
             schema: self.schema,
             rows: rows.map(|(table, rows)| (table, initial(rows))).collect(),
@@ -130,8 +132,9 @@ fn patched(old: &Datum, diff: &Datum) -> Datum {
             Datum::Map(map.into_iter().collect())
         }
         (Datum::Set(old), Datum::Set(diff)) => {
-            let (old, diff): (BTreeSet<&Atom>, BTreeSet<&Atom>) = (old.iter().collect(), diff.iter().collect());
-            Datum::Set(old.symmetric_difference(&diff).map(|atom| Atom::clone(atom)).collect())
+            let (old, diff): (BTreeSet<&Atom>, BTreeSet<&Atom>) =
+                (old.iter().collect(), diff.iter().collect());
+            Datum::Set(old.symmetric_difference(&diff).copied().cloned().collect())
         }
         (_, diff) => diff.clone(),
     }

@@ -10,7 +10,8 @@ use crate::ovsdb::wire::DbSchema;
 
 pub(super) fn read(records: &mut Records<'_>) -> Result<Contents, FileError> {
     let first = records.first()?;
-    let schema = DbSchema::decode(text(&first)?).map_err(|error| first.problem(format!("no schema: {error}")))?;
+    let schema =
+        DbSchema::decode(text(&first)?).map_err(|error| first.problem(format!("no schema: {error}")))?;
     let mut rows = Rows::new(schema);
     while let Some(record) = records.next()? {
         rows.apply(text(&record)?).map_err(|problem| record.problem(problem))?;

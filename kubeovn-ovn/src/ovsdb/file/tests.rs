@@ -66,13 +66,22 @@ fn damage_is_an_error_with_its_place() {
     let second = standalone(&[]).len();
     let changed = file.replace("one", "0ne");
     let error = read(changed.as_bytes()).unwrap_err();
-    assert!(matches!(error, FileError::Checksum { offset, record: 1, .. } if offset == second as u64), "{error}");
+    assert!(
+        matches!(error, FileError::Checksum { offset, record: 1, .. } if offset == second as u64),
+        "{error}"
+    );
     let third = standalone(&[r#"{"_comment":"one"}"#]).len();
     let error = read((file[..third].to_owned() + "\0\0\0\0" + &file[third..]).as_bytes()).unwrap_err();
-    assert!(matches!(error, FileError::Record { offset, records: 2, .. } if offset == third as u64), "{error}");
+    assert!(
+        matches!(error, FileError::Record { offset, records: 2, .. } if offset == third as u64),
+        "{error}"
+    );
     let unknown = standalone(&[r#"{"B":{}}"#]);
     let error = read(unknown.as_bytes()).unwrap_err();
-    assert!(matches!(&error, FileError::Content { record: 1, problem, .. } if problem.contains("table B")), "{error}");
+    assert!(
+        matches!(&error, FileError::Content { record: 1, problem, .. } if problem.contains("table B")),
+        "{error}"
+    );
     let gone = standalone(&[&format!(r#"{{"A":{{"{ROW}":null}}}}"#)]);
     assert!(matches!(read(gone.as_bytes()), Err(FileError::Content { .. })));
     assert!(matches!(read(SCHEMA.as_bytes()), Err(FileError::Format { .. })), "a schema file");
@@ -87,8 +96,8 @@ fn every_byte_of_a_file_matters() {
         bytes[at] ^= 1;
         let outcome = read(&bytes);
         // a longer length reads beyond the end, like a record that is cut off
-        let fine = outcome.as_ref().is_ok_and(|contents| contents.cut.is_none());
-        assert!(!fine, "byte {at}: {outcome:?}");
+        let whole = outcome.as_ref().is_ok_and(|contents| contents.cut.is_none());
+        assert!(!whole, "byte {at}: {outcome:?}");
     }
 }
 

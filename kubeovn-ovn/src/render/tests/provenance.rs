@@ -13,7 +13,7 @@ use kubeovn_core::{
 use super::world::Facts;
 use crate::{
     nb,
-    render::{FEATURES, Fabric},
+    render::{FEATURES, Fabric, Origin},
 };
 
 fn rows(world: &World, owner: &OwnerKey, feature: &str) -> BTreeMap<RowKey, RowSpec> {
@@ -78,9 +78,14 @@ fn fields_of_a_vpc() {
         Facts::new().vpc("blue", spec).subnet("net", "blue", "10.0.0.0/24", subnet).done()
     };
     let before = world(VpcSpec::default(), SubnetSpec::default());
-    let route = StaticRoute { cidr: "192.168.7.0/24".into(), next_hop: "10.0.0.10".into(), ..StaticRoute::default() };
-    let policy =
-        PolicyRoute { priority: 900, r#match: "ip4.src == 10.0.0.9".into(), action: "drop".into(), ..PolicyRoute::default() };
+    let route =
+        StaticRoute { cidr: "192.168.7.0/24".into(), next_hop: "10.0.0.10".into(), ..StaticRoute::default() };
+    let policy = PolicyRoute {
+        priority: 900,
+        r#match: "ip4.src == 10.0.0.9".into(),
+        action: "drop".into(),
+        ..PolicyRoute::default()
+    };
     for (path, after) in [
         (
             "Vpc.spec.staticRoutes",
@@ -122,7 +127,7 @@ fn fields_of_pods_and_nodes() {
 
 #[test]
 fn without_objects_the_table_tells_the_feature() {
-    let names = |kind, table| Fabric::origins(kind, table).map(|o| o.name()).collect::<Vec<_>>();
+    let names = |kind, table| Fabric::origins(kind, table).map(Origin::name).collect::<Vec<_>>();
     assert_eq!(names(OwnerKind::Subnet, nb::ACL), ["private subnet"]);
     assert_eq!(names(OwnerKind::Vpc, nb::LOGICAL_ROUTER_POLICY), ["routing"]);
     assert_eq!(names(OwnerKind::Node, nb::LOGICAL_ROUTER_POLICY), ["node port"]);

@@ -41,7 +41,8 @@ fn marks(listing: &Listing) -> Vec<Finding> {
     let mut found = Vec::new();
     for entry in &listing.entries {
         if let Mark::Unreadable(why) = &entry.mark {
-            let text = format!("{why}. Nobody changes or removes such a row: mend its external_ids, or delete it");
+            let text =
+                format!("{why}. Nobody changes or removes such a row: mend its external_ids, or delete it");
             found.push(finding(UNREADABLE, entry, text));
         }
         let twin = entry.id.strip_suffix(&entry.uuid.to_string()).and_then(|id| id.strip_suffix('~'));
@@ -49,7 +50,9 @@ fn marks(listing: &Listing) -> Vec<Finding> {
             let text = if matches!(entry.mark, Mark::Foreign) {
                 format!("another row of the table is called {id}, too, so nobody can tell them apart by name")
             } else {
-                format!("another row has the id {id}, too: the mark was copied. The controller removes this one when it runs")
+                format!(
+                    "another row has the id {id}, too: the mark was copied. The controller removes this one when it runs"
+                )
             };
             found.push(finding(TWIN, entry, text));
         }
@@ -65,7 +68,9 @@ fn ports(listing: &Listing, switches: &BTreeMap<Uuid, Vec<&Entry>>) -> Vec<Findi
         let text = match (on.as_slice(), says) {
             ([], _) => "no switch has it: northd does not see it. Delete it".to_owned(),
             ([one], Some(says)) if *one != says => {
-                format!("it belongs to the switch {says} and is on {one}. The controller sets it right when it runs")
+                format!(
+                    "it belongs to the switch {says} and is on {one}. The controller sets it right when it runs"
+                )
             }
             ([_], _) => continue,
             (many, _) => format!("{} switches have it: {}. Leave it on one", many.len(), many.join(", ")),
@@ -94,7 +99,8 @@ fn addresses(listing: &Listing, switches: &BTreeMap<Uuid, Vec<&Entry>>) -> Vec<F
         let switch = switches.get(&port.uuid).and_then(|on| on.first());
         let space = port.pair("external_ids", "space").filter(|_| port.owner().is_some());
         let space = space.or_else(|| space_of.get(&switch?.uuid).copied());
-        let Some(space) = space.map(str::to_owned).or_else(|| Some(format!("switch {}", switch?.text("name"))))
+        let Some(space) =
+            space.map(str::to_owned).or_else(|| Some(format!("switch {}", switch?.text("name"))))
         else {
             continue;
         };
@@ -139,7 +145,9 @@ fn names(listing: &Listing) -> Vec<Finding> {
     for port in listing.table(LOGICAL_SWITCH_PORT) {
         let peer = port.pair("options", "router-port").filter(|name| !router_ports.contains(name));
         if let Some(name) = peer {
-            let text = format!("options:router-port names {name}, which no router has. Create it, or delete the port");
+            let text = format!(
+                "options:router-port names {name}, which no router has. Create it, or delete the port"
+            );
             found.push(finding(DANGLING, port, text));
         }
     }

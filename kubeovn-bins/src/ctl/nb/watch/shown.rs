@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kubeovn_core::rows::{ColumnKind, Millis, OwnerKey, Replica as _, RowKey};
+use kubeovn_core::rows::{ColumnKind, EXTERNAL_IDS, KEY_OWNER, Millis, OwnerKey, Replica as _, RowKey};
 use kubeovn_ovn::nb::NORTHBOUND;
 use kubeovn_ovn::ovsdb::replica::Replica;
 use serde_json::{Map, Value, json};
@@ -49,7 +49,11 @@ impl Shown {
     }
 
     /// What became of these rows.
-    pub(super) fn update(&mut self, rows: impl IntoIterator<Item = RowKey>, replica: &Replica) -> Vec<Change> {
+    pub(super) fn update(
+        &mut self,
+        rows: impl IntoIterator<Item = RowKey>,
+        replica: &Replica,
+    ) -> Vec<Change> {
         let rows: BTreeSet<RowKey> = rows.into_iter().collect();
         rows.into_iter().filter_map(|row| self.look(row, replica)).collect()
     }
@@ -62,9 +66,7 @@ impl Shown {
     }
 
     fn look(&mut self, row: RowKey, replica: &Replica) -> Option<Change> {
-        let owner = replica
-            .pair(&row, kubeovn_core::rows::EXTERNAL_IDS, kubeovn_core::rows::KEY_OWNER)
-            .and_then(|owner| owner.parse().ok());
+        let owner = replica.pair(&row, EXTERNAL_IDS, KEY_OWNER).and_then(|owner| owner.parse().ok());
         let visible = self.foreign || !row.id.starts_with('@');
         let now = (replica.has(&row) && visible).then(|| Row { owner, columns: columns(&row, replica) });
         let before = match &now {
@@ -108,26 +110,35 @@ impl Change {
         }
     }
 
-    /// The columns that differ: what went from each and what came.
-    fn differences(&self) -> Vec<(&'static str, Vec<&String>, Vec<&String>)> {
-        let none = Columns::new();
-        let (old, new) = (self.old.as_ref().unwrap_or(&none), self.new.as_ref().unwrap_or(&none));
-        let nothing = BTreeSet::new();
-        // Borrowed from the two, not from the empty ones: those have no elements.
-        let mut told = Vec::new();
-        for name in old.keys().chain(new.keys()).collect::<BTreeSet<_>>() {
-            let (before, after) = (old.get(name).unwrap_or(&nothing), new.get(name).unwrap_or(&nothing));
-            let gone: Vec<&String> = self.elements(&self.old, name).filter(|text| !after.contains(*text)).collect();
-            let came: Vec<&String> = self.elements(&self.new, name).filter(|text| !before.contains(*text)).collect();
-            if !gone.is_empty() || !came.is_empty() {
-                told.push((*name, gone, came));
-            }
-        }
-        told
+    /// The columns that differ, before and after.
+    fn differences(&self) -> Vec<(&'static str, &BTreeSet<String>, &BTreeSet<String>)> {
+        let names = |columns: &'_ Option<Columns>| -> Vec<&'static str> {
+            columns.iter().flat_map(|columns| columns.keys().copied()).collect()
+        };
+        let names: BTreeSet<&str> = names(&self.old).into_iter().chain(names(&self.new)).collect();
+        let told = names.into_iter().map(|name| (name, elements(&self.old, name), elements(&self.new, name)));
+        told.filter(|(_, old, new)| old != new).collect()
     }
 
-    fn elements<'a>(&self, of: &'a Option<Columns>, name: &str) -> impl Iterator<Item = &'a String> + use<'a> {
-        of.iter().filter_map(|columns| columns.get(name)).flatten().collect::<Vec<_>>().into_iter()
+    /// One column: a plain one as old and new, of a set or map what came and what went.
+    fn told(&self, name: &str, old: &BTreeSet<String>, new: &BTreeSet<String>) -> String {
+        let table = NORTHBOUND.table(self.row.table);
+        let kind = table.and_then(|table| table.column(name)).map(|column| column.kind);
+        if self.old.is_none() {
+            return format!("{name}={}", list(new));
+        }
+        // a map may be among these: of it whoever reads wants the pairs that changed
+        if matches!(kind, Some(ColumnKind::Value | ColumnKind::Seen)) && old.len().max(new.len()) <= 2 {
+            let word = |texts: &BTreeSet<String>| {
+                if texts.is_empty() { "(none)".to_owned() } else { list(texts) }
+            };
+            return format!("{name}: {} -> {}", word(old), word(new));
+        }
+        let signed = |sign: char, these: &BTreeSet<String>, those: &BTreeSet<String>| {
+            let more: BTreeSet<String> = these.difference(those).cloned().collect();
+            if more.is_empty() { String::new() } else { format!(" {sign} {}", list(&more)) }
+        };
+        format!("{name}{}{}", signed('-', old, new), signed('+', new, old))
     }
 
     fn whose(&self) -> String {
@@ -136,19 +147,9 @@ impl Change {
 
     /// One line.
     pub(super) fn to_text(&self, paint: Paint) -> String {
-        let list = |texts: &[&String]| texts.iter().map(|text| text.as_str()).collect::<Vec<_>>().join(",");
-        let differences = self.differences().into_iter();
-        let told: Vec<String> = match self.sign() {
-            '+' => differences.map(|(name, _, came)| format!("{name}={}", list(&came))).collect(),
-            '-' => Vec::new(),
-            _ => differences
-                .map(|(name, gone, came)| match (gone.as_slice(), came.as_slice()) {
-                    ([], came) => format!("{name} + {}", list(came)),
-                    (gone, []) => format!("{name} - {}", list(gone)),
-                    (gone, came) => format!("{name}: {} -> {}", list(gone), list(came)),
-                })
-                .collect(),
-        };
+        let gone = self.new.is_none();
+        let differences = self.differences().into_iter().filter(|_| !gone);
+        let told: Vec<String> = differences.map(|(name, old, new)| self.told(name, old, new)).collect();
         let line = format!("{} {}  {} {}", self.sign(), self.whose(), self.row.table, self.row.id);
         let line = paint.signed(self.sign(), &line);
         if told.is_empty() { line } else { format!("{line}  {}", told.join("  ")) }
@@ -159,7 +160,11 @@ impl Change {
         let columns: Map<String, Value> = self
             .differences()
             .into_iter()
-            .map(|(name, gone, came)| (name.to_owned(), json!({ "gone": gone, "came": came })))
+            .map(|(name, old, new)| {
+                let (gone, came): (Vec<_>, Vec<_>) =
+                    (old.difference(new).collect(), new.difference(old).collect());
+                (name.to_owned(), json!({ "gone": gone, "came": came }))
+            })
             .collect();
         let change = match self.sign() {
             '+' => "add",
@@ -171,4 +176,14 @@ impl Change {
             "table": self.row.table, "id": &*self.row.id, "columns": columns,
         })
     }
+}
+
+/// The elements of a column that may not be there.
+fn elements<'a>(columns: &'a Option<Columns>, name: &str) -> &'a BTreeSet<String> {
+    static NOTHING: BTreeSet<String> = BTreeSet::new();
+    columns.as_ref().and_then(|columns| columns.get(name)).unwrap_or(&NOTHING)
+}
+
+fn list(texts: &BTreeSet<String>) -> String {
+    texts.iter().map(String::as_str).collect::<Vec<_>>().join(",")
 }
