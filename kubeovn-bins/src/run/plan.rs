@@ -124,7 +124,10 @@ impl Plan {
 
     /// What a plain column holds that would change.
     pub fn before(&self, row: &RowKey, column: &str) -> Option<&Value> {
-        self.before.iter().find(|(r, c, _)| r == row && *c == column).map(|(_, _, value)| value)
+        // in the order of the rows, as the operations are
+        let start = self.before.partition_point(|(r, ..)| r < row);
+        let of_row = self.before.get(start..)?.iter().take_while(|(r, ..)| r == row);
+        of_row.into_iter().find(|(_, c, _)| *c == column).map(|(_, _, value)| value)
     }
 
     /// A line for each row that would come (`+`), change (`~`) or go (`-`), without those of which only references to

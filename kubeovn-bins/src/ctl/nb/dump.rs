@@ -111,10 +111,10 @@ impl<'a> Dump<'a> {
             section(&mut out, &paint.bold(&owner.to_string()), rows);
         }
         if !self.unreadable.is_empty() {
-            out += &format!("{}\n", paint.bold("marked as ours, but unreadable"));
+            let _ = writeln!(out, "{}", paint.bold("marked as ours, but unreadable"));
             for (entry, why) in &self.unreadable {
                 lines(&mut out, entry);
-                out += &format!("      {why}\n");
+                let _ = writeln!(out, "      {why}");
             }
             out.push('\n');
         }
@@ -141,16 +141,16 @@ fn count(number: usize, what: &str) -> String {
 }
 
 fn section(out: &mut String, heading: &str, rows: &[&Entry]) {
-    *out += &format!("{heading}\n");
+    let _ = writeln!(out, "{heading}");
     rows.iter().for_each(|row| lines(out, row));
     out.push('\n');
 }
 
 /// A row and its columns, one per line.
 pub(super) fn lines(out: &mut String, entry: &Entry) {
-    *out += &format!("  {} {}  {}\n", entry.table, entry.id, entry.uuid);
+    let _ = writeln!(out, "  {} {}  {}", entry.table, entry.id, entry.uuid);
     let width = entry.columns.keys().map(|name| name.len()).max().unwrap_or(0);
     for (name, value) in &entry.columns {
-        *out += &format!("      {name:width$}  {}\n", text(value));
+        let _ = writeln!(out, "      {name:width$}  {}", text(value));
     }
 }

@@ -64,12 +64,14 @@ fn find<'a>(listing: &'a Listing, text: &str) -> Result<&'a Entry, CtlError> {
         let rest = text.strip_prefix(&*entry.table).and_then(|rest| rest.strip_prefix('/'));
         rest.is_some_and(|id| *id == *entry.id)
     };
-    let loose = |entry: &&Entry| {
-        *entry.id == *text || entry.text("name") == text || entry.id.strip_prefix('@') == Some(text)
-    };
+    let id = |entry: &&Entry| *entry.id == *text || entry.id.strip_prefix('@') == Some(text);
+    let name = |entry: &&Entry| entry.text("name") == text;
     let mut found: Vec<&Entry> = listing.entries.iter().filter(exact).collect();
     if found.is_empty() {
-        found = listing.entries.iter().filter(loose).collect();
+        found = listing.entries.iter().filter(id).collect();
+    }
+    if found.is_empty() {
+        found = listing.entries.iter().filter(name).collect();
     }
     match found.as_slice() {
         [one] => Ok(one),
@@ -91,13 +93,13 @@ fn given(listing: &Listing, entry: &Entry) -> BTreeMap<&'static str, BTreeMap<St
     let columns = NORTHBOUND.table(&entry.table).map_or(&[][..], |table| table.columns);
     for column in columns {
         for target in entry.refs(column.name).filter_map(|uuid| listing.row(uuid)) {
-            let giver = match &target.mark {
+            let from = match &target.mark {
                 Mark::Ours(owner) if Some(owner) == entry.owner() => continue,
                 Mark::Ours(owner) => owner.to_string(),
                 Mark::Unreadable(_) => "unreadable".to_owned(),
                 Mark::Foreign => "others".to_owned(),
             };
-            given.entry(column.name).or_default().entry(giver).or_default().push(target.id.to_string());
+            given.entry(column.name).or_default().entry(from).or_default().push(target.id.to_string());
         }
     }
     given
@@ -190,7 +192,7 @@ impl Answer<'_> {
             Mark::Ours(owner) => line("owner", &owner.to_string()),
             Mark::Unreadable(why) => line("owner", &format!("unreadable: {why}")),
             Mark::Foreign => {
-                line("owner", "somebody else: the row has no mark of ours, and we never change it")
+                line("owner", "somebody else: the row has no mark of ours, and we never change it");
             }
         }
         if let Some(state) = &self.state {

@@ -15,7 +15,7 @@ use serde_json::json;
 use crate::ctl::error::CtlError;
 
 /// How long a server may take to tell all that it holds.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// The identity of our monitor.
 const MONITOR: &str = "ctl";
 

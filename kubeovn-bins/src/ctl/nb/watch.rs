@@ -20,7 +20,7 @@ use crate::ctl::paint::Paint;
 use crate::run::controller::now;
 
 /// How long the first dump may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Prints a line per changed row until a signal comes or nobody reads any more. What changed while the server was out of
 /// reach is told when it is back.

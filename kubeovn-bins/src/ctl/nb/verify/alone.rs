@@ -29,7 +29,7 @@ fn finding(code: &'static str, entry: &Entry, message: String) -> Finding {
 }
 
 /// Who refers to whom: by target the rows of a table that name it in a column.
-fn holders<'a>(listing: &'a Listing, table: &'a str, column: &str) -> BTreeMap<Uuid, Vec<&'a Entry>> {
+fn holders<'a>(listing: &'a Listing, table: &str, column: &str) -> BTreeMap<Uuid, Vec<&'a Entry>> {
     let mut holders: BTreeMap<Uuid, Vec<&Entry>> = BTreeMap::new();
     for entry in listing.table(table) {
         entry.refs(column).for_each(|target| holders.entry(target).or_default().push(entry));
@@ -85,10 +85,12 @@ fn addresses(listing: &Listing, switches: &BTreeMap<Uuid, Vec<&Entry>>) -> Vec<F
     let routers = holders(listing, LOGICAL_ROUTER, "ports");
     let router_of: BTreeMap<&str, &str> = listing
         .table(LOGICAL_ROUTER_PORT)
+        .iter()
         .filter_map(|port| Some((port.text("name"), routers.get(&port.uuid)?.first()?.text("name"))))
         .collect();
     let space_of: BTreeMap<Uuid, &str> = listing
         .table(LOGICAL_SWITCH_PORT)
+        .iter()
         .filter_map(|port| {
             let router = router_of.get(port.pair("options", "router-port")?)?;
             Some((switches.get(&port.uuid)?.first()?.uuid, *router))
@@ -126,7 +128,7 @@ fn addresses(listing: &Listing, switches: &BTreeMap<Uuid, Vec<&Entry>>) -> Vec<F
 
 /// Names in options and matches that lead nowhere, and those that northd would use itself.
 fn names(listing: &Listing) -> Vec<Finding> {
-    let named = |table| listing.table(table).map(|row| row.text("name")).collect::<BTreeSet<&str>>();
+    let named = |table| listing.table(table).iter().map(|row| row.text("name")).collect::<BTreeSet<&str>>();
     let (groups, sets, router_ports) = (named(PORT_GROUP), named(ADDRESS_SET), named(LOGICAL_ROUTER_PORT));
     let group_of = |set: &str| {
         let group = set.strip_suffix("_ip4").or_else(|| set.strip_suffix("_ip6"))?;
@@ -151,11 +153,11 @@ fn names(listing: &Listing) -> Vec<Finding> {
             found.push(finding(DANGLING, port, text));
         }
     }
-    let acls = listing.table(ACL).map(|acl| {
+    let acls = listing.table(ACL).iter().map(|acl| {
         let place = if acl.text("direction") == "from-lport" { Where::FromLport } else { Where::ToLport };
         (acl, place)
     });
-    let policies = listing.table(LOGICAL_ROUTER_POLICY).map(|policy| (policy, Where::RouterPolicy));
+    let policies = listing.table(LOGICAL_ROUTER_POLICY).iter().map(|policy| (policy, Where::RouterPolicy));
     for (row, place) in acls.chain(policies) {
         // What we cannot parse is not ours, or was edited: the plan tells of that.
         let Ok(parsed) = parse(row.text("match"), place) else { continue };

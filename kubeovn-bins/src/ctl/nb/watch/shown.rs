@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kubeovn_core::rows::{ColumnKind, EXTERNAL_IDS, KEY_OWNER, Millis, OwnerKey, Replica as _, RowKey};
+use kubeovn_core::rows::{
+    ColumnKind, EXTERNAL_IDS, KEY_OWNER, Millis, OwnerKey, Replica as _, RowKey, Value,
+};
 use kubeovn_ovn::nb::NORTHBOUND;
 use kubeovn_ovn::ovsdb::replica::Replica;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, json};
 
 use crate::ctl::paint::Paint;
 use crate::run::plan::{atom, elem};
@@ -89,7 +91,7 @@ fn columns(row: &RowKey, replica: &Replica) -> Columns {
         if let ColumnKind::Value | ColumnKind::Seen = column.kind {
             let default = replica.default_of(row.table, column.name);
             let value = replica.value(row, column.name).filter(|value| Some(*value) != default);
-            texts.extend(value.into_iter().flat_map(|value| value.atoms()).map(atom));
+            texts.extend(value.into_iter().flat_map(Value::atoms).map(atom));
         }
         replica.elements(row, column.name, &mut |element| {
             texts.insert(elem(&element));
@@ -112,11 +114,11 @@ impl Change {
 
     /// The columns that differ, before and after.
     fn differences(&self) -> Vec<(&'static str, &BTreeSet<String>, &BTreeSet<String>)> {
-        let names = |columns: &'_ Option<Columns>| -> Vec<&'static str> {
-            columns.iter().flat_map(|columns| columns.keys().copied()).collect()
-        };
-        let names: BTreeSet<&str> = names(&self.old).into_iter().chain(names(&self.new)).collect();
-        let told = names.into_iter().map(|name| (name, elements(&self.old, name), elements(&self.new, name)));
+        let columns = self.old.iter().chain(&self.new);
+        let names: BTreeSet<&'static str> = columns.flat_map(|columns| columns.keys().copied()).collect();
+        let told = names
+            .into_iter()
+            .map(|name| (name, elements(self.old.as_ref(), name), elements(self.new.as_ref(), name)));
         told.filter(|(_, old, new)| old != new).collect()
     }
 
@@ -156,8 +158,8 @@ impl Change {
     }
 
     /// One line of JSON.
-    pub(super) fn to_json(&self, time: Millis) -> Value {
-        let columns: Map<String, Value> = self
+    pub(super) fn to_json(&self, time: Millis) -> serde_json::Value {
+        let columns: Map<String, serde_json::Value> = self
             .differences()
             .into_iter()
             .map(|(name, old, new)| {
@@ -179,9 +181,9 @@ impl Change {
 }
 
 /// The elements of a column that may not be there.
-fn elements<'a>(columns: &'a Option<Columns>, name: &str) -> &'a BTreeSet<String> {
+fn elements<'a>(columns: Option<&'a Columns>, name: &str) -> &'a BTreeSet<String> {
     static NOTHING: BTreeSet<String> = BTreeSet::new();
-    columns.as_ref().and_then(|columns| columns.get(name)).unwrap_or(&NOTHING)
+    columns.and_then(|columns| columns.get(name)).unwrap_or(&NOTHING)
 }
 
 fn list(texts: &BTreeSet<String>) -> String {
