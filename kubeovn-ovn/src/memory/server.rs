@@ -16,6 +16,9 @@ use crate::{
     ovsdb::wire::{Atom, Datum, DbSchema, OpResult, Operation, Row, RowUpdate, ServerError, TableUpdates},
 };
 
+/// Where UUIDs begin that are drawn: shaped like random ones, since clients may look.
+const DRAWN: (u64, u64) = (0x6d65_6d6f_7279_4000, 0x8000_0000_0000_0000);
+
 /// An OVSDB database in this process.
 ///
 /// # Guarantees
@@ -39,6 +42,41 @@ impl Server {
     /// An empty database with just the tables and columns that we use.
     pub fn of(schema: &'static Schema) -> Self {
         Self::new(nb::server_schema(schema))
+    }
+
+    /// A database with these rows: a dump of another server, or of its file.
+    ///
+    /// # Errors
+    /// What is no whole database of this schema: differences, an unknown table or column, a reference to nothing.
+    pub fn load(schema: DbSchema, rows: &TableUpdates) -> Result<Self, ServerError> {
+        let mut server = Self::new(schema);
+        let mut before = BTreeMap::new();
+        for (name, rows) in rows {
+            let at = server.table(name)?;
+            let Some(table) = server.tables.get_mut(at) else { continue };
+            for (uuid, update) in rows {
+                let (RowUpdate::Initial(row) | RowUpdate::Insert(row)) = update else {
+                    let details = format!("Row {uuid} of {name} is a difference, not a row.");
+                    return Err(super::mutate::error("syntax error", details));
+                };
+                let mut cells: Cells = table.columns.iter().map(|column| column.default.clone()).collect();
+                for (column, datum) in row {
+                    let cell = table.column(column).and_then(|at| cells.get_mut(at)).ok_or_else(|| {
+                        super::mutate::error("syntax error", format!("No column {column} in table {name}."))
+                    })?;
+                    *cell = Arc::new(datum.clone());
+                }
+                table.rows.insert(*uuid, cells);
+                before.insert((at, *uuid), None);
+                // what is drawn later must not be one of these
+                if uuid.as_u64_pair().0 == DRAWN.0 {
+                    server.drawn = server.drawn.max(uuid.as_u64_pair().1 & !DRAWN.1);
+                }
+            }
+        }
+        // as if all of it were one transaction: counts references and fills indexes
+        Commit::check(&mut server, before).map_err(|(_, error)| error)?;
+        Ok(server)
     }
 
     /// What the database looks like.
@@ -103,8 +141,7 @@ impl Server {
     /// A UUID that was never drawn before.
     pub(super) fn draw(&mut self) -> Uuid {
         self.drawn += 1;
-        // shaped like a random one, since clients may look
-        Uuid::from_u64_pair(0x6d65_6d6f_7279_4000, 0x8000_0000_0000_0000 | self.drawn)
+        Uuid::from_u64_pair(DRAWN.0, DRAWN.1 | self.drawn)
     }
 
     pub(super) fn table(&self, name: &str) -> Result<usize, ServerError> {

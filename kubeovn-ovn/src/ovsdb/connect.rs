@@ -217,6 +217,21 @@ impl Connector {
         tried
     }
 
+    /// Tries each endpoint once, without pause: for programs that somebody waits for.
+    ///
+    /// # Errors
+    /// Why each of them failed, in their order.
+    pub async fn try_each(&mut self) -> Result<Connected, Vec<ConnectError>> {
+        let mut errors = Vec::new();
+        for _ in 0..self.config.endpoints.len() {
+            match self.attempt().await {
+                Ok(connected) => return Ok(connected),
+                Err(error) => errors.push(error),
+            }
+        }
+        Err(errors)
+    }
+
     /// The session proved useful: after its loss begin without pause, at the same endpoint.
     pub fn succeeded(&mut self) {
         self.failures = 0;

@@ -140,6 +140,12 @@ impl Replica {
         keys
     }
 
+    /// All rows that can be named, in no order: name, UUID, and whose it is, if it carries our mark and that is readable.
+    pub fn named_rows(&self) -> impl Iterator<Item = (&RowKey, Uuid, Option<&OwnerKey>)> {
+        let rows = self.tables.iter().flat_map(|table| &table.rows);
+        rows.filter_map(|(uuid, row)| Some((row.key.as_ref()?, *uuid, row.owner.as_ref())))
+    }
+
     /// How many rows are held, also ones that cannot be named.
     pub fn len(&self) -> usize {
         self.tables.iter().map(|t| t.rows.len()).sum()

@@ -7,6 +7,10 @@ mod decode;
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use uuid::Uuid;
+
+use super::{Atom, Datum, Real};
+
 /// The schema of a database, as `get_schema` returns it.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "client", derive(serde::Deserialize))]
@@ -92,5 +96,22 @@ impl ColumnSchema {
     /// Whether it holds pairs.
     pub fn is_map(&self) -> bool {
         self.value.is_some()
+    }
+
+    /// What it holds in a row that does not set it (RFC 7047, section 5.2.1).
+    pub fn default_datum(&self) -> Datum {
+        if self.is_map() {
+            return Datum::Map(Vec::new());
+        }
+        if self.min == 0 {
+            return Datum::empty();
+        }
+        Datum::from(match self.key.atom {
+            Atomic::String => Atom::from(""),
+            Atomic::Integer => Atom::Integer(0),
+            Atomic::Real => Atom::Real(Real(0.0)),
+            Atomic::Boolean => Atom::Boolean(false),
+            Atomic::Uuid => Atom::Uuid(Uuid::nil()),
+        })
     }
 }
