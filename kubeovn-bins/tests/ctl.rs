@@ -529,7 +529,8 @@ fn what_cannot_be_done_is_said_with_the_next_step() {
     for (arguments, code, next) in [
         (vec!["--db", &nowhere, "dump"], "CTL-DATABASE-UNREACHABLE", "--file"),
         (vec!["--db", &nowhere, "watch"], "CTL-DATABASE-UNREACHABLE", "--db"),
-        (vec!["--db", "ssl:10.0.0.1:6641", "dump"], "OVSDB-ENDPOINT-SCHEME", "tcp:"),
+        (vec!["--db", "ssl:127.0.0.1:1", "dump"], "CTL-DATABASE-UNREACHABLE", "OVSDB-TLS-NOT-CONFIGURED"),
+        (vec!["--db", "10.0.0.1:6641", "dump"], "OVSDB-ENDPOINT-SCHEME", "tcp:"),
         (vec!["--file", &missing, "dump"], "CTL-FILE-UNREADABLE", "Name the file"),
         (vec!["--file", &noise, "verify"], "OVSDB-FILE-FORMAT", "ovsdb-server"),
         (vec!["--file", &damaged, "dump"], "OVSDB-FILE-CHECKSUM", "head -c"),

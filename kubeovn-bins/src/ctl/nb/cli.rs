@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 
 use clap::{Args as Group, Subcommand, ValueEnum};
+use kubeovn_ovn::ovsdb::connect::{ClientCertificate, TlsConfig, Verify};
 use serde_json::Value;
 
 use super::listing::Listing;
 use super::manifests::Manifests;
-use super::snapshot::{Snapshot, Source};
+use super::snapshot::{self, Snapshot, Source};
 use super::{diff, dump, owner, verify, watch};
 use crate::ctl::cli::{Found, print, say};
 use crate::ctl::error::CtlError;
@@ -19,12 +20,21 @@ const DEFAULT: &str = "unix:/run/ovn/ovnnb_db.sock";
 /// What stands behind `nb`.
 #[derive(Debug, Group)]
 pub struct Args {
-    /// Where Northbound is served: unix:PATH or tcp:HOST:PORT, several with commas between
+    /// Where Northbound is served: unix:PATH, tcp:HOST:PORT or ssl:HOST:PORT, several with commas between
     #[arg(long, global = true, value_name = "ENDPOINTS", default_value = DEFAULT)]
     db: String,
     /// Read a database file instead, standalone or of a cluster member; no server is needed
     #[arg(long, global = true, value_name = "PATH", conflicts_with = "db")]
     file: Option<PathBuf>,
+    /// The private key for ssl: endpoints
+    #[arg(short, long, global = true, value_name = "PEM", requires_all = ["certificate", "ca_cert"])]
+    private_key: Option<PathBuf>,
+    /// The certificate for ssl: endpoints
+    #[arg(short, long, global = true, value_name = "PEM", requires = "private_key")]
+    certificate: Option<PathBuf>,
+    /// The CA to which the server's certificate must lead
+    #[arg(short = 'C', long, global = true, value_name = "PEM")]
+    ca_cert: Option<PathBuf>,
     /// What to print
     #[arg(short, long, global = true, value_enum, default_value_t)]
     output: Output,
@@ -94,7 +104,10 @@ enum Command {
 pub async fn run(args: Args) -> Result<Found, CtlError> {
     let source = match args.file {
         Some(path) => Source::File(path),
-        None => Source::Server(args.db.parse()?),
+        None => Source::Server(snapshot::config(
+            args.db.parse()?,
+            tls(args.private_key, args.certificate, args.ca_cert),
+        )),
     };
     let (json, paint) = (args.output == Output::Json, Paint::choose(args.color));
     if let Command::Watch { foreign } = args.command {
@@ -129,6 +142,13 @@ pub async fn run(args: Args) -> Result<Found, CtlError> {
         }
         Command::Watch { .. } => Ok(Found::Nothing),
     }
+}
+
+/// As with OVN's own tools: the server must lead to the CA, whatever it is called.
+fn tls(private_key: Option<PathBuf>, certificate: Option<PathBuf>, ca: Option<PathBuf>) -> Option<TlsConfig> {
+    let client = private_key.zip(certificate);
+    let client = client.map(|(private_key, certificate)| ClientCertificate { private_key, certificate });
+    ca.map(|ca| TlsConfig { client, ca, verify: Verify::default() })
 }
 
 async fn manifests(from: Option<PathBuf>, snapshot: &Snapshot) -> Result<Option<Manifests>, CtlError> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use kubeovn_ovn::memory::{Memory, Server};
 use kubeovn_ovn::nb::NORTHBOUND;
-use kubeovn_ovn::ovsdb::connect::{ConnectConfig, Connected, Connector, Endpoints};
+use kubeovn_ovn::ovsdb::connect::{ConnectConfig, Connected, Connector, Endpoints, TlsConfig};
 use kubeovn_ovn::ovsdb::file;
 use kubeovn_ovn::ovsdb::session::{MonitorMethod, SessionEvent};
 use kubeovn_ovn::ovsdb::wire::{DbSchema, TableUpdates};
@@ -23,7 +23,7 @@ const MONITOR: &str = "ctl";
 #[derive(Clone, Debug)]
 pub enum Source {
     /// From a server, of a cluster any member.
-    Server(Endpoints),
+    Server(ConnectConfig),
     /// From a database file.
     File(PathBuf),
 }
@@ -48,7 +48,7 @@ impl Snapshot {
     /// When it cannot be read.
     pub async fn take(source: Source) -> Result<Self, CtlError> {
         let snapshot = match source {
-            Source::Server(endpoints) => Self::of_server(endpoints).await?,
+            Source::Server(config) => Self::of_server(config).await?,
             Source::File(path) => Self::of_file(path)?,
         };
         if &*snapshot.schema.name != NORTHBOUND.database {
@@ -78,8 +78,8 @@ impl Snapshot {
         Ok(Snapshot { schema: contents.schema, rows: contents.rows, origin, notes })
     }
 
-    async fn of_server(endpoints: Endpoints) -> Result<Self, CtlError> {
-        let mut connector = Connector::new(config(endpoints), Box::new(|| 0.0));
+    async fn of_server(config: ConnectConfig) -> Result<Self, CtlError> {
+        let mut connector = Connector::new(config, Box::new(|| 0.0));
         let database = NORTHBOUND.database;
         let connected = connector.try_each().await.map_err(|errors| {
             let reasons: Vec<String> = errors.iter().map(ToString::to_string).collect();
@@ -108,8 +108,8 @@ impl Snapshot {
 }
 
 /// A reader has no need of the leader.
-pub(super) fn config(endpoints: Endpoints) -> ConnectConfig {
-    ConnectConfig { leader_only: false, ..ConnectConfig::new(endpoints, NORTHBOUND.database) }
+pub(super) fn config(endpoints: Endpoints, tls: Option<TlsConfig>) -> ConnectConfig {
+    ConnectConfig { leader_only: false, tls, ..ConnectConfig::new(endpoints, NORTHBOUND.database) }
 }
 
 /// Everything that the server holds. Every server has the first monitor method, and it is as good as the others here.

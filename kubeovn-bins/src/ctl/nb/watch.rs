@@ -7,13 +7,13 @@ use std::time::Duration;
 use kubeovn_core::contract::database::{Database, DbEvent};
 use kubeovn_ovn::nb::NORTHBOUND;
 use kubeovn_ovn::ovsdb::client::Client;
-use kubeovn_ovn::ovsdb::connect::{Connector, Endpoints};
+use kubeovn_ovn::ovsdb::connect::{ConnectConfig, Connector};
 use kubeovn_ovn::ovsdb::txn::Identity;
 use tokio::signal::unix::{SignalKind, signal};
 use uuid::Uuid;
 
 use self::shown::Shown;
-use super::snapshot::{Source, config};
+use super::snapshot::Source;
 use crate::ctl::cli::{print, say};
 use crate::ctl::error::CtlError;
 use crate::ctl::paint::Paint;
@@ -28,21 +28,21 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// # Errors
 /// When the server cannot be reached at the beginning; later it is waited for.
 pub async fn run(source: Source, foreign: bool, json: bool, paint: Paint) -> Result<(), CtlError> {
-    let endpoints = match source {
-        Source::Server(endpoints) => endpoints,
+    let config = match source {
+        Source::Server(config) => config,
         Source::File(path) => return Err(CtlError::WatchFile { path }),
     };
     tokio::select! {
-        outcome = follow(endpoints, foreign, json, paint) => outcome,
+        outcome = follow(config, foreign, json, paint) => outcome,
         () = interrupted() => Ok(()),
     }
 }
 
-async fn follow(endpoints: Endpoints, foreign: bool, json: bool, paint: Paint) -> Result<(), CtlError> {
+async fn follow(config: ConnectConfig, foreign: bool, json: bool, paint: Paint) -> Result<(), CtlError> {
     let database = NORTHBOUND.database;
-    let count = endpoints.len();
+    let count = config.endpoints.len();
     // Somebody waits for this: who cannot be reached now is told at once. The client itself would try for ever.
-    let mut first = Connector::new(config(endpoints.clone()), Box::new(|| 0.0));
+    let mut first = Connector::new(config.clone(), Box::new(|| 0.0));
     let connected = first.try_each().await.map_err(|errors| CtlError::Unreachable {
         database,
         count,
@@ -50,7 +50,7 @@ async fn follow(endpoints: Endpoints, foreign: bool, json: bool, paint: Paint) -
     })?;
     let endpoint = connected.endpoint.to_string();
     drop(connected);
-    let connector = Connector::new(config(endpoints), Box::new(|| 0.5));
+    let connector = Connector::new(config, Box::new(|| 0.5));
     // Without a fence, and nothing is ever submitted: this client cannot write.
     let mut client = Client::new(&NORTHBOUND, connector, Identity::Given(Uuid::nil()), None);
     let whole = async { while client.next().await != DbEvent::Resynced {} };
