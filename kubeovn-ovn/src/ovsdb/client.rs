@@ -12,6 +12,7 @@
 
 mod fence;
 mod link;
+mod quiet;
 #[cfg(test)]
 mod tests;
 mod writes;
@@ -27,7 +28,7 @@ use uuid::Uuid;
 
 pub use self::fence::{FENCE_KEY, Nonce};
 use self::{
-    link::{Link, Stage},
+    link::{Link, Stage, Up},
     writes::Writes,
 };
 use super::{
@@ -81,6 +82,8 @@ type Later<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 enum Step {
     Connected(Box<(Connector, Connected)>),
     Session(SessionEvent),
+    /// The server is silent, and another one was found that serves; or none was looked for yet.
+    Quiet(Option<Box<Connected>>),
     Term(Option<u64>),
 }
 
@@ -117,15 +120,23 @@ impl Client {
     async fn wait(&mut self) -> Step {
         match &mut self.link {
             Link::Connecting(connected) => Step::Connected(Box::new(connected.await)),
-            Link::Up(up) => tokio::select! {
-                event = up.events.next() => Step::Session(event),
-                term = self.writes.term() => Step::Term(term),
-            },
+            Link::Up(up) => {
+                let owed = matches!(up.stage, Stage::Dumping { .. }) || self.writes.is_waiting();
+                let Up { events, quiet, .. } = &mut **up;
+                tokio::select! {
+                    event = events.next() => Step::Session(event),
+                    term = self.writes.term() => Step::Term(term),
+                    found = quiet.next(), if owed => Step::Quiet(found),
+                }
+            }
             Link::Down => future::pending().await,
         }
     }
 
     fn step(&mut self, step: Step) {
+        if let (Link::Up(up), Step::Session(_)) = (&mut self.link, &step) {
+            up.heard();
+        }
         match step {
             Step::Connected(connected) => {
                 let (connector, connected) = *connected;
@@ -146,6 +157,7 @@ impl Client {
                 }
             }
             Step::Session(SessionEvent::Closed { reason }) => self.lose(&reason),
+            Step::Quiet(found) => self.quiet(found.as_deref()),
             Step::Term(term) => self.term(term),
         }
         self.recover();
@@ -220,6 +232,17 @@ impl Client {
         self.lose(diverged);
     }
 
+    fn quiet(&mut self, found: Option<&Connected>) {
+        let Link::Up(up) = &mut self.link else { return };
+        match found {
+            None => up.search(),
+            Some(found) if up.is_overtaken_by(found) => {
+                self.lose(&format_args!("the server is silent, and {} leads now", found.endpoint));
+            }
+            Some(_) => {}
+        }
+    }
+
     fn term(&mut self, term: Option<u64>) {
         let Link::Up(up) = &mut self.link else { return };
         let Some(term) = term else {
@@ -270,8 +293,11 @@ impl Database for Client {
             self.ready.push_back(DbEvent::Committed { id: txn.id, outcome: Outcome::Done });
             return;
         }
-        match &self.link {
+        match &mut self.link {
             Link::Up(up) if matches!(up.stage, Stage::Live) => {
+                if !self.writes.is_waiting() {
+                    up.heard();
+                }
                 self.ready.extend(self.writes.submit(txn, &up.session, &self.replica));
             }
             // not sent, but the answer must not look like a refusal, for which the owner would be blamed
