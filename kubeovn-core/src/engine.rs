@@ -72,6 +72,8 @@ pub struct RowEngine {
     dirty: BTreeSet<OwnerKey>,
     /// Halves of a refused batch: planned one by one, before anything else.
     groups: Vec<BTreeSet<OwnerKey>>,
+    /// Rings that were planned together since anybody left anything.
+    tried: BTreeSet<BTreeSet<OwnerKey>>,
     undecided: BTreeSet<OwnerKey>,
     /// Owners of rows that a sweep left alone, because it was open what they want. When that is decided their rows
     /// are not found by what they hold: another sweep is due.
@@ -128,6 +130,7 @@ impl RowEngine {
             holdings: Holdings::default(),
             dirty: BTreeSet::new(),
             groups: Vec::new(),
+            tried: BTreeSet::new(),
             undecided: BTreeSet::new(),
             spared: BTreeSet::new(),
             sweep_due: false,

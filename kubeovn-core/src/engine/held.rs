@@ -64,9 +64,9 @@ impl Holdings {
         self.claims.get(row).into_iter().flatten().map(|(_, owner)| owner)
     }
 
-    /// Who else has something exclusive, or is about to leave it.
-    pub(super) fn rival(&self, what: &RowKey, owner: &OwnerKey) -> Option<&OwnerKey> {
-        self.exclusive.get(what).into_iter().flatten().find(|other| *other != owner)
+    /// Who else has something exclusive, or is about to leave it. More than one only after an unknown outcome.
+    pub(super) fn rivals(&self, what: &RowKey, owner: &OwnerKey) -> impl Iterator<Item = &OwnerKey> {
+        self.exclusive.get(what).into_iter().flatten().filter(move |other| *other != owner)
     }
 
     /// Should the row be there?

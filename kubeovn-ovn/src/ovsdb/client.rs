@@ -13,6 +13,7 @@
 mod audit;
 mod fence;
 mod link;
+mod quiet;
 mod stats;
 #[cfg(test)]
 mod tests;
@@ -30,7 +31,7 @@ use uuid::Uuid;
 
 use self::{
     audit::Audit,
-    link::{Link, Stage},
+    link::{Link, Stage, Up},
     writes::Writes,
 };
 pub use self::{
@@ -94,6 +95,8 @@ type Later<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 enum Step {
     Connected(Box<(Connector, Connected)>),
     Session(SessionEvent),
+    /// The server is silent, and another one was found that serves; or none was looked for yet.
+    Quiet(Option<Box<Connected>>),
     Term(Option<u64>),
     Audit,
 }
@@ -180,9 +183,12 @@ impl Client {
                         None => future::pending().await,
                     }
                 };
+                let owed = matches!(up.stage, Stage::Dumping { .. }) || self.writes.is_waiting();
+                let Up { events, quiet, .. } = &mut **up;
                 tokio::select! {
-                    event = up.events.next() => Step::Session(event),
+                    event = events.next() => Step::Session(event),
                     term = self.writes.term() => Step::Term(term),
+                    found = quiet.next(), if owed => Step::Quiet(found),
                     () = audit => Step::Audit,
                 }
             }
@@ -191,6 +197,9 @@ impl Client {
     }
 
     fn step(&mut self, step: Step) {
+        if let (Link::Up(up), Step::Session(_)) = (&mut self.link, &step) {
+            up.heard();
+        }
         match step {
             Step::Connected(connected) => {
                 let (connector, connected) = *connected;
@@ -216,6 +225,7 @@ impl Client {
                 }
             }
             Step::Session(SessionEvent::Closed { reason }) => self.lose(&reason),
+            Step::Quiet(found) => self.quiet(found.as_deref()),
             Step::Term(term) => self.term(term),
             Step::Audit => self.ask(),
         }
@@ -299,6 +309,17 @@ impl Client {
         self.lose(diverged);
     }
 
+    fn quiet(&mut self, found: Option<&Connected>) {
+        let Link::Up(up) = &mut self.link else { return };
+        match found {
+            None => up.search(),
+            Some(found) if up.is_overtaken_by(found) => {
+                self.lose(&format_args!("the server is silent, and {} leads now", found.endpoint));
+            }
+            Some(_) => {}
+        }
+    }
+
     fn term(&mut self, term: Option<u64>) {
         let Link::Up(up) = &mut self.link else { return };
         let Some(term) = term else {
@@ -380,8 +401,11 @@ impl Database for Client {
             self.ready.push_back(DbEvent::Committed { id: txn.id, outcome: Outcome::Done });
             return;
         }
-        match &self.link {
+        match &mut self.link {
             Link::Up(up) if matches!(up.stage, Stage::Live) => {
+                if !self.writes.is_waiting() {
+                    up.heard();
+                }
                 self.ready.extend(self.writes.submit(txn, &up.session, &self.replica));
             }
             // not sent, but the answer must not look like a refusal, for which the owner would be blamed

@@ -86,3 +86,33 @@ fn what_was_found_at_start_is_nobody_elses_until_it_is_decided() {
     bench.settle();
     assert!(!bench.toy.has(&child("p")) && bench.toy.has(&child("q")));
 }
+
+/// After an unknown outcome two may count as holders of one thing. Who waits in a ring that one of them is outside of
+/// does not change places before that one has left, and does not keep everybody else from being planned.
+#[test]
+fn a_ring_waits_for_those_outside_who_may_hold_what_it_wants() {
+    for undecided in [false, true] {
+        let mut bench = built();
+        bench.wish(pod("q"), addressed("q", "z"));
+        bench.wish(pod("r"), addressed("r", "x"));
+        bench.settle();
+        // s follows q, and nobody knows whether it did: both count as holders of z
+        bench.wish(pod("q"), addressed("q", "w"));
+        bench.wish(pod("s"), addressed("s", "z"));
+        let txn = bench.plan().unwrap();
+        bench.answer(&txn, Outcome::Unknown);
+        // meanwhile q and r are to change places as far as q knows, and s is in a later batch
+        bench.wish(pod("q"), addressed("q", "x"));
+        bench.wish(pod("r"), addressed("r", "z"));
+        bench.wish(pod("s"), if undecided { Render::Hold(Vec::new()) } else { Render::Gone });
+        bench.engine = std::mem::replace(&mut bench.engine, RowEngine::new(&SCHEMA)).with_batch(2);
+        bench.engine.resynced();
+        bench.settle();
+        if undecided {
+            assert_eq!(addresses(&bench, &["q", "r", "s"]), ["z", "x"], "nobody moves before s is decided");
+            bench.wish(pod("s"), Render::Gone);
+            bench.settle();
+        }
+        assert_eq!(addresses(&bench, &["q", "r", "s"]), ["x", "z"]);
+    }
+}

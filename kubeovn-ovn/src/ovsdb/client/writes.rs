@@ -196,6 +196,11 @@ impl Writes {
         unanswered.iter().map(|txn| committed(txn, Outcome::Unknown)).collect()
     }
 
+    /// Whether the server owes an answer.
+    pub(super) fn is_waiting(&self) -> bool {
+        !self.sent.is_empty()
+    }
+
     /// Whether an outcome is unknown and the consumer was not yet told to compare anew.
     pub(super) fn is_unsure(&self) -> bool {
         self.unsure

@@ -33,6 +33,8 @@ struct State {
     connected: bool,
     /// Addresses that were in two ports of a space at once, ever.
     doubles: BTreeSet<String>,
+    /// Names of the ports that were there, ever.
+    ever: BTreeSet<String>,
 }
 
 /// One row as text: whose it is, and its columns, references by the names of their targets.
@@ -81,6 +83,11 @@ impl Seen {
     /// Addresses that were in two ports at once, ever.
     pub(crate) fn doubles(&self) -> BTreeSet<String> {
         self.state().doubles.clone()
+    }
+
+    /// Whether a port was there, ever.
+    pub(crate) fn ever(&self, port: &str) -> bool {
+        self.state().ever.contains(port)
     }
 
     pub(crate) fn rows(&self) -> Rows {
@@ -137,14 +144,19 @@ impl State {
         replay(&mut self.rows, updates);
         let mut holders: BTreeMap<(String, String), String> = BTreeMap::new();
         let mut doubles = BTreeSet::new();
+        let mut names = Vec::new();
         for (name, space, addresses) in self.ports() {
             for address in addresses.split(' ').skip(1) {
                 if let Some(other) = holders.insert((space.clone(), address.to_owned()), name.clone()) {
                     doubles.insert(format!("{address} in {space}: {other} and {name}"));
                 }
             }
+            if !self.ever.contains(&name) {
+                names.push(name);
+            }
         }
         self.doubles.extend(doubles);
+        self.ever.extend(names);
     }
 
     /// Name, address space and addresses of every port of a pod or node.
