@@ -64,9 +64,9 @@ fn real() -> Subject {
 }
 
 /// The in-memory server over a socket.
-fn served(server: memory::Server, identity: Identity) -> Subject {
+fn served(database: memory::Server, identity: Identity) -> Subject {
     let directory = Directory::new();
-    let served = Served::bind(server, directory.path("memory.sock"), ServeConfig::default()).unwrap();
+    let served = Served::bind(database, directory.path("memory.sock"), ServeConfig::default()).unwrap();
     let client = || connected(&served.endpoint().to_string(), identity);
     let (one, two) = (client(), client());
     Subject { one, two, _server: None, _served: Some((served, directory)) }

@@ -51,6 +51,10 @@ pub(super) enum Attempt {
     /// The results as on the wire, and what was written.
     Done(Vec<OpResult>, Vec<Written>),
     /// Nothing yet: a `wait` is not met, and may take so long, in milliseconds, from when the transaction came.
+    #[cfg_attr(
+        not(feature = "client"),
+        expect(dead_code, reason = "without clients of sockets nobody waits")
+    )]
     Blocked(Option<u64>),
 }
 
