@@ -246,6 +246,7 @@ async fn who_was_away_is_told_what_it_missed() {
     assert_eq!(method, "update3");
     let last = params[1].clone();
     drop(client);
+    writer.transact(&[json!({"op": "delete", "table": "Logical_Switch", "where": at(2)})]);
     writer.transact(&[
         json!({"op": "update", "table": "Logical_Switch", "where": at(1), "row": {"name": "x"}}),
     ]);
@@ -253,7 +254,6 @@ async fn who_was_away_is_told_what_it_missed() {
     writer.transact(&[
         json!({"op": "update", "table": "Logical_Switch", "where": at(1), "row": {"name": "y"}}),
     ]);
-    writer.transact(&[json!({"op": "delete", "table": "Logical_Switch", "where": at(2)})]);
     writer.transact(&[json!({"op": "delete", "table": "Logical_Switch", "where": at(4)})]);
     let (_, reply) = resume(&last);
     assert_eq!(reply[0], json!(true));
