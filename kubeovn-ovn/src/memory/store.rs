@@ -107,6 +107,14 @@ impl Table {
     }
 }
 
+/// What `_version` reads as. Made of the contents, so that nothing need be kept: it changes with every change of the row,
+/// and is the same again when the row is, which is all that optimistic locking asks.
+pub(super) fn version(uuid: Uuid, cells: &Cells) -> Uuid {
+    let cells: Vec<&Datum> = cells.iter().map(|cell| &**cell).collect();
+    // data of texts and numbers always has a JSON form
+    Uuid::new_v5(&uuid, &serde_json::to_vec(&cells).unwrap_or_default())
+}
+
 impl Column {
     /// What the datum refers to, of strong or of weak references.
     pub(super) fn refs<'a>(&self, datum: &'a Datum, weak: bool) -> impl Iterator<Item = Place> + 'a {
