@@ -3,11 +3,13 @@
 //! * [`render`]: [`render::Fabric`] turns the facts of [`kubeovn_core::index::World`] into rows, one file per feature.
 //! * [`matching`]: OVN match expressions that can only be built right, and a strict parser for those of users.
 //! * [`nb`]: the tables and columns that we use.
+//! * [`capability`]: what a server has of them, and what it can do beyond.
 //! * [`ovsdb`]: the protocol's types, a replica, transactions; with feature `client` a session over a socket.
 //! * [`memory`]: an OVSDB server in the process, for embedding, dry runs and simulation.
 //!
 //! Without feature `client` nothing here needs an async runtime.
 
+pub mod capability;
 pub mod matching;
 pub mod memory;
 pub mod nb;

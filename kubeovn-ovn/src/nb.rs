@@ -15,6 +15,7 @@ use kubeovn_core::rows::{
     EXTERNAL_IDS, KEY_OWNER, KEY_ROW, KEY_VENDOR, Schema, Table,
 };
 
+pub(crate) use shape::column_of;
 pub use shape::server_schema;
 
 /// Table of the one row about the whole database: tokens and settings.

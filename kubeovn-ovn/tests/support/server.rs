@@ -47,8 +47,13 @@ pub(crate) struct Server {
 impl Server {
     /// A standalone Northbound, empty, on the unix socket `nb.sock` and further remotes.
     pub(crate) fn standalone(directory: &Directory, remotes: &[&str]) -> Self {
+        Self::with_schema(directory, Path::new(SCHEMA), remotes)
+    }
+
+    /// A standalone server of a database with the schema in this file, empty.
+    pub(crate) fn with_schema(directory: &Directory, schema: &Path, remotes: &[&str]) -> Self {
         let database = directory.path("nb.db");
-        output("ovsdb-tool", &["create", text(&database), SCHEMA]);
+        output("ovsdb-tool", &["create", text(&database), text(schema)]);
         Self::start(database, directory.path("nb.sock"), remotes)
     }
 
