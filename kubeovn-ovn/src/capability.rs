@@ -138,13 +138,7 @@ impl Capabilities {
     }
 
     fn missing(&self, thing: Thing, since: Option<Release>, wish: Option<&'static str>) -> Gap {
-        Gap::Missing {
-            database: self.database.clone(),
-            version: self.version.clone(),
-            thing,
-            since,
-            wish,
-        }
+        Gap::Missing { database: self.database.clone(), version: self.version.clone(), thing, since, wish }
     }
 
     fn compare(&self, schema: &'static Schema, server: &DbSchema) -> Vec<Gap> {

@@ -1,7 +1,7 @@
 //! Which tables and columns of Northbound are used, and how each is written.
 //!
 //! Only what is listed here is asked of a server, so an older or newer OVN is fine as long as it has these columns;
-//! one that it lacks is left out ([`crate::ovsdb::replica::Replica::columns`]).
+//! one that it lacks is left out ([`crate::ovsdb::replica::Replica::columns`]), and told of ([`crate::capability`]).
 //!
 //! Columns that refer to rows are `Refs`, also optional ones: a reference is never part of a plain value.
 

@@ -4,6 +4,7 @@
 
 #![allow(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::panic,
     clippy::print_stderr,
     clippy::indexing_slicing,
@@ -19,11 +20,11 @@ use std::{collections::BTreeSet, fs, time::Duration};
 
 use kubeovn_core::{
     contract::database::{Database, DbEvent},
-    rows::{Act, Op, Outcome, RowKey, RowSpec, Txn, Value},
+    rows::{Act, Delta, Op, Outcome, RowKey, RowSpec, Txn, Value},
 };
 use kubeovn_ovn::{
     capability::{Capabilities, Feature, Gap, Release, Support},
-    nb::{ACL, NORTHBOUND, PORT_GROUP},
+    nb::{ACL, ADDRESS_SET, NORTHBOUND, PORT_GROUP},
     ovsdb::{
         client::Client,
         connect::{ConnectConfig, Connector},
@@ -32,6 +33,7 @@ use kubeovn_ovn::{
     },
 };
 use schemas::{RELEASES, installed, patch, release};
+use serde_json::json;
 use server::{DATABASE, Directory, Server};
 use tokio::time::timeout;
 use uuid::Uuid;
@@ -85,10 +87,17 @@ async fn next(client: &mut Client) -> DbEvent {
 /// What becomes of a new row.
 async fn insert(client: &mut Client, row: RowKey, values: &[(&'static str, Value)]) -> Outcome {
     let mut spec = RowSpec::default();
-    values.iter().for_each(|(column, value)| drop(spec.set(column, value.clone())));
-    let mark = [("vendor", "kube-ovn"), ("row", &row.id), ("owner", "subnet/s")];
-    mark.iter().for_each(|(key, value)| drop(spec.pair("external_ids", key, *value)));
-    client.submit(Txn { id: 1, ops: vec![Op { row, act: Act::Insert(spec, [].into()) }] });
+    for (column, value) in values {
+        spec.set(column, value.clone());
+    }
+    for (key, value) in [("vendor", "kube-ovn"), ("row", &row.id), ("owner", "subnet/s")] {
+        spec.pair("external_ids", key, value);
+    }
+    write(client, row, Act::Insert(spec, [].into())).await
+}
+
+async fn write(client: &mut Client, row: RowKey, act: Act) -> Outcome {
+    client.submit(Txn { id: 1, ops: vec![Op { row, act }] });
     loop {
         if let DbEvent::Committed { outcome, .. } = next(client).await {
             return outcome;
@@ -164,7 +173,10 @@ fn of_what_we_use_little_is_missing() {
         let can = capabilities(release.name);
         let told: Vec<String> = can.gaps().iter().map(ToString::to_string).collect();
         if release.name < "23.06" {
-            let wanted = format!("needs OVN 23.06 or newer: this server's Northbound schema {} has no ACL.tier", release.version);
+            let wanted = format!(
+                "needs OVN 23.06 or newer: this server's Northbound schema {} has no ACL.tier",
+                release.version
+            );
             assert!(told.len() == 1 && told[0].contains(&wanted), "{}: {told:?}", release.name);
         } else {
             assert_eq!(told, [""; 0], "{}", release.name);
@@ -241,10 +253,38 @@ async fn columns_of_other_types_are_told_and_break_nothing_else() {
         if taken {
             assert_eq!(outcome, Outcome::Done, "{line}");
         } else {
-            assert!(matches!(&outcome, Outcome::Rejected { row: Some(r), .. } if *r == row), "{line}: {outcome:?}");
+            assert!(
+                matches!(&outcome, Outcome::Rejected { row: Some(r), .. } if *r == row),
+                "{line}: {outcome:?}"
+            );
         }
-        let set = RowKey::new("Address_Set", "s");
+        let set = RowKey::new(ADDRESS_SET, "s");
         let outcome = insert(&mut client, set, &[("name", Value::str("s"))]).await;
         assert_eq!(outcome, Outcome::Done, "{line}: the session goes on");
+    }
+}
+
+/// Somebody puts a second text where we expect one: it is seen, and ours can be put in the place of both.
+#[tokio::test]
+async fn a_set_in_the_place_of_a_scalar_is_followed() {
+    let mut schema = installed();
+    patch(&mut schema, "Address_Set.name: string*");
+    let (_directory, server) = serve(&schema);
+    let mut client = client(&server);
+    assert!(matches!(next(&mut client).await, DbEvent::Resynced));
+    let set = RowKey::new(ADDRESS_SET, "s");
+    assert_eq!(insert(&mut client, set.clone(), &[("name", Value::str("s"))]).await, Outcome::Done);
+
+    let name = |client: &Client| client.replica().value(&set, "name").cloned();
+    let mutation =
+        json!({"op": "mutate", "table": ADDRESS_SET, "where": [], "mutations": [["name", "insert", "t"]]});
+    server.transact(&json!([DATABASE, mutation]).to_string());
+    while name(&client) != Some(Value::strs(["s", "t"])) {
+        next(&mut client).await;
+    }
+    let delta = Delta { values: [("name", Value::str("s"))].into(), ..Delta::default() };
+    assert_eq!(write(&mut client, set.clone(), Act::Change(delta)).await, Outcome::Done);
+    while name(&client) != Some(Value::str("s")) {
+        next(&mut client).await;
     }
 }

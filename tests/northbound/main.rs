@@ -16,8 +16,11 @@ mod comeback;
 mod crash;
 mod northd;
 mod objects;
+mod releases;
 mod removal;
 mod rig;
+#[path = "../../kubeovn-ovn/tests/conformance/schemas.rs"]
+mod schemas;
 mod seen;
 #[path = "../../kubeovn-ovn/tests/support/server.rs"]
 mod server;

@@ -2,9 +2,10 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    path::Path,
     process::{Command, Stdio},
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
@@ -20,7 +21,7 @@ use kubeovn_core::{
         Settings,
         objects::{Kind, Object},
     },
-    rows::{Replica, Txn},
+    rows::{Outcome, Replica, Txn},
 };
 use kubeovn_ovn::{
     nb::NORTHBOUND,
@@ -55,6 +56,8 @@ pub(crate) struct Rig {
     pub(crate) seen: Seen,
     /// Transactions that the controller sent.
     sent: Arc<AtomicUsize>,
+    /// What the database refused.
+    refused: Arc<Mutex<Vec<String>>>,
     pub(crate) server: Server,
     pub(crate) directory: Directory,
 }
@@ -70,6 +73,7 @@ pub(crate) struct Mark {
 struct Counted {
     client: Client,
     sent: Arc<AtomicUsize>,
+    refused: Arc<Mutex<Vec<String>>>,
 }
 
 impl Rig {
@@ -83,8 +87,13 @@ impl Rig {
 
     /// Everything but the controller.
     pub(crate) fn stopped(objects: impl IntoIterator<Item = Object>) -> Self {
+        Self::stopped_on(Path::new(SCHEMA), objects)
+    }
+
+    /// The same on a database with the schema in this file.
+    pub(crate) fn stopped_on(schema: &Path, objects: impl IntoIterator<Item = Object>) -> Self {
         let directory = Directory::new();
-        let server = Server::standalone(&directory, &[]);
+        let server = Server::with_schema(&directory, schema, &[]);
         // One thread for what runs by itself; the test has its own, on which it may wait.
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let seen = Seen::watch(runtime.handle(), server.socket());
@@ -94,6 +103,7 @@ impl Rig {
             cluster: cluster_of(objects),
             seen,
             sent: Arc::default(),
+            refused: Arc::default(),
             server,
             directory,
         };
@@ -106,7 +116,7 @@ impl Rig {
         let connector = Connector::new(config, Box::new(|| 0.0));
         let fence = FenceConfig { authority: Arc::new(SoleWriter), nonce: Box::new(nonce), eager: false };
         let client = Client::new(&NORTHBOUND, connector, Identity::Given(Uuid::nil()), Some(fence));
-        let database = Box::new(Counted { client, sent: self.sent.clone() });
+        let database = Box::new(Counted { client, sent: self.sent.clone(), refused: self.refused.clone() });
         let run = controller::run(Settings::default(), self.cluster.clone(), database);
         self.controller = Some(self.runtime.spawn(run));
     }
@@ -224,6 +234,11 @@ impl Rig {
         self.now().sent - mark.sent
     }
 
+    /// What the database refused so far.
+    pub(crate) fn refused(&self) -> Vec<String> {
+        self.refused.lock().unwrap().clone()
+    }
+
     /// One transaction that deletes every row there is.
     pub(crate) fn empty(&self) {
         let tables = ["Logical_Switch", "Logical_Router", "NB_Global"];
@@ -290,7 +305,11 @@ impl Database for Counted {
     }
 
     async fn next(&mut self) -> DbEvent {
-        self.client.next().await
+        let event = self.client.next().await;
+        if let DbEvent::Committed { outcome: Outcome::Rejected { text, .. }, .. } = &event {
+            self.refused.lock().unwrap().push(text.clone());
+        }
+        event
     }
 
     fn replica(&self) -> &dyn Replica {

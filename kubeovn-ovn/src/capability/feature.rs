@@ -46,41 +46,41 @@ macro_rules! features {
     };
 }
 
-const fn ovn(year: u8, month: u8) -> Option<Release> {
-    Some(Release::new(year, month))
+const fn ovn(year: u8, month: u8) -> Release {
+    Release::new(year, month)
 }
 
 features! {
     /// UUIDs of new rows that the client gives: ovsdb-server since OVS 2.13, whatever the schema.
     GivenUuid: "UUIDs of our own", None, Needs::Trying;
     /// NAT on one of several distributed gateway ports.
-    NatGatewayPort: "NAT on a chosen gateway port", ovn(22, 6), Needs::Column("NAT", "gateway_port");
+    NatGatewayPort: "NAT on a chosen gateway port", Some(ovn(22, 6)), Needs::Column("NAT", "gateway_port");
     /// MAC addresses that a router need not ask for.
-    StaticMacBindings: "static MAC bindings", ovn(22, 6), Needs::Table("Static_MAC_Binding");
+    StaticMacBindings: "static MAC bindings", Some(ovn(22, 6)), Needs::Table("Static_MAC_Binding");
     /// Mirrored ports.
-    Mirrors: "mirrored ports", ovn(22, 12), Needs::Table("Mirror");
+    Mirrors: "mirrored ports", Some(ovn(22, 12)), Needs::Table("Mirror");
     /// Variables in load balancers and rules that every chassis fills in for itself.
-    TemplateVars: "template variables", ovn(22, 12), Needs::Table("Chassis_Template_Var");
+    TemplateVars: "template variables", Some(ovn(22, 12)), Needs::Table("Chassis_Template_Var");
     /// Access rules in tiers.
-    AclTier: "tiers of access rules", ovn(23, 6), Needs::Column("ACL", "tier");
+    AclTier: "tiers of access rules", Some(ovn(23, 6)), Needs::Column("ACL", "tier");
     /// Access rules that hand over to the next tier.
-    AclPass: "access rules that pass to the next tier", ovn(23, 6), Needs::Choice("ACL", "action", "pass");
+    AclPass: "access rules that pass to the next tier", Some(ovn(23, 6)), Needs::Choice("ACL", "action", "pass");
     /// Next hops of routing policies that are watched by BFD.
-    PolicyBfdSessions: "BFD of policy next hops", ovn(24, 3), Needs::Column("Logical_Router_Policy", "bfd_sessions");
+    PolicyBfdSessions: "BFD of policy next hops", Some(ovn(24, 3)), Needs::Column("Logical_Router_Policy", "bfd_sessions");
     /// DHCP requests relayed to servers outside.
-    DhcpRelay: "DHCP relays", ovn(24, 9), Needs::Table("DHCP_Relay");
+    DhcpRelay: "DHCP relays", Some(ovn(24, 9)), Needs::Table("DHCP_Relay");
     /// NAT rules with a condition and a priority.
-    NatMatch: "conditional NAT", ovn(24, 9), Needs::Column("NAT", "match");
+    NatMatch: "conditional NAT", Some(ovn(24, 9)), Needs::Column("NAT", "match");
     /// Packets sampled by access rules.
-    AclSample: "sampling by access rules", ovn(24, 9), Needs::Column("ACL", "sample_new");
+    AclSample: "sampling by access rules", Some(ovn(24, 9)), Needs::Column("ACL", "sample_new");
     /// Which fields choose among the next hops of a route.
-    RouteSelectionFields: "hash fields of routes", ovn(25, 3), Needs::Column("Logical_Router_Static_Route", "selection_fields");
+    RouteSelectionFields: "hash fields of routes", Some(ovn(25, 3)), Needs::Column("Logical_Router_Static_Route", "selection_fields");
     /// Routing policies in chains.
-    PolicyChains: "chains of policies", ovn(25, 3), Needs::Choice("Logical_Router_Policy", "action", "jump");
+    PolicyChains: "chains of policies", Some(ovn(25, 3)), Needs::Choice("Logical_Router_Policy", "action", "jump");
     /// Switches that are connected without a router.
-    SwitchPeers: "switches connected to switches", ovn(25, 3), Needs::Column("Logical_Switch_Port", "peer");
+    SwitchPeers: "switches connected to switches", Some(ovn(25, 3)), Needs::Column("Logical_Switch_Port", "peer");
     /// Router ports without a network of their own.
-    BareRouterPorts: "router ports without networks", ovn(25, 3), Needs::Empty("Logical_Router_Port", "networks");
+    BareRouterPorts: "router ports without networks", Some(ovn(25, 3)), Needs::Empty("Logical_Router_Port", "networks");
     /// Mirrors into a port of the overlay, and rules of what is mirrored.
-    MirrorRules: "mirrors with rules", ovn(25, 9), Needs::Table("Mirror_Rule");
+    MirrorRules: "mirrors with rules", Some(ovn(25, 9)), Needs::Table("Mirror_Rule");
 }

@@ -77,10 +77,8 @@ impl Gap {
                 format!("needs {wanted}, but this is the schema of {found}. Correct the endpoint")
             }
             Gap::Missing { database, version, thing, since, wish } => {
-                let release = since.map_or_else(
-                    || "another OVN".to_owned(),
-                    |release| format!("OVN {release} or newer"),
-                );
+                let release = since
+                    .map_or_else(|| "another OVN".to_owned(), |release| format!("OVN {release} or newer"));
                 let wish = wish.map(|wish| format!(" for {wish}")).unwrap_or_default();
                 let server = server(database, version);
                 let step = match since {

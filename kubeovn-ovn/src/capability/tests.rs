@@ -32,8 +32,10 @@ fn a_missing_column_names_the_release_that_brought_it() {
     server.tables.get_mut(ACL).unwrap().columns.remove("tier");
     assert_eq!(
         gaps(&server),
-        ["OVSDB-SCHEMA-OLD: needs OVN 23.06 or newer: this server's Northbound schema 7.0.0 has no ACL.tier. \
-          Upgrade OVN's databases with ovn-ctl, or leave out what needs it"]
+        [
+            "OVSDB-SCHEMA-OLD: needs OVN 23.06 or newer: this server's Northbound schema 7.0.0 has no ACL.tier. \
+          Upgrade OVN's databases with ovn-ctl, or leave out what needs it"
+        ]
     );
     let can = Capabilities::of(&NORTHBOUND, &server);
     assert_eq!(can.support(Feature::AclTier), Support::No);
@@ -79,7 +81,9 @@ fn another_database_is_said_once_and_has_no_features() {
     let other = DbSchema { name: "Open_vSwitch".into(), ..server() };
     assert_eq!(
         gaps(&other),
-        ["OVSDB-SCHEMA-OTHER: needs OVN_Northbound, but this is the schema of Open_vSwitch. Correct the endpoint"]
+        [
+            "OVSDB-SCHEMA-OTHER: needs OVN_Northbound, but this is the schema of Open_vSwitch. Correct the endpoint"
+        ]
     );
     let can = Capabilities::of(&NORTHBOUND, &other);
     assert_eq!(can.support(Feature::AclTier), Support::No, "whatever its tables are called");
@@ -87,11 +91,22 @@ fn another_database_is_said_once_and_has_no_features() {
 
 #[test]
 fn a_column_of_another_type_is_told_with_both_types() {
-    let changes: [(&str, &str, fn(&mut ColumnSchema), &str); 5] = [
+    type Change = fn(&mut ColumnSchema);
+    let changes: [(&str, &str, Change, &str); 5] = [
         (ACL, "match", |c| c.max = None, "has a set of string as ACL.match, where one string is written"),
-        (ACL, "priority", |c| c.key.atom = Atomic::String, "has one string as ACL.priority, where one integer"),
+        (
+            ACL,
+            "priority",
+            |c| c.key.atom = Atomic::String,
+            "has one string as ACL.priority, where one integer",
+        ),
         (ACL, "meter", |c| c.min = 1, "has one string as ACL.meter, where an optional string is written"),
-        (ACL, "options", |c| c.value = None, "has a set of string as ACL.options, where a map of string to string"),
+        (
+            ACL,
+            "options",
+            |c| c.value = None,
+            "has a set of string as ACL.options, where a map of string to string",
+        ),
         (
             PORT_GROUP,
             "ports",
@@ -104,7 +119,10 @@ fn a_column_of_another_type_is_told_with_both_types() {
         change(column(&mut server, table, name));
         let told = gaps(&server);
         assert!(told.len() == 1 && told[0].contains(text), "{told:?}");
-        assert!(told[0].starts_with("OVSDB-SCHEMA-TYPE: this server's Northbound schema 7.0.0 has"), "{told:?}");
+        assert!(
+            told[0].starts_with("OVSDB-SCHEMA-TYPE: this server's Northbound schema 7.0.0 has"),
+            "{told:?}"
+        );
     }
 }
 

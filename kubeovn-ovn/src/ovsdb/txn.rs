@@ -261,13 +261,11 @@ impl Encoder<'_> {
     }
 
     fn default_of(&self, row: &RowKey, column: &'static str) -> Result<&rows::Value, TxnError> {
-        self.replica
-            .default_of(row.table, column)
-            .ok_or_else(|| TxnError::NoColumn {
-                row: row.clone(),
-                column,
-                gap: Box::new(self.replica.gap(row.table, column)),
-            })
+        self.replica.default_of(row.table, column).ok_or_else(|| TxnError::NoColumn {
+            row: row.clone(),
+            column,
+            gap: Box::new(self.replica.gap(row.table, column)),
+        })
     }
 
     /// The default of a column that is to have this value; `None` where the server lacks the column and the value is

@@ -44,13 +44,22 @@ pub(crate) const RELEASES: &[Release] = &[
     Release {
         name: "23.06",
         version: "7.0.4",
-        changes: &["ACL.tier: integer 0..3", "ACL.action + pass", "Mirror.filter + both", "Mirror.type + local"],
+        changes: &[
+            "ACL.tier: integer 0..3",
+            "ACL.action + pass",
+            "Mirror.filter + both",
+            "Mirror.type + local",
+        ],
     },
     Release { name: "23.09", version: "7.1.0", changes: &["Logical_Router_Port.status: map"] },
     Release {
         name: "24.03",
         version: "7.3.0",
-        changes: &["DNS.options: map", "Logical_Router_Policy.bfd_sessions: weak BFD*", "QoS.action: dscp|mark -> integer 0..4294967295"],
+        changes: &[
+            "DNS.options: map",
+            "Logical_Router_Policy.bfd_sessions: weak BFD*",
+            "QoS.action: dscp|mark -> integer 0..4294967295",
+        ],
     },
     Release {
         name: "24.09",
@@ -120,7 +129,7 @@ impl Release {
     /// Its Northbound schema, as an `.ovsschema` file has it.
     pub(crate) fn schema(&self) -> Value {
         let mut schema = installed();
-        for release in self.from_installed() {
+        for release in self.steps() {
             release.changes.iter().for_each(|line| patch(&mut schema, line));
         }
         schema["version"] = json!(self.version);
@@ -129,7 +138,8 @@ impl Release {
         schema
     }
 
-    fn from_installed(&self) -> Vec<&'static Release> {
+    /// The releases whose changes lead from the installed one to this one, in order.
+    fn steps(&self) -> Vec<&'static Release> {
         let at = |name: &str| RELEASES.iter().position(|release| release.name == name).unwrap();
         let (own, middle) = (at(self.name), at(INSTALLED));
         if own < middle {
@@ -142,7 +152,8 @@ impl Release {
 
 /// The installed schema.
 pub(crate) fn installed() -> Value {
-    let text = std::fs::read_to_string(SCHEMA).unwrap_or_else(|e| panic!("{SCHEMA}: {e}; install ovn-common"));
+    let text =
+        std::fs::read_to_string(SCHEMA).unwrap_or_else(|e| panic!("{SCHEMA}: {e}; install ovn-common"));
     let schema: Value = serde_json::from_str(&text).unwrap();
     let (found, wanted) = (&schema["version"], release(INSTALLED).version);
     assert_eq!(found, wanted, "{SCHEMA} is not that of OVN {INSTALLED}, from which the others are counted");

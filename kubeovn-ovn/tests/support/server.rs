@@ -146,6 +146,11 @@ impl Server {
         output("ovn-nbctl", &[&["--no-leader-only", "--db", &self.endpoint()], arguments].concat())
     }
 
+    /// Executes a transaction as any other client would.
+    pub(crate) fn transact(&self, transaction: &str) -> String {
+        output("ovsdb-client", &["transact", &self.endpoint(), transaction])
+    }
+
     fn control(&self) -> PathBuf {
         self.socket.with_extension("ctl")
     }

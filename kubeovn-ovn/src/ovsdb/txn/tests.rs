@@ -153,10 +153,7 @@ fn what_cannot_be_written_names_its_row() {
     );
     let text = "ACL/rule: OVSDB-SCHEMA-OLD: needs OVN 23.06 or newer: this server's Northbound schema has no ACL.tier. \
                 Upgrade OVN's databases with ovn-ctl, or leave out what needs it";
-    assert_eq!(
-        Outcome::from(too_old),
-        Outcome::Rejected { text: text.to_owned(), row: Some(rule) }
-    );
+    assert_eq!(Outcome::from(too_old), Outcome::Rejected { text: text.to_owned(), row: Some(rule) });
 }
 
 /// A Northbound as of OVN 23.03, with a rule.
