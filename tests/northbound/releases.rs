@@ -18,8 +18,9 @@ fn works_on(name: &str) {
     rig.start();
     rig.settle();
     rig.apply(routed(vpc("blue", &["blue"])));
-    let there = || rig.rows().keys().any(|row| row.starts_with("Logical_Router_Static_Route/"));
-    wait_for("the routes", || there().then_some(()));
+    let prefix = ("ip_prefix".to_owned(), ["192.168.7.0/24".to_owned()].into());
+    let routed = || rig.rows().values().any(|row| row.columns.get(&prefix.0) == Some(&prefix.1));
+    wait_for("the routes of blue", || routed().then_some(()));
     rig.settle();
 
     let (before, told) = (rig.rows(), rig.addresses());
