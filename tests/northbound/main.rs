@@ -20,9 +20,12 @@ mod driven;
 mod northd;
 #[path = "../support/objects.rs"]
 mod objects;
+mod releases;
 mod removal;
 #[path = "../support/rig.rs"]
 mod rig;
+#[path = "../../kubeovn-ovn/tests/conformance/schemas.rs"]
+mod schemas;
 #[path = "../support/seen.rs"]
 #[allow(dead_code, reason = "shared with the suite that runs on a cluster")]
 mod seen;

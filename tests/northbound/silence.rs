@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// The controller that was started last is awake, and has looked at everything: it does this one thing, and no other.
-fn does_one_thing(rig: &Rig) {
+pub(crate) fn does_one_thing(rig: &Rig) {
     let (before, mark) = (rig.rows(), rig.now());
     rig.apply(pod("web", "canary", "n2", &[]));
     rig.settle();

@@ -1,6 +1,6 @@
 //! A server, a cluster, a controller, and an eye on what the controller does.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
 use kubeovn_core::{cluster::memory::MemoryCluster, index::objects::Object};
 use kubeovn_ovn::ovsdb::connect::ConnectConfig;
@@ -52,8 +52,13 @@ impl Rig {
 
     /// Everything but the controller.
     pub(crate) fn stopped(objects: impl IntoIterator<Item = Object>) -> Self {
+        Self::stopped_on(Path::new(SCHEMA), objects)
+    }
+
+    /// The same on a database with the schema in this file.
+    pub(crate) fn stopped_on(schema: &Path, objects: impl IntoIterator<Item = Object>) -> Self {
         let directory = Directory::new();
-        let server = Server::standalone(&directory, &[]);
+        let server = Server::with_schema(&directory, schema, &[]);
         Self::on(directory, server, cluster_of(objects))
     }
 
@@ -135,6 +140,11 @@ impl Rig {
     /// How many transactions were sent since.
     pub(crate) fn sent_since(&self, mark: Mark) -> usize {
         self.now().sent - mark.sent
+    }
+
+    /// What the database refused so far.
+    pub(crate) fn refused(&self) -> Vec<String> {
+        self.journal.refused()
     }
 
     /// One transaction that deletes every row there is.

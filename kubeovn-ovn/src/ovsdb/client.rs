@@ -46,6 +46,7 @@ use super::{
     txn::Identity,
     wire::{DbSchema, MonitorReply, Notification, OpResult, ServerError},
 };
+use crate::capability::Capabilities;
 
 /// A database on a server. Must be used within a tokio runtime with time and I/O.
 pub struct Client {
@@ -172,6 +173,11 @@ impl Client {
         }
     }
 
+    /// What the server that is connected can do; there as long as its [schema](Self::server_schema) is.
+    pub fn capabilities(&self) -> Option<Capabilities> {
+        self.server_schema().map(|server| Capabilities::of(self.schema, server))
+    }
+
     async fn wait(&mut self) -> Step {
         match &mut self.link {
             Link::Connecting(connected) => Step::Connected(Box::new(connected.await)),
@@ -203,6 +209,9 @@ impl Client {
         match step {
             Step::Connected(connected) => {
                 let (connector, connected) = *connected;
+                for gap in Capabilities::of(self.schema, &connected.schema).gaps() {
+                    tracing::info!(error.code = gap.code(), "{}", gap.message());
+                }
                 let fresh = Replica::new(self.schema, &connected.schema);
                 // of columns that are new to us no difference tells
                 self.resume = self.resume.filter(|_| fresh.columns() == self.replica.columns());

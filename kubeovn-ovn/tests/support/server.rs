@@ -77,6 +77,13 @@ impl Server {
         Self::start(database, directory.path(&format!("{name}.sock")), &[])
     }
 
+    /// A standalone server of a database with the schema in this file, empty.
+    pub(crate) fn with_schema(directory: &Directory, schema: &Path, options: &[String]) -> Self {
+        let database = directory.path("nb.db");
+        output("ovsdb-tool", &["create", text(&database), text(schema)]);
+        Self::start(database, directory.path("nb.sock"), options)
+    }
+
     /// Member `number` of a clustered Northbound; member 1 makes the cluster, the others join it.
     pub(crate) fn member(directory: &Directory, number: u32) -> Self {
         let raft = |number: u32| format!("unix:{}", directory.path(&format!("n{number}.raft")).display());

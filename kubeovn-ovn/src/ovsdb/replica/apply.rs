@@ -8,12 +8,12 @@ use std::{
     sync::Arc,
 };
 
-use kubeovn_core::rows::{Atom, Change, ColumnKind, Elem, OwnerKey, RowChange, RowKey};
+use kubeovn_core::rows::{Atom, Change, Column, ColumnKind, Elem, OwnerKey, RowChange, RowKey};
 use uuid::Uuid;
 
 use super::{
     Diverged, Replica, Row, TableRows,
-    cell::{Cell, Raw, Touch},
+    cell::{Cell, Raw, Shape, Touch},
     identity::Identity,
 };
 use crate::ovsdb::wire::{self, RowUpdate, TableUpdates};
@@ -240,10 +240,10 @@ impl Replica {
 
 impl TableRows {
     pub(super) fn decode(&self, row: &wire::Row) -> Vec<Cell> {
-        let columns = self.table.columns.iter().zip(&self.shapes);
-        let cell = |(column, shape): (&kubeovn_core::rows::Column, &Option<_>)| match row.get(column.name) {
+        let columns = self.table.columns.iter().zip(self.shapes.iter().zip(&self.assumed));
+        let cell = |(column, (shape, assumed)): (&Column, (&Option<Shape>, _))| match row.get(column.name) {
             Some(datum) => Cell::decode(column.kind, datum, &self.words),
-            None => Cell::unset(column.kind, shape.as_ref()),
+            None => Cell::unset(column.kind, shape.as_ref().map_or(assumed, |shape| &shape.default)),
         };
         columns.map(cell).collect()
     }

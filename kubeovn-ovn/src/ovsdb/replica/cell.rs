@@ -64,14 +64,12 @@ impl Shape {
 
 impl Cell {
     /// The cell of a row that does not set the column.
-    pub(super) fn unset(kind: ColumnKind, shape: Option<&Shape>) -> Self {
+    pub(super) fn unset(kind: ColumnKind, default: &Value) -> Self {
         match kind {
             ColumnKind::Refs { .. } => Cell::Refs(BTreeSet::new()),
             ColumnKind::Elements => Cell::Texts(BTreeSet::new()),
             ColumnKind::Keys(_) => Cell::Pairs(Vec::new()),
-            ColumnKind::Value | ColumnKind::Born | ColumnKind::Seen => {
-                Cell::Plain(shape.map_or(Value::EMPTY, |shape| shape.default.clone()))
-            }
+            ColumnKind::Value | ColumnKind::Born | ColumnKind::Seen => Cell::Plain(default.clone()),
         }
     }
 
