@@ -18,6 +18,7 @@ mod northd;
 mod objects;
 mod removal;
 mod rig;
+#[path = "../../kubeovn-ovn/tests/support/seen.rs"]
 mod seen;
 #[path = "../../kubeovn-ovn/tests/support/server.rs"]
 mod server;
