@@ -211,6 +211,9 @@ impl Spine {
             Input::Resynced => {
                 self.replica_complete = true;
                 self.engine.resynced(have);
+                if self.open {
+                    self.find_again(have);
+                }
             }
             Input::WriteFailed(key) => {
                 self.rewrite.insert(key, now + REWRITE_AFTER);
