@@ -156,9 +156,8 @@ impl RowEngine {
         self
     }
 
-    /// Rows that are found at start with the owner's mark, before the owner has been rendered, and what of them is
-    /// exclusive. The owner counts as their holder until it is decided what it wants: nobody takes a row, nobody
-    /// else's row gets what it has. The owner should be marked, too.
+    /// Rows that are found with the owner's mark when the database has been read, and what of them is exclusive. The
+    /// owner counts as their holder, too, until it is planned: nobody takes a row, nobody else's row gets what it has.
     pub fn found(
         &mut self,
         owner: &OwnerKey,
@@ -176,7 +175,13 @@ impl RowEngine {
         }
         let exclusive = exclusive.into_iter().map(RowKey::exclusive).collect();
         let holding = Holding { rows, gives: gives.into_iter().collect(), exclusive, ..Holding::default() };
+        // What it held already, the database may have forgotten.
+        let holding = match self.holdings.get(owner) {
+            Some(held) => held.union(&holding),
+            None => holding,
+        };
         self.holdings.replace(owner, Some(Arc::new(holding)));
+        self.dirty.insert(owner.clone());
     }
 
     /// The owner's facts changed: it will be rendered and compared again, at once also if the database had refused it.

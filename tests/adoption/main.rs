@@ -24,7 +24,7 @@ mod fixture;
 #[path = "../support/rig.rs"]
 mod rig;
 #[allow(dead_code, reason = "shared with other tests, of which each needs a part")]
-#[path = "../support/seen.rs"]
+#[path = "../../kubeovn-ovn/tests/support/seen.rs"]
 mod seen;
 #[path = "../../kubeovn-ovn/tests/support/server.rs"]
 mod server;

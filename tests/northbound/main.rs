@@ -26,7 +26,7 @@ mod removal;
 mod rig;
 #[path = "../../kubeovn-ovn/tests/conformance/schemas.rs"]
 mod schemas;
-#[path = "../support/seen.rs"]
+#[path = "../../kubeovn-ovn/tests/support/seen.rs"]
 #[allow(dead_code, reason = "shared with the suite that runs on a cluster")]
 mod seen;
 #[path = "../../kubeovn-ovn/tests/support/server.rs"]

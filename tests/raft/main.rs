@@ -31,7 +31,7 @@ mod raft;
 #[path = "../support/rig.rs"]
 #[allow(dead_code, reason = "shared with the suite that runs on one server")]
 mod rig;
-#[path = "../support/seen.rs"]
+#[path = "../../kubeovn-ovn/tests/support/seen.rs"]
 #[allow(dead_code, reason = "shared with the suite that runs on one server")]
 mod seen;
 #[path = "../../kubeovn-ovn/tests/support/server.rs"]

@@ -22,7 +22,7 @@ pub(super) struct Holding {
 }
 
 impl Holding {
-    /// Both, for an outcome that nobody knows.
+    /// Both, where nobody knows which it is.
     pub(super) fn union(&self, other: &Holding) -> Holding {
         Holding {
             rows: self.rows.iter().chain(&other.rows).cloned().collect(),

@@ -50,7 +50,7 @@ struct Row {
     elems: BTreeMap<&'static str, BTreeSet<Elem>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Toy(BTreeMap<RowKey, Row>);
 
 impl Toy {

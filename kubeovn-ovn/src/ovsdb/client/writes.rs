@@ -12,7 +12,10 @@ use kubeovn_core::{
     rows::{Act, Outcome, Replica as _, Txn},
 };
 
-use super::{Authority, FenceConfig, Later, fence::Fence};
+use super::{
+    Authority, FenceConfig, Later,
+    fence::{self, Fence},
+};
 use crate::ovsdb::{
     replica::Replica,
     session::{RpcError, Session},
@@ -99,6 +102,11 @@ impl Writes {
     pub(super) fn submit(&mut self, txn: Txn, session: &Session, replica: &Replica) -> Option<DbEvent> {
         let mut guard = None;
         if let Some(fencing) = &mut self.fencing {
+            // Who emptied the database took our token along, and nothing is on its way that counts on it: a new one is
+            // claimed together with the transaction, which would be refused once otherwise.
+            if self.sent.is_empty() && fencing.fence.is_claimed() && fence::is_free(replica) {
+                fencing.fence.drop_token();
+            }
             guard = fencing.fence.guard();
             if guard.is_none() {
                 fencing.ask(Duration::ZERO);
