@@ -1,5 +1,5 @@
 # Everything runs as root on Debian 12; `setup` installs what is missing. Rust must be there.
-.PHONY: demo test unit checks lint setup bench clean
+.PHONY: demo test soak unit checks lint setup bench clean
 
 demo: setup
 	cargo build --package kubeovn-bins --bins
@@ -10,6 +10,11 @@ test: setup
 	cargo build --workspace --all-targets
 	cargo test --workspace
 	$(MAKE) --no-print-directory checks
+
+# Random runs of the whole way through, with faults. Says how long it took, and how to play a run again that failed.
+SEEDS ?= 10000
+soak:
+	SEEDS=$(SEEDS) cargo test --release --test spine whatever_happens -- --nocapture
 
 # What cargo does not check by itself: features apart, sizes, sources that belong to nothing.
 checks:

@@ -136,16 +136,16 @@ impl RowEngine {
         self
     }
 
-    /// A row that is found at start with the owner's mark, before the owner has been rendered, and what of it is
-    /// exclusive. The owner counts as its holder until it is decided what it wants: nobody takes the row, nobody
-    /// else's row gets what it has. The owner should be marked, too.
+    /// A row that is found with the owner's mark, at start or when the database was read again, and what of it is
+    /// exclusive. The owner counts as its holder until it is rendered: nobody takes the row, nobody else's row gets what
+    /// it has. The owner should be marked, too. Answers whether it was not known yet.
     pub fn found(
         &mut self,
         owner: OwnerKey,
         row: RowKey,
         exclusive: impl IntoIterator<Item = Arc<str>>,
         have: &dyn Replica,
-    ) {
+    ) -> bool {
         let mut holding = self.holdings.get(&owner).map_or_else(Holding::default, |h| (**h).clone());
         have.parents(&row, &mut |parent, column| {
             let elem = Elem::Item(Atom::Row(row.clone()));
@@ -153,7 +153,11 @@ impl RowEngine {
         });
         holding.rows.insert(row);
         holding.exclusive.extend(exclusive.into_iter().map(RowKey::exclusive));
-        self.holdings.replace(&owner, Some(Arc::new(holding)));
+        let news = self.holdings.get(&owner).is_none_or(|known| **known != holding);
+        if news {
+            self.holdings.replace(&owner, Some(Arc::new(holding)));
+        }
+        news
     }
 
     /// The owner's facts changed: it will be rendered and compared again, at once also if the database had refused it.

@@ -12,6 +12,7 @@
 //! Nothing is settled, planned, released or swept before every kind has been listed and the replica is complete: what
 //! is merely not known yet must not look as if it were gone.
 
+mod clock;
 mod parked;
 mod recover;
 mod settle;
@@ -92,6 +93,9 @@ pub struct Spine {
     sent: BTreeMap<ObjectKey, Vec<Write>>,
     rewrite: BTreeMap<ObjectKey, Millis>,
     noted: BTreeMap<ObjectKey, Vec<Problem>>,
+    /// Objects that are not told yet what their rows wait for: it may be there in a moment.
+    waiting: BTreeSet<ObjectKey>,
+    clock: clock::Clock,
     audit_due: bool,
     next_audit: Millis,
 }
@@ -118,6 +122,8 @@ impl Spine {
             sent: BTreeMap::new(),
             rewrite: BTreeMap::new(),
             noted: BTreeMap::new(),
+            waiting: BTreeSet::new(),
+            clock: clock::Clock::default(),
             audit_due: false,
             next_audit: 0,
         }
@@ -172,6 +178,7 @@ impl Spine {
 
     /// Takes something in. Only marks: call [`run`](Self::run) when all that has come in is fed.
     pub fn feed(&mut self, now: Millis, input: Input, have: &dyn Replica) {
+        let now = self.clock.at(now);
         match input {
             Input::Object(Event::Applied(object)) => self.world.apply(object),
             Input::Object(Event::Deleted { key, uid }) => {
@@ -194,6 +201,9 @@ impl Spine {
             Input::Resynced => {
                 self.replica_complete = true;
                 self.engine.resynced();
+                if self.open {
+                    self.find_again(have);
+                }
             }
             Input::WriteFailed(key) => {
                 self.rewrite.insert(key, now + REWRITE_AFTER);
@@ -201,8 +211,9 @@ impl Spine {
         }
     }
 
-    /// Does all that can be done now.
+    /// Does all that can be done now. The clock may be set back meanwhile: time goes on from where it was.
     pub fn run(&mut self, now: Millis, have: &dyn Replica, out: &mut Vec<Effect>) {
+        let now = self.clock.at(now);
         self.ask_again(now);
         if !self.open {
             if !self.replica_complete || !Kind::ALL.iter().all(|k| self.listed.contains(k)) {
@@ -235,13 +246,18 @@ impl Spine {
         out.extend(txn.map(Effect::Commit));
         let judged = self.engine.take_judged();
         self.world.dirty.status.extend(judged.iter().filter_map(object_key));
+        if self.engine.idle() {
+            // What they wait for is not on its way.
+            self.world.dirty.status.append(&mut self.waiting);
+        }
         self.tell(out);
     }
 
     /// When [`run`](Self::run) should be called though nothing happens.
     pub fn next_wake(&self) -> Option<Millis> {
         let audit = self.open.then_some(self.next_audit);
-        [audit, self.engine.next_wake(), self.rewrite.values().min().copied()].into_iter().flatten().min()
+        let due = [audit, self.engine.next_wake(), self.rewrite.values().min().copied()];
+        due.into_iter().flatten().min().map(|at| self.clock.given(at))
     }
 
     /// The default VPC, the default subnet and the join subnet exist by themselves. Answers whether one is missing.
@@ -269,10 +285,17 @@ impl Spine {
             if owner_key(&key).is_some_and(|owner| self.engine.pending(&owner)) {
                 continue;
             }
+            let waits = owner_key(&key)
+                .and_then(|owner| self.engine.verdict(&owner))
+                .is_some_and(|verdict| verdict.standing == Standing::Waiting);
+            let idle = self.engine.idle();
+            if waits && !idle {
+                self.waiting.insert(key.clone());
+            }
             let seat = |owner: &OwnerKey| {
                 let verdict = self.engine.verdict(owner);
                 let problems =
-                    verdict.filter(|v| v.standing != Standing::Waiting).map(|v| v.problems.clone());
+                    verdict.filter(|v| idle || v.standing != Standing::Waiting).map(|v| v.problems.clone());
                 Seat { ready: self.engine.settled(owner), problems: problems.unwrap_or_default() }
             };
             let telling = publish::tell(&self.world, &key, &seat);

@@ -21,16 +21,17 @@ impl Spine {
     pub(super) fn open_gates(&mut self, now: Millis, have: &dyn Replica) {
         let vpcs: Vec<Name> = self.world.vpcs().map(|v| v.meta.name.clone()).collect();
         self.world.dirty.vpcs.extend(vpcs);
+        // What is taken back below is taken back for those that are there now.
+        self.world.dirty.successors.clear();
         let mut found = Vec::new();
         have.ours(&mut |row, owner| found.extend(owner.map(|owner| (owner.clone(), row.clone()))));
         for (owner, row) in found {
             self.world.dirty.rows.insert(owner.clone());
             self.engine.found(owner, row, [], have);
         }
-        for Recovered { owner, uid, grant, row } in self.model.recover(have) {
-            let exclusive: Vec<_> = grant.ips.iter().map(|ip| exclusive_address(&grant.space, *ip)).collect();
-            self.take_back(&owner, &uid, &grant);
-            self.engine.found(owner, row, exclusive, have);
+        for recovered in self.model.recover(have) {
+            self.take_back(&recovered.owner, &recovered.uid, &recovered.grant);
+            self.find(recovered, have);
         }
         let owners = self.world.owners();
         for owner in owners.iter().filter(|o| matches!(o.kind, OwnerKind::Pod | OwnerKind::Node)) {
@@ -39,6 +40,22 @@ impl Spine {
         }
         self.world.dirty.rows.extend(owners);
         self.audit_due = true;
+    }
+
+    /// The database was read again. It may be an older self of itself, in which ports have addresses that others have
+    /// now: nobody takes one before it is free there, too.
+    pub(super) fn find_again(&mut self, have: &dyn Replica) {
+        for recovered in self.model.recover(have) {
+            let owner = recovered.owner.clone();
+            if self.find(recovered, have) {
+                self.world.dirty.rows.insert(owner);
+            }
+        }
+    }
+
+    fn find(&mut self, Recovered { owner, grant, row, .. }: Recovered, have: &dyn Replica) -> bool {
+        let exclusive: Vec<_> = grant.ips.iter().map(|ip| exclusive_address(&grant.space, *ip)).collect();
+        self.engine.found(owner, row, exclusive, have)
     }
 
     /// What the objects say of an owner: its own annotations, else its record.

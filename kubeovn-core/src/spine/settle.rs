@@ -85,6 +85,7 @@ impl Spine {
     /// Settles one owner; answers the subnets in which it freed something.
     fn settle(&mut self, now: Millis, owner: &OwnerKey) -> Vec<Name> {
         let uid = self.world.uid(owner).unwrap_or_default();
+        let successor = self.world.dirty.successors.remove(owner);
         let (answer, unreadable) = match decide::wants(&self.world, owner) {
             Wanting::Nothing => (self.ipam.settle(owner, &uid, &[], now), None),
             Wanting::These(wants) => (self.ipam.settle(owner, &uid, &wants, now), None),
@@ -98,21 +99,26 @@ impl Spine {
             }
             (Ok(_), Some(problem)) => {
                 self.parked.leave(owner);
-                let held = self.ipam.held(owner);
-                self.world.grant(owner, held, Some(problem));
-                Vec::new()
+                self.refuse(now, owner, problem, successor)
             }
             (Err(error), _) => {
-                // Refused: nothing changed in the ledger, so what is held stays, and so does the port.
-                let held = self.ipam.held(owner);
-                self.world.grant(owner, held, Some(Problem::from(&error)));
                 match Need::of(&error) {
                     Some(need) => self.parked.join(owner, need),
                     None => self.parked.leave(owner),
                 }
-                Vec::new()
+                self.refuse(now, owner, Problem::from(&error), successor)
             }
         }
+    }
+
+    /// Refused: nothing changed in the ledger, so what is held stays, and so does the port. Not what a predecessor of the
+    /// same name held: nobody has that any more.
+    fn refuse(&mut self, now: Millis, owner: &OwnerKey, why: Problem, successor: bool) -> Vec<Name> {
+        let uid = self.world.uid(owner).unwrap_or_default();
+        let left = successor.then(|| self.ipam.settle(owner, &uid, &[], now));
+        let held = self.ipam.held(owner);
+        self.world.grant(owner, held, Some(why));
+        left.and_then(Result::ok).map_or_else(Vec::new, |left| left.freed)
     }
 
     /// Something was freed: who waits for it may try again, first come first served. Who is served may free something
