@@ -87,6 +87,8 @@ pub struct Spine {
     open: bool,
     defined: BTreeSet<Name>,
     closing: BTreeSet<Name>,
+    /// Subnets that the ledger does not take as they are now because of what is held in them, with their VPC.
+    unoffered: BTreeMap<Name, Name>,
     /// Owners that wait for somebody else's release, in the order in which they came.
     parked: parked::Parked,
     /// What was last asked of the cluster and has not been seen yet, by object.
@@ -118,6 +120,7 @@ impl Spine {
             open: false,
             defined: BTreeSet::new(),
             closing: BTreeSet::new(),
+            unoffered: BTreeMap::new(),
             parked: parked::Parked::default(),
             sent: BTreeMap::new(),
             rewrite: BTreeMap::new(),

@@ -53,6 +53,11 @@ impl Shop {
     /// A user brings an object. One that is new has an identity that none before it had.
     pub(crate) fn apply(&mut self, mut object: Object) {
         let key = object.key();
+        let finished = |object: &Object| matches!(object, Object::Pod(pod) if pod.finished);
+        if self.cluster.get(&key).is_some_and(|there| finished(&there)) && !finished(&object) {
+            // What has run to its end does not start again: it is another one.
+            let _ = self.cluster.delete(&key);
+        }
         match self.cluster.get(&key) {
             Some(there) => drop(self.promised.remove(&there.meta().uid)),
             None => object.meta_mut().uid = self.uid(),

@@ -3,7 +3,7 @@
 use kubeovn_core::{
     annotations::nic,
     index::objects::{Kind, Object, ObjectKey, Pod},
-    rows::{OwnerKey, OwnerKind},
+    rows::OwnerKey,
 };
 
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
     database::Late,
     oracle,
     sim::{HOUR, MINUTE, Sim},
-    user::{namespace, pod, subnet},
+    user::{namespace, pod, subnet, vpc},
 };
 
 /// A settled fabric with a subnet for the pods of one namespace.
@@ -190,14 +190,55 @@ fn a_backup_gives_no_address_to_two() {
 }
 
 #[test]
-fn the_join_subnet_gives_nodes_their_addresses_back() {
-    let mut sim = Sim::new();
-    sim.apply(crate::user::node("n1", "172.18.0.2"));
+fn a_subnet_that_could_not_move_moves_when_it_is_empty() {
+    let mut sim = fabric("10.1.0.0/29");
+    sim.apply(vpc("va", &[]));
+    sim.apply(pod("red", "p0", "n1", &[]));
+    sim.apply(pod("red", "p1", "n1", &[]));
     sim.settle();
-    let node = OwnerKey::new(OwnerKind::Node, "n1");
-    let before = sim.spine.world().grants(&node)[0].ips;
-    sim.restart(Late::Never);
-    sim.apply(crate::user::node("n0", "172.18.0.3"));
+    sim.apply(subnet("s1", "va", "10.1.0.0/29", |s| s.namespaces = vec!["red".into()]));
     sim.settle();
-    assert_eq!(sim.spine.world().grants(&node)[0].ips, before);
+    assert!(sim.spine.world().plan("s1").is_none(), "it has pods");
+    for (pod, in_effect) in [("p0", false), ("p1", true)] {
+        sim.delete(Kind::Pod, "red", pod);
+        sim.settle();
+        assert_eq!(sim.spine.world().plan("s1").is_some(), in_effect, "after {pod} has gone");
+        oracle::a_restart_writes_nothing(&sim);
+    }
+}
+
+#[test]
+fn who_waits_longest_is_served_first() {
+    // Room for one.
+    let mut sim = fabric("10.1.0.0/30");
+    for name in ["p9", "p5", "p7"] {
+        sim.apply(pod("red", name, "n1", &[]));
+        sim.settle();
+    }
+    for (gone, served) in [("p9", "p5"), ("p5", "p7")] {
+        sim.delete(Kind::Pod, "red", gone);
+        sim.settle();
+        assert_eq!(held(&sim, served), "10.1.0.2");
+        oracle::at_rest(&sim);
+    }
+}
+
+#[test]
+fn who_waits_for_room_is_served_also_when_another_subnet_lets_go() {
+    // The only address is held from a subnet that is gone.
+    let mut sim = fabric("10.1.0.0/30");
+    sim.apply(pod("red", "p0", "n1", &[]));
+    sim.settle();
+    sim.delete(Kind::Subnet, "", "s1");
+    sim.apply(subnet("s1", "", "10.9.0.0/30", |_| {}));
+    sim.apply(subnet("s2", "", "10.1.0.0/30", |s| s.namespaces = vec!["red".into()]));
+    sim.settle();
+    sim.apply(subnet("s1", "", "10.9.0.0/30", |_| {}));
+    sim.settle();
+    sim.apply(pod("red", "p1", "n1", &[(nic::LOGICAL_SWITCH.ovn(), "s2")]));
+    sim.settle();
+    assert_eq!((held(&sim, "p0"), held(&sim, "p1")), ("10.1.0.2".into(), String::new()));
+    sim.delete(Kind::Pod, "red", "p0");
+    sim.settle();
+    assert_eq!(held(&sim, "p1"), "10.1.0.2", "{}", told(&sim, "p1", nic::ERROR.ovn()));
 }

@@ -231,6 +231,7 @@ fn play(seed: u64, steps: usize, trace: bool) {
     sim.shop.haunt();
     sim.settle();
     oracle::at_rest(&sim);
+    oracle::a_restart_serves_nobody_else(&sim);
     heal::heal(&mut sim);
     oracle::at_rest(&sim);
     oracle::all_is_well(&sim);

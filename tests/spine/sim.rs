@@ -15,6 +15,7 @@ use crate::{
     cluster::{Luck, Shop},
     database::{Database, Fate, Told},
     ledger::Shared,
+    oracle,
     watch::Watch,
 };
 
@@ -68,6 +69,7 @@ impl Sim {
             match effect {
                 Effect::Commit(txn) => {
                     self.txns += 1;
+                    oracle::cuts_nobody_off(self, &txn);
                     self.last = Some(txn.clone());
                     self.db.submit(txn);
                 }

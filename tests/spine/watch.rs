@@ -53,8 +53,10 @@ impl Watch {
             Event::Applied(object) => {
                 line.there.insert(object.key(), object.meta().uid.clone());
             }
-            Event::Deleted { key, .. } => {
-                line.there.remove(key);
+            Event::Deleted { key, uid } => {
+                if line.there.get(key) == Some(uid) {
+                    line.there.remove(key);
+                }
             }
             Event::Listed(_) => {}
         }
@@ -105,7 +107,10 @@ impl Watch {
         let line = &mut self.lines[kind];
         line.queue.clear();
         let objects = cluster.objects(line.kind);
-        let gone = line.there.iter().filter(|(key, _)| !objects.iter().any(|o| o.key() == **key));
+        // Also of a predecessor whose successor is told of above.
+        let lives =
+            |key: &ObjectKey, uid: &Name| objects.iter().any(|o| o.key() == *key && o.meta().uid == *uid);
+        let gone = line.there.iter().filter(|(key, uid)| !lives(key, uid));
         let gone = gone.map(|(key, uid)| Event::Deleted { key: key.clone(), uid: uid.clone() });
         let gone: Vec<Event> = gone.collect();
         line.queue.extend(objects.into_iter().map(Event::Applied));

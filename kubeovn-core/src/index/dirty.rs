@@ -13,7 +13,8 @@ pub struct Dirty {
     pub vpcs: BTreeSet<Name>,
     /// Owners whose addresses are to be settled again.
     pub addresses: BTreeSet<OwnerKey>,
-    /// Of these, owners whose object is gone or another of the same name: what the one before held is not theirs.
+    /// Of these, owners whose object is gone, or was replaced by another of the same name: what the one before held is
+    /// not theirs.
     pub successors: BTreeSet<OwnerKey>,
     /// Owners whose rows are to be rendered again.
     pub rows: BTreeSet<OwnerKey>,
