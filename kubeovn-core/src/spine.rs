@@ -40,6 +40,8 @@ use crate::{
 pub const AUDIT_EVERY: Millis = 300_000;
 /// Pause before a write that the cluster did not take is tried again.
 const REWRITE_AFTER: Millis = 1_000;
+/// So long what was asked of the cluster may take to be seen; then it is asked again.
+const SEEN_WITHIN: Millis = 10_000;
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -253,7 +255,7 @@ impl Spine {
             // What they wait for is not on its way.
             self.world.dirty.status.append(&mut self.waiting);
         }
-        self.tell(out);
+        self.tell(now, out);
     }
 
     /// When [`run`](Self::run) should be called though nothing happens.
@@ -281,8 +283,9 @@ impl Spine {
     }
 
     /// Compares with what objects say, and asks for what they lack. What was asked already and has not come back yet
-    /// is not asked again.
-    fn tell(&mut self, out: &mut Vec<Effect>) {
+    /// is not asked again at once: it may be on its way. For ever it is not waited for, for somebody else may have
+    /// changed it back before we saw it.
+    fn tell(&mut self, now: Millis, out: &mut Vec<Effect>) {
         for key in std::mem::take(&mut self.world.dirty.status) {
             // Comes again when it is known where its rows stand: half a truth would only be taken back.
             if owner_key(&key).is_some_and(|owner| self.engine.pending(&owner)) {
@@ -305,8 +308,11 @@ impl Spine {
             self.note(&key, telling.problems, out);
             if telling.writes.is_empty() {
                 self.sent.remove(&key);
+                self.rewrite.remove(&key);
             } else if self.sent.get(&key) != Some(&telling.writes) {
                 self.ask(key, telling.writes, out);
+            } else {
+                self.rewrite.entry(key).or_insert(now.saturating_add(SEEN_WITHIN));
             }
         }
     }

@@ -242,3 +242,20 @@ fn who_waits_for_room_is_served_also_when_another_subnet_lets_go() {
     sim.settle();
     assert_eq!(held(&sim, "p1"), "10.1.0.2", "{}", told(&sim, "p1", nic::ERROR.ovn()));
 }
+
+#[test]
+fn what_somebody_changes_back_before_we_see_it_is_told_again() {
+    let mut sim = fabric("10.1.0.0/29");
+    sim.apply(namespace("red"));
+    sim.hear_all();
+    sim.run();
+    assert!(sim.write(0, Luck::Done), "the namespace is told its subnet");
+    let key = ObjectKey::cluster(Kind::Namespace, "red");
+    let Some(Object::Namespace(mut red)) = sim.shop.cluster.get(&key) else { panic!("no namespace") };
+    red.meta.annotations.insert(nic::LOGICAL_SWITCH.ovn().into(), "mine".into());
+    sim.apply(Object::Namespace(red));
+    assert!(sim.settle() < MINUTE);
+    let red = sim.shop.cluster.get(&key).unwrap();
+    assert_eq!(red.meta().annotation(nic::LOGICAL_SWITCH.ovn()), Some("s1"));
+    oracle::at_rest(&sim);
+}

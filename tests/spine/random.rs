@@ -201,6 +201,13 @@ impl Run {
             Fault::Restart => {
                 sim.restart(late);
                 (0..rng.below(3)).for_each(|_| sim.shop.haunt());
+                if rng.chance(50) {
+                    // All is there soon, but for one kind.
+                    (0..Kind::ALL.len()).filter(|other| *other != kind).for_each(|k| while sim.hear_of(k) {});
+                    while sim.hear_database(1) {}
+                    sim.reconnect();
+                    sim.run();
+                }
             }
             Fault::Forward => sim.now += rng.below(2 * HOUR as usize) as u64,
             Fault::Back => sim.now -= rng.below(HOUR as usize) as u64,
