@@ -15,8 +15,11 @@ test: setup
 checks:
 	.ci/checks
 
-# What takes longer and is measured rather than tested, at full size.
+# What takes longer, at full size: random runs of the whole way through, with faults; a Northbound of 10 000 ports wiped
+# under traffic.
+SEEDS ?= 10000
 soak: setup
+	SEEDS=$(SEEDS) cargo test --release --test spine whatever_happens -- --nocapture
 	WIPE_PODS=10000 cargo test --release --package kubeovn-bins --test wipe -- --nocapture
 
 lint:

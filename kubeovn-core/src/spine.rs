@@ -12,6 +12,7 @@
 //! Nothing is settled, planned, released or swept before every kind has been listed and the replica is complete: what
 //! is merely not known yet must not look as if it were gone.
 
+mod clock;
 mod parked;
 mod recover;
 mod settle;
@@ -41,6 +42,8 @@ pub const AUDIT_EVERY: Millis = 300_000;
 const MANY: usize = 100;
 /// Pause before a write that the cluster did not take is tried again.
 const REWRITE_AFTER: Millis = 1_000;
+/// So long what was asked of the cluster may take to be seen; then it is asked again.
+const SEEN_WITHIN: Millis = 10_000;
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,12 +91,17 @@ pub struct Spine {
     open: bool,
     defined: BTreeSet<Name>,
     closing: BTreeSet<Name>,
+    /// Subnets that the ledger does not take as they are now because of what is held in them, with their VPC.
+    unoffered: BTreeMap<Name, Name>,
     /// Owners that wait for somebody else's release, in the order in which they came.
     parked: parked::Parked,
     /// What was last asked of the cluster and has not been seen yet, by object.
     sent: BTreeMap<ObjectKey, Vec<Write>>,
     rewrite: BTreeMap<ObjectKey, Millis>,
     noted: BTreeMap<ObjectKey, Vec<Problem>>,
+    /// Objects that are not told yet what their rows wait for: it may be there in a moment.
+    waiting: BTreeSet<ObjectKey>,
+    clock: clock::Clock,
     audit_due: bool,
     next_audit: Millis,
 }
@@ -116,10 +124,13 @@ impl Spine {
             open: false,
             defined: BTreeSet::new(),
             closing: BTreeSet::new(),
+            unoffered: BTreeMap::new(),
             parked: parked::Parked::default(),
             sent: BTreeMap::new(),
             rewrite: BTreeMap::new(),
             noted: BTreeMap::new(),
+            waiting: BTreeSet::new(),
+            clock: clock::Clock::default(),
             audit_due: false,
             next_audit: 0,
         }
@@ -185,6 +196,7 @@ impl Spine {
 
     /// Takes something in. Only marks: call [`run`](Self::run) when all that has come in is fed.
     pub fn feed(&mut self, now: Millis, input: Input, have: &dyn Replica) {
+        let now = self.clock.at(now);
         match input {
             Input::Object(Event::Applied(object)) => self.world.apply(object),
             Input::Object(Event::Deleted { key, uid }) => {
@@ -221,15 +233,17 @@ impl Spine {
         }
     }
 
-    /// Does all that can be done now: [`plan`](Self::plan), then [`follow`](Self::follow).
+    /// Does all that can be done now: [`plan`](Self::plan), then [`follow`](Self::follow). The clock may be set back
+    /// meanwhile: time goes on from where it was.
     pub fn run(&mut self, now: Millis, have: &dyn Replica, out: &mut Vec<Effect>) {
         self.plan(now, have, out);
-        self.follow(have, out);
+        self.follow(now, have, out);
     }
 
     /// The first half of [`run`](Self::run): up to the next transaction. Carry its effects out before the second half,
     /// so that the database has something to do meanwhile.
     pub fn plan(&mut self, now: Millis, have: &dyn Replica, out: &mut Vec<Effect>) {
+        let now = self.clock.at(now);
         self.ask_again(now);
         if !self.open {
             if !self.replica_complete || !Kind::ALL.iter().all(|k| self.listed.contains(k)) {
@@ -264,13 +278,18 @@ impl Spine {
 
     /// The second half of [`run`](Self::run): what objects should say, and the transaction after the one on its way
     /// made ready.
-    pub fn follow(&mut self, have: &dyn Replica, out: &mut Vec<Effect>) {
+    pub fn follow(&mut self, now: Millis, have: &dyn Replica, out: &mut Vec<Effect>) {
         if !self.open {
             return;
         }
         let judged = self.engine.take_judged();
         self.world.dirty.status.extend(judged.iter().filter_map(object_key));
-        self.tell(out);
+        if self.engine.idle() {
+            // What they wait for is not on its way.
+            self.world.dirty.status.append(&mut self.waiting);
+        }
+        let now = self.clock.at(now);
+        self.tell(now, out);
         let (world, model) = (&self.world, &self.model);
         self.engine.plan_ahead(&mut |owner| model.render(world, owner), have);
     }
@@ -278,7 +297,8 @@ impl Spine {
     /// When [`run`](Self::run) should be called though nothing happens.
     pub fn next_wake(&self) -> Option<Millis> {
         let audit = self.open.then_some(self.next_audit);
-        [audit, self.engine.next_wake(), self.rewrite.values().min().copied()].into_iter().flatten().min()
+        let due = [audit, self.engine.next_wake(), self.rewrite.values().min().copied()];
+        due.into_iter().flatten().min().map(|at| self.clock.given(at))
     }
 
     /// The default VPC, the default subnet and the join subnet exist by themselves. Answers whether one is missing.
@@ -299,25 +319,36 @@ impl Spine {
     }
 
     /// Compares with what objects say, and asks for what they lack. What was asked already and has not come back yet
-    /// is not asked again.
-    fn tell(&mut self, out: &mut Vec<Effect>) {
+    /// is not asked again at once: it may be on its way. For ever it is not waited for, for somebody else may have
+    /// changed it back before we saw it.
+    fn tell(&mut self, now: Millis, out: &mut Vec<Effect>) {
         for key in std::mem::take(&mut self.world.dirty.status) {
             // Comes again when it is known where its rows stand: half a truth would only be taken back.
             if owner_key(&key).is_some_and(|owner| self.engine.pending(&owner)) {
                 continue;
             }
+            let waits = owner_key(&key)
+                .and_then(|owner| self.engine.verdict(&owner))
+                .is_some_and(|verdict| verdict.standing == Standing::Waiting);
+            let idle = self.engine.idle();
+            if waits && !idle {
+                self.waiting.insert(key.clone());
+            }
             let seat = |owner: &OwnerKey| {
                 let verdict = self.engine.verdict(owner);
                 let problems =
-                    verdict.filter(|v| v.standing != Standing::Waiting).map(|v| v.problems.clone());
+                    verdict.filter(|v| idle || v.standing != Standing::Waiting).map(|v| v.problems.clone());
                 Seat { ready: self.engine.settled(owner), problems: problems.unwrap_or_default() }
             };
             let telling = publish::tell(&self.world, &key, &seat);
             self.note(&key, telling.problems, out);
             if telling.writes.is_empty() {
                 self.sent.remove(&key);
+                self.rewrite.remove(&key);
             } else if self.sent.get(&key) != Some(&telling.writes) {
                 self.ask(key, telling.writes, out);
+            } else {
+                self.rewrite.entry(key).or_insert(now.saturating_add(SEEN_WITHIN));
             }
         }
     }

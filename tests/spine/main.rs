@@ -1,4 +1,14 @@
 //! The whole way through, without I/O: cluster, spine, ledger, renderer and database all in memory, one clock, one seed.
+//!
+//! ```text
+//! user ──> MemoryCluster ──> watch.rs ──┐                 ┌──> database.rs ──> Server <── meddlers, backups
+//!               ▲         late, twice,  ├──> the spine ───┤    lost, refused, late, unknown
+//!               └── writes.rs: refused, ┘                 └──> writes.rs
+//!                   done but answered as failed
+//! ```
+//!
+//! `random.rs` draws what happens, `oracle.rs` says what must hold on the way and in the end, `known.rs` are short
+//! runs, each of which once went wrong or shows one promise.
 
 #![allow(
     clippy::expect_used,
@@ -10,13 +20,21 @@
     reason = "a test fails by panicking, and says why"
 )]
 
+mod cluster;
+mod database;
+mod heal;
+mod known;
+mod ledger;
 #[path = "../support/objects.rs"]
 #[allow(dead_code, reason = "objects of another test crate, of which not all are needed")]
 mod objects;
 mod oracle;
+mod random;
 mod releases;
 #[path = "../../kubeovn-ovn/tests/conformance/schemas.rs"]
 mod schemas;
 #[path = "../../kubeovn-ovn/tests/support/server.rs"]
 mod server;
 mod sim;
+mod user;
+mod watch;

@@ -1,123 +1,65 @@
-//! A cluster, a controller and a database in one thread, with faults on demand.
+//! A cluster, a controller and a database in one thread.
 
-use std::{collections::VecDeque, sync::Arc};
-
-use futures_util::{FutureExt, StreamExt, stream::BoxStream};
-use kubeovn_core::cluster::memory::MemoryCluster;
 use kubeovn_core::{
-    contract::cluster::{Cluster, Event, Write},
+    engine::Standing,
     index::{
         Settings,
-        objects::{
-            Kind, Meta, Namespace, Node, Object, ObjectKey, Pod, PolicyRoute, Subnet, SubnetSpec, Vpc,
-            VpcSpec,
-        },
+        objects::{Kind, Object},
     },
-    rows::{Outcome, RowChange, Txn},
+    rows::{Millis, OwnerKey, Txn},
     spine::{Effect, Input, Spine},
 };
-use kubeovn_ipam::Ledger;
-use kubeovn_ovn::{memory::Sync, nb::NORTHBOUND, render::Fabric};
+use kubeovn_ovn::{nb::NORTHBOUND, render::Fabric};
 
-/// A small generator: the same seed gives the same run, on every machine.
-pub(crate) struct Rng(u64);
+use crate::{
+    cluster::{Luck, Shop},
+    database::{Database, Fate, Told},
+    ledger::Shared,
+    oracle,
+    watch::Watch,
+};
 
-impl Rng {
-    pub(crate) fn new(seed: u64) -> Self {
-        Rng(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
-    }
+pub(crate) const SECOND: Millis = 1_000;
+pub(crate) const MINUTE: Millis = 60 * SECOND;
+pub(crate) const HOUR: Millis = 60 * MINUTE;
 
-    pub(crate) fn below(&mut self, n: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from((self.0 >> 16) % n as u64).unwrap()
-    }
-
-    pub(crate) fn chance(&mut self, percent: usize) -> bool {
-        self.below(100) < percent
-    }
-
-    pub(crate) fn pick<T: Copy>(&mut self, all: &[T]) -> T {
-        all[self.below(all.len())]
-    }
-}
-
-/// What becomes of the next transaction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fate {
-    Done,
-    Rejected,
-    UnknownApplied,
-    UnknownNotApplied,
-}
+/// So long after the last fault everything is as it should be. The longest pause before a refused owner is tried again
+/// is five minutes, and so is the time between two audits.
+pub(crate) const CONVERGES_WITHIN: Millis = 11 * MINUTE;
 
 pub(crate) struct Sim {
-    pub(crate) cluster: Arc<MemoryCluster>,
-    events: BoxStream<'static, Event>,
-    pub(crate) db: Sync,
+    pub(crate) shop: Shop,
+    pub(crate) watch: Watch,
+    pub(crate) db: Database,
     pub(crate) spine: Spine,
-    pub(crate) now: u64,
-    writes: VecDeque<(ObjectKey, Write)>,
-    pub(crate) flight: Option<Txn>,
-    /// The outcome of a transaction was lost; the database must be read again.
-    pub(crate) lost: bool,
-    /// Transactions sent to the database.
+    pub(crate) ledger: Shared,
+    pub(crate) now: Millis,
+    /// Transactions of this controller.
     pub(crate) txns: usize,
     /// The last of them.
     pub(crate) last: Option<Txn>,
-    /// Writes to the cluster, events left out.
-    pub(crate) written: Vec<Write>,
-}
-
-fn new_spine() -> Spine {
-    Spine::new(Settings::default(), Box::new(Ledger::new()), Box::new(Fabric), &NORTHBOUND).with_batch(7)
 }
 
 impl Sim {
     pub(crate) fn new() -> Self {
-        Self::on(Arc::new(MemoryCluster::new()), Sync::new(&NORTHBOUND), 1_000)
+        Self::on(Shop::new(), Database::new(), 10 * HOUR)
     }
 
     /// A controller that starts on a cluster and a database that are there already.
-    pub(crate) fn on(cluster: Arc<MemoryCluster>, db: Sync, now: u64) -> Self {
-        let events = cluster.watch(Kind::ALL);
-        let mut sim = Sim {
-            cluster,
-            events,
-            db,
-            spine: new_spine(),
-            now,
-            writes: VecDeque::new(),
-            flight: None,
-            lost: false,
-            txns: 0,
-            last: None,
-            written: Vec::new(),
-        };
-        sim.spine.feed(now, Input::Resynced, &sim.db.replica);
+    pub(crate) fn on(shop: Shop, db: Database, now: Millis) -> Self {
+        let ledger = Shared::new();
+        let spine = Spine::new(Settings::default(), Box::new(ledger.clone()), Box::new(Fabric), &NORTHBOUND);
+        let watch = Watch::new(&shop.cluster);
+        let mut sim = Sim { shop, watch, db, spine: spine.with_batch(7), ledger, now, txns: 0, last: None };
+        // Live already: nothing of ours is on its way there.
+        if sim.db.is_live() {
+            sim.feed(Input::Resynced);
+        }
         sim
     }
 
-    /// The controller dies and another starts; what was on its way to the database arrives or not.
-    pub(crate) fn restart(&mut self, arrives: bool) {
-        if let Some(txn) = self.flight.take().filter(|_| arrives) {
-            self.db.commit(&txn);
-        }
-        let fresh = Sim::on(self.cluster.clone(), self.db.clone(), self.now);
-        let txns = self.txns;
-        *self = Sim { txns, ..fresh };
-    }
-
-    /// Takes in up to `n` events of the cluster.
-    pub(crate) fn hear(&mut self, n: usize) -> usize {
-        let mut heard = 0;
-        while heard < n {
-            let Some(Some(event)) = self.events.next().now_or_never() else { break };
-            self.spine.feed(self.now, Input::Object(event), &self.db.replica);
-            heard += 1;
-        }
-        heard
+    pub(crate) fn feed(&mut self, input: Input) {
+        self.spine.feed(self.now, input, &self.db.replica);
     }
 
     pub(crate) fn run(&mut self) {
@@ -126,170 +68,135 @@ impl Sim {
         for effect in out {
             match effect {
                 Effect::Commit(txn) => {
-                    assert!(self.flight.is_none(), "one transaction at a time");
                     self.txns += 1;
+                    oracle::cuts_nobody_off(self, &txn);
                     self.last = Some(txn.clone());
-                    self.flight = Some(txn);
+                    self.db.submit(txn);
                 }
-                Effect::Write { about, write } => self.writes.push_back((about, write)),
+                Effect::Write { about, write } => self.shop.ask(about, write),
             }
         }
     }
 
-    /// The database answers the transaction on its way.
-    pub(crate) fn answer(&mut self, fate: Fate) {
-        let Some(txn) = self.flight.take() else { return };
-        let (changes, outcome) = match fate {
-            Fate::Done => self.db.commit(&txn),
-            Fate::Rejected => (Vec::new(), Outcome::Rejected { text: "injected".into(), row: None }),
-            Fate::UnknownApplied => {
-                self.db.commit(&txn);
-                (Vec::new(), Outcome::Unknown)
+    /// The next thing is told of this kind of objects.
+    pub(crate) fn hear_of(&mut self, kind: usize) -> bool {
+        let event = self.watch.next(kind);
+        let heard = event.is_some();
+        event.into_iter().for_each(|event| self.feed(Input::Object(event)));
+        heard
+    }
+
+    /// Everything is told that there is to tell.
+    pub(crate) fn hear_all(&mut self) -> bool {
+        let mut heard = false;
+        for kind in 0..Kind::ALL.len() {
+            while self.hear_of(kind) {
+                heard = true;
             }
-            Fate::UnknownNotApplied => (Vec::new(), Outcome::Unknown),
-        };
-        self.lost |= outcome == Outcome::Unknown;
-        if !changes.is_empty() {
-            self.spine.feed(self.now, Input::Rows(changes), &self.db.replica);
         }
-        self.spine.feed(self.now, Input::Committed { id: txn.id, outcome }, &self.db.replica);
+        heard
     }
 
-    /// The database has been read again.
-    pub(crate) fn resync(&mut self) {
-        self.lost = false;
-        self.spine.feed(self.now, Input::Resynced, &self.db.replica);
-    }
-
-    /// Somebody else changed rows.
-    pub(crate) fn tell_rows(&mut self, changes: Vec<RowChange>) {
-        self.spine.feed(self.now, Input::Rows(changes), &self.db.replica);
-    }
-
-    /// The cluster carries out the next write, or fails to.
-    pub(crate) fn write_next(&mut self, fails: bool) -> bool {
-        let Some((key, write)) = self.writes.pop_front() else { return false };
-        if matches!(write, Write::Note(_)) {
-            return true; // nobody is asked again to tell people
-        }
-        if fails {
-            self.spine.feed(self.now, Input::WriteFailed(key), &self.db.replica);
-            return true;
-        }
-        self.written.push(write.clone());
-        let answer = self.cluster.write(write).now_or_never().expect("memory never waits");
-        if answer.is_err() {
-            self.spine.feed(self.now, Input::WriteFailed(key), &self.db.replica);
+    /// The next message of the database, in so many pieces at most, with a look at things between them.
+    pub(crate) fn hear_database(&mut self, pieces: usize) -> bool {
+        match self.db.hear() {
+            None => return false,
+            Some(Told::Committed(id, outcome)) => self.feed(Input::Committed { id, outcome }),
+            Some(Told::Rows(mut changes)) => {
+                let size = changes.len().div_ceil(pieces).max(1);
+                while changes.len() > size {
+                    let rest = changes.split_off(size);
+                    self.feed(Input::Rows(std::mem::replace(&mut changes, rest)));
+                    self.run();
+                }
+                self.feed(Input::Rows(changes));
+            }
         }
         true
     }
 
-    /// Lets everything go well until nothing is left to do.
-    pub(crate) fn settle(&mut self) {
-        for _ in 0..2_000 {
-            if self.lost {
-                self.resync();
-            }
+    /// A connection that is gone comes back.
+    pub(crate) fn reconnect(&mut self) -> bool {
+        self.db.read();
+        let claimed = self.db.claim();
+        if claimed {
+            self.feed(Input::Resynced);
+        }
+        claimed
+    }
+
+    pub(crate) fn write(&mut self, nth: usize, luck: Luck) -> bool {
+        let Some((about, done)) = self.shop.write(nth, luck) else { return false };
+        if !done {
+            self.feed(Input::WriteFailed(about));
+        }
+        true
+    }
+
+    /// The controller dies, and another one starts.
+    pub(crate) fn restart(&mut self, late: crate::database::Late) {
+        self.shop.orphan();
+        let shop = self.shop.clone();
+        let mut db = std::mem::replace(&mut self.db, Database::new());
+        db.restart(late);
+        *self = Sim::on(shop, db, self.now);
+    }
+
+    /// Lets everything go well until nothing is left to do, and answers how long that took.
+    pub(crate) fn settle(&mut self) -> Millis {
+        let began = self.now;
+        loop {
+            assert!(
+                self.now - began <= CONVERGES_WITHIN,
+                "does not come to rest within {} minutes: {}; refused {:?}; next {:?} now {}",
+                CONVERGES_WITHIN / MINUTE,
+                self.spine.unfinished(),
+                self.refused(),
+                self.spine.next_wake(),
+                self.now,
+            );
             self.run();
-            let busy = self.flight.is_some();
-            self.answer(Fate::Done);
-            let mut wrote = false;
-            while self.write_next(false) {
-                wrote = true;
+            self.db.arrive(Fate::Done);
+            let mut busy = false;
+            while self.hear_database(1) {
+                busy = true;
             }
-            let heard = self.hear(usize::MAX);
-            if !busy && !wrote && heard == 0 {
-                // Retries are only waiting for their time; the next audit is no reason to wait.
-                match self.spine.next_wake().filter(|at| *at < self.now + 200_000) {
-                    Some(at) if at > self.now => self.now = at,
-                    _ if self.spine.idle() => return,
-                    _ => self.now += 1,
-                }
+            busy |= self.reconnect();
+            while self.write(0, Luck::Done) {
+                busy = true;
+            }
+            busy |= self.hear_all();
+            if !busy && !self.sleep() {
+                return self.now - began;
             }
         }
-        panic!("does not come to rest: {}", self.spine.unfinished());
     }
 
-    pub(crate) fn apply(&self, object: Object) {
-        // An object of that name may still be going; the user tries again, or doesn't.
-        let _ = self.cluster.apply(object);
-    }
-
-    pub(crate) fn delete(&self, kind: Kind, namespace: &str, name: &str) {
-        let key = ObjectKey { kind, namespace: namespace.into(), name: name.into() };
-        let _ = self.cluster.delete(&key);
-    }
-
-    /// What the database holds, as text: rows of ours and of others, references by name.
-    pub(crate) fn dump(&self) -> Vec<String> {
-        dump(&self.db)
-    }
-}
-
-/// Every row as text, sorted, references resolved to the names of rows.
-pub(crate) fn dump(db: &Sync) -> Vec<String> {
-    use kubeovn_core::rows::{ColumnKind, Replica as _};
-    let mut rows = Vec::new();
-    db.replica.ours(&mut |row, owner| {
-        let mut text = format!("{row} of {}", owner.map_or_else(|| "?".into(), ToString::to_string));
-        for column in NORTHBOUND.table(row.table).unwrap().columns {
-            match column.kind {
-                ColumnKind::Value | ColumnKind::Born => {
-                    text += &format!(
-                        "\n  {}={:?}",
-                        column.name,
-                        db.replica.value(row, column.name).map(|v| v.atoms().to_vec())
-                    );
-                }
-                ColumnKind::Keys(keys) => {
-                    for key in keys {
-                        if let Some(value) = db.replica.pair(row, column.name, key) {
-                            text += &format!("\n  {}:{key}={value}", column.name);
-                        }
-                    }
-                }
-                ColumnKind::Refs { .. } | ColumnKind::Elements => {
-                    let mut elems = Vec::new();
-                    db.replica.elements(row, column.name, &mut |elem| elems.push(format!("{elem:?}")));
-                    elems.sort();
-                    text += &format!("\n  {}=[{}]", column.name, elems.join(", "));
-                }
-                ColumnKind::Seen => {}
-            }
+    /// Sleeps until there is something to do; `false` if there is nothing. The next audit is no reason to wait, unless
+    /// the database refused something.
+    fn sleep(&mut self) -> bool {
+        let refused = !self.refused().is_empty();
+        let due = self.spine.next_wake();
+        match due.filter(|at| refused || *at < self.now + 3 * MINUTE) {
+            Some(at) if at > self.now => self.now = at,
+            _ if self.spine.idle() && !refused => return false,
+            _ => self.now += 50,
         }
-        rows.push(text);
-    });
-    rows.sort();
-    rows
-}
+        true
+    }
 
-pub(crate) fn namespace(name: &str) -> Object {
-    Object::Namespace(Namespace { meta: Meta::named(name) })
-}
+    /// Who waits because the database refused its rows.
+    fn refused(&self) -> Vec<OwnerKey> {
+        let verdict = |owner: &OwnerKey| self.spine.verdict(owner).map(|v| v.standing.clone());
+        let owners = self.spine.world().owners().into_iter();
+        owners.filter(|owner| verdict(owner) == Some(Standing::Refused)).collect()
+    }
 
-pub(crate) fn node(name: &str, ip: &str) -> Object {
-    Object::Node(Node { meta: Meta::named(name), internal: ip.parse().unwrap() })
-}
+    pub(crate) fn apply(&mut self, object: Object) {
+        self.shop.apply(object);
+    }
 
-pub(crate) fn vpc(name: &str, drops: &[&str]) -> Object {
-    let policy = |text: &&str| PolicyRoute {
-        priority: 31_500,
-        r#match: (*text).into(),
-        action: "drop".into(),
-        ..PolicyRoute::default()
-    };
-    let spec = VpcSpec { policy_routes: drops.iter().map(policy).collect(), ..VpcSpec::default() };
-    Object::Vpc(Vpc { meta: Meta::named(name), spec, ..Vpc::default() })
-}
-
-pub(crate) fn subnet(name: &str, vpc: &str, cidr: &str, change: impl FnOnce(&mut SubnetSpec)) -> Object {
-    let mut spec = SubnetSpec { vpc: vpc.into(), cidr_block: cidr.into(), ..SubnetSpec::default() };
-    change(&mut spec);
-    Object::Subnet(Subnet { meta: Meta::named(name), spec, ..Subnet::default() })
-}
-
-pub(crate) fn pod(namespace: &str, name: &str, node: &str, annotations: &[(&str, &str)]) -> Object {
-    let annotations = annotations.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect();
-    let meta = Meta { namespace: namespace.into(), annotations, ..Meta::named(name) };
-    Object::Pod(Pod { meta, node: (!node.is_empty()).then(|| node.into()), ..Pod::default() })
+    pub(crate) fn delete(&mut self, kind: Kind, namespace: &str, name: &str) {
+        self.shop.delete(kind, namespace, name);
+    }
 }

@@ -94,7 +94,7 @@ pub async fn drive(
         }
         pause.set(spine.rebuilding()).await;
         carry_out(&mut effects, &mut *database, &writes);
-        spine.follow(database.replica(), &mut effects);
+        spine.follow(now(), database.replica(), &mut effects);
         carry_out(&mut effects, &mut *database, &writes);
     }
 }

@@ -152,7 +152,9 @@ impl Write {
 /// A cluster.
 ///
 /// # Guarantees
-/// One ordered stream per watcher: what was written is seen later, deletions included, none twice in a row.
+/// One ordered stream per watcher: what was written is seen later, deletions included, none twice in a row. A watch that
+/// had to begin again may tell what it told before, and tells of what vanished meanwhile as deleted. Older versions of
+/// an object are ignored where revisions are numbers; kinds need not be in order among each other.
 #[cfg(feature = "cluster")]
 #[async_trait]
 pub trait Cluster: Send + Sync {

@@ -13,6 +13,9 @@ pub struct Dirty {
     pub vpcs: BTreeSet<Name>,
     /// Owners whose addresses are to be settled again.
     pub addresses: BTreeSet<OwnerKey>,
+    /// Of these, owners whose object is gone, or was replaced by another of the same name: what the one before held is
+    /// not theirs.
+    pub successors: BTreeSet<OwnerKey>,
     /// Owners whose rows are to be rendered again.
     pub rows: BTreeSet<OwnerKey>,
     /// Objects to which something may have to be told.

@@ -10,7 +10,7 @@ use std::{
 
 use super::{
     Dirty, Settings,
-    objects::{Ip, Kind, Name, Namespace, Node, ObjectKey, Pod, Subnet, Vpc},
+    objects::{Ip, Kind, Meta, Name, Namespace, Node, ObjectKey, Pod, Subnet, Vpc},
 };
 use crate::{
     contract::ipam::{Grant, Usage},
@@ -180,16 +180,21 @@ impl World {
         vpcs.chain(subnets).chain(nodes).chain(pods).collect()
     }
 
+    /// Metadata of an object, `None` when it is not there.
+    pub(super) fn meta(&self, key: &ObjectKey) -> Option<&Meta> {
+        Some(match key.kind {
+            Kind::Namespace => &self.namespaces.get(&key.name)?.meta,
+            Kind::Node => &self.nodes.get(&key.name)?.meta,
+            Kind::Vpc => &self.vpcs.get(&key.name)?.meta,
+            Kind::Subnet => &self.subnets.get(&key.name)?.meta,
+            Kind::Ip => &self.ips.get(&key.name)?.meta,
+            Kind::Pod => &self.pod(&key.namespace, &key.name)?.meta,
+        })
+    }
+
     /// Identity of an object, `None` when it is not there.
     pub fn uid_of(&self, key: &ObjectKey) -> Option<&Name> {
-        Some(match key.kind {
-            Kind::Namespace => &self.namespaces.get(&key.name)?.meta.uid,
-            Kind::Node => &self.nodes.get(&key.name)?.meta.uid,
-            Kind::Vpc => &self.vpcs.get(&key.name)?.meta.uid,
-            Kind::Subnet => &self.subnets.get(&key.name)?.meta.uid,
-            Kind::Ip => &self.ips.get(&key.name)?.meta.uid,
-            Kind::Pod => &self.pod(&key.namespace, &key.name)?.meta.uid,
-        })
+        self.meta(key).map(|meta| &meta.uid)
     }
 
     /// Identity of the object behind an owner, `None` when there is none.

@@ -30,6 +30,8 @@ impl Spine {
     pub(super) fn open_gates(&mut self, now: Millis, have: &dyn Replica) {
         let vpcs: Vec<Name> = self.world.vpcs().map(|v| v.meta.name.clone()).collect();
         self.world.dirty.vpcs.extend(vpcs);
+        // What is taken back below is taken back for those that are there now.
+        self.world.dirty.successors.clear();
         for Recovered { owner, uid, grant, .. } in self.find(have) {
             // Who has no uid was wired by Kube-OVN, which left the port to the next pod of the name.
             if let Some(uid) = uid.or_else(|| self.world.uid(&owner)) {

@@ -13,6 +13,23 @@ use crate::{
 
 impl Spine {
     pub(super) fn settle_all(&mut self, now: Millis) {
+        loop {
+            self.settle_marked(now);
+            for subnet in self.ipam.take_changed() {
+                let usage = self.ipam.usage(&subnet);
+                self.world.count(&subnet, usage);
+                // What stood against it was what is held in it.
+                if let Some(vpc) = self.unoffered.get(&subnet) {
+                    self.world.dirty.vpcs.insert(vpc.clone());
+                }
+            }
+            if self.world.dirty.vpcs.is_empty() {
+                return;
+            }
+        }
+    }
+
+    fn settle_marked(&mut self, now: Millis) {
         // Deciding marks addresses, and a release may close a subnet, which decides anew: until nothing is left.
         while !(self.world.dirty.vpcs.is_empty() && self.world.dirty.addresses.is_empty()) {
             self.decide();
@@ -29,10 +46,6 @@ impl Spine {
             self.close_empty();
             self.serve_parked(now, freed);
         }
-        for subnet in self.ipam.take_changed() {
-            let usage = self.ipam.usage(&subnet);
-            self.world.count(&subnet, usage);
-        }
     }
 
     /// Decides the subnets of marked VPCs, and defines or closes their pools.
@@ -47,16 +60,19 @@ impl Spine {
         if !marked.is_empty() {
             let gone: Vec<Name> =
                 self.defined.iter().filter(|name| self.world.subnet(name).is_none()).cloned().collect();
+            self.unoffered.retain(|name, _| self.world.subnet(name).is_some());
             self.closing.extend(gone);
         }
     }
 
     /// Tells the ledger what a subnet offers now. A subnet that is refused or goes offers nothing new.
     fn offer(&mut self, name: &Name, decision: Decision) -> Decision {
+        self.unoffered.remove(name);
         match decision.plan.as_ref().filter(|plan| !plan.closing) {
             Some(plan) => {
                 self.closing.remove(name);
                 if let Err(error) = self.ipam.define(&plan.offer(self.world.settings())) {
+                    self.unoffered.insert(name.clone(), plan.vpc.clone());
                     let problem = Problem::from(&error);
                     return Decision { plan: None, problems: vec![problem] };
                 }
@@ -85,6 +101,14 @@ impl Spine {
     /// Settles one owner; answers the subnets in which it freed something.
     fn settle(&mut self, now: Millis, owner: &OwnerKey) -> Vec<Name> {
         let uid = self.world.uid(owner).unwrap_or_default();
+        let mut freed = Vec::new();
+        if self.world.dirty.successors.remove(owner) {
+            // Whatever is heard in one breath: what the one before had is no reason for what this one gets.
+            freed.extend(
+                self.ipam.settle(owner, &uid, &[], now).map_or_else(|_| Vec::new(), |left| left.freed),
+            );
+            self.world.grant(owner, Vec::new(), None);
+        }
         let (answer, unreadable) = match decide::wants(&self.world, owner) {
             Wanting::Nothing => (self.ipam.settle(owner, &uid, &[], now), None),
             Wanting::These(wants) => (self.ipam.settle(owner, &uid, &wants, now), None),
@@ -94,13 +118,12 @@ impl Spine {
             (Ok(settled), None) => {
                 self.parked.leave(owner);
                 self.world.grant(owner, settled.grants, None);
-                settled.freed
+                freed.extend(settled.freed);
             }
             (Ok(_), Some(problem)) => {
                 self.parked.leave(owner);
                 let held = self.ipam.held(owner);
                 self.world.grant(owner, held, Some(problem));
-                Vec::new()
             }
             (Err(error), _) => {
                 // Refused: nothing changed in the ledger, so what is held stays, and so does the port.
@@ -110,9 +133,9 @@ impl Spine {
                     Some(need) => self.parked.join(owner, need),
                     None => self.parked.leave(owner),
                 }
-                Vec::new()
             }
         }
+        freed
     }
 
     /// Something was freed: who waits for it may try again, first come first served. Who is served may free something
@@ -122,9 +145,9 @@ impl Spine {
             let mut full: BTreeSet<Name> = BTreeSet::new();
             let mut more = BTreeSet::new();
             for (owner, need) in self.parked.line() {
-                // Once a pool is found full again there is no use in asking for all the others.
-                let hopeless =
-                    matches!(&need, Need::Room(subnet) if !freed.contains(subnet) || full.contains(subnet));
+                // Once a pool is found full again there is no use in asking for all the others. Until then any release
+                // may be the one: an address may have been held from another subnet of the same space.
+                let hopeless = matches!(&need, Need::Room(subnet) if full.contains(subnet));
                 if hopeless {
                     continue;
                 }

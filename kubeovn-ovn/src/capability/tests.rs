@@ -100,12 +100,17 @@ fn a_column_of_another_type_is_told_with_both_types() {
             |c| c.key.atom = Atomic::String,
             "has one string as ACL.priority, where one integer",
         ),
-        (ACL, "meter", |c| c.min = 1, "has one string as ACL.meter, where an optional string is written"),
         (
             ACL,
-            "options",
+            "severity",
+            |c| c.min = 1,
+            "has one string as ACL.severity, where an optional string is written",
+        ),
+        (
+            ACL,
+            "external_ids",
             |c| c.value = None,
-            "has a set of string as ACL.options, where a map of string to string",
+            "has a set of string as ACL.external_ids, where a map of string to string",
         ),
         (
             PORT_GROUP,

@@ -22,7 +22,7 @@ pub struct Meta {
     pub uid: Name,
     /// Creation time in milliseconds since the epoch. Of two that contradict each other the older stays.
     pub created: u64,
-    /// Version of the object in the cluster's store; opaque.
+    /// Version of the object in the cluster's store. Compared only where it is a number, as Kubernetes' are.
     pub revision: Name,
     /// Rises with every change of the spec.
     pub generation: i64,
@@ -63,6 +63,12 @@ impl Meta {
     /// The value of an annotation; an empty one counts as absent, as in Kube-OVN.
     pub fn annotation(&self, key: &str) -> Option<&str> {
         self.annotations.get(key).map(|v| v.trim()).filter(|v| !v.is_empty())
+    }
+
+    /// Is this an older version than the other? Not where revisions are no numbers: then what comes last counts.
+    pub fn is_before(&self, other: &Meta) -> bool {
+        let number = |meta: &Meta| meta.revision.parse::<u64>().ok();
+        number(self).zip(number(other)).is_some_and(|(this, other)| this < other)
     }
 
     /// Seniority: of two claims on one thing the smaller wins.

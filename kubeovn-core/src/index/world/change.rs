@@ -12,9 +12,13 @@ use crate::{
 };
 
 impl World {
-    /// An object is there, new or changed.
+    /// An object is there, new or changed. An older version than the one that is known, come late, changes nothing.
     pub fn apply(&mut self, object: Object) {
-        self.dirty.status.insert(object.key());
+        let key = object.key();
+        if self.meta(&key).is_some_and(|known| object.meta().is_before(known)) {
+            return;
+        }
+        self.dirty.status.insert(key);
         match object {
             Object::Namespace(new) => {
                 let name = new.meta.name.clone();
@@ -29,6 +33,9 @@ impl World {
                 let owner = OwnerKey::new(OwnerKind::Node, new.meta.name.clone());
                 let old = self.nodes.insert(new.meta.name.clone(), Arc::new(new.clone()));
                 self.dirty.addresses.insert(owner.clone());
+                if old.as_ref().is_some_and(|old| old.meta.uid != new.meta.uid) {
+                    self.dirty.successors.insert(owner.clone());
+                }
                 if old.is_none_or(|old| old.internal != new.internal) {
                     self.dirty.rows.insert(owner);
                     self.mark_nodes_neighbours();
@@ -78,6 +85,9 @@ impl World {
         let old = old.insert(new.meta.name.clone(), Arc::new(new.clone()));
         // Marking addresses is cheap: who holds what it wants is neither changed nor rendered.
         self.dirty.addresses.insert(owner.clone());
+        if old.as_ref().is_some_and(|old| old.meta.uid != new.meta.uid) {
+            self.dirty.successors.insert(owner.clone());
+        }
         let port = |p: &Pod| {
             (
                 p.meta.uid.clone(),
@@ -135,6 +145,7 @@ impl World {
         }
         if let Some(owner) = owner_key(key) {
             self.dirty.addresses.insert(owner.clone());
+            self.dirty.successors.insert(owner.clone());
             self.dirty.rows.insert(owner);
         }
     }

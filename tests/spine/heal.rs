@@ -1,0 +1,62 @@
+//! What users do when they read what is told to them: they take away what cannot be.
+
+use kubeovn_core::{
+    contract::ipam::Grant,
+    index::objects::Kind,
+    rows::{OwnerKey, OwnerKind},
+};
+
+use crate::{sim::Sim, user::vpc};
+
+/// Removes what cannot be decided, so that nothing is merely held.
+pub(crate) fn heal(sim: &mut Sim) {
+    for _ in 0..4 {
+        let (subnets, pods, vpcs) = (refused_subnets(sim), broken_pods(sim), broken_vpcs(sim));
+        if subnets.is_empty() && pods.is_empty() && vpcs.is_empty() {
+            return;
+        }
+        vpcs.iter().for_each(|name| mend_vpc(sim, name));
+        pods.iter().for_each(|(namespace, name)| sim.delete(Kind::Pod, namespace, name));
+        subnets.iter().for_each(|name| sim.delete(Kind::Subnet, "", name));
+        sim.settle();
+    }
+}
+
+fn refused_subnets(sim: &Sim) -> Vec<String> {
+    let world = sim.spine.world();
+    let refused = world.subnets().filter(|s| world.plan(&s.meta.name).is_none());
+    refused.map(|s| s.meta.name.to_string()).collect()
+}
+
+fn broken_pods(sim: &Sim) -> Vec<(String, String)> {
+    let world = sim.spine.world();
+    let broken = world.pods().filter(|p| {
+        let owner = OwnerKey::pod(&p.meta.namespace, &p.meta.name);
+        let held_in = world.grants(&owner).iter().any(|g| world.plan(&g.subnet).is_none());
+        held_in || world.refusal(&owner).is_some() || sim.spine.verdict(&owner).is_some()
+    });
+    broken.map(|p| (p.meta.namespace.to_string(), p.meta.name.to_string())).collect()
+}
+
+fn broken_vpcs(sim: &Sim) -> Vec<String> {
+    let verdict = |name: &str| sim.spine.verdict(&OwnerKey::new(OwnerKind::Vpc, name));
+    let vpcs = sim.spine.world().vpcs().map(|v| v.meta.name.to_string());
+    vpcs.filter(|name| verdict(name).is_some()).collect()
+}
+
+fn mend_vpc(sim: &mut Sim, name: &str) {
+    sim.apply(vpc(name, &[]));
+    // One that is being deleted takes no correction: it goes when nothing is in it any more.
+    let world = sim.spine.world();
+    if !world.vpc(name).is_some_and(|v| v.meta.deleting) {
+        return;
+    }
+    let inside = |g: &Grant| *g.space == *name;
+    let pods: Vec<_> = (world.pods())
+        .map(|p| (p.meta.namespace.clone(), p.meta.name.clone()))
+        .filter(|(ns, pod)| world.grants(&OwnerKey::pod(ns, pod)).iter().any(inside))
+        .collect();
+    let subnets: Vec<_> = world.subnets_of(name).map(|s| s.meta.name.clone()).collect();
+    pods.iter().for_each(|(namespace, pod)| sim.delete(Kind::Pod, namespace, pod));
+    subnets.iter().for_each(|subnet| sim.delete(Kind::Subnet, "", subnet));
+}

@@ -1,0 +1,190 @@
+//! What users do, and what somebody does to the database behind our back.
+
+use kubeovn_core::{
+    annotations::nic,
+    index::objects::{
+        Kind, Meta, Namespace, Node, Object, Pod, PolicyRoute, Subnet, SubnetSpec, Vpc, VpcSpec,
+    },
+    rows::Replica as _,
+};
+use kubeovn_ovn::{
+    nb,
+    ovsdb::wire::{Atom, Condition, Datum, Function, Mutation, Mutator, Operation},
+};
+
+use crate::{database::Database, random::Rng, sim::Sim};
+
+const NAMESPACES: [&str; 4] = ["red", "blue", "green", "ul"];
+const NODES: [&str; 3] = ["n1", "n2", "n3"];
+const VPCS: [&str; 2] = ["va", "vb"];
+const SUBNETS: [&str; 5] = ["s1", "s2", "s3", "ul", "a-b"];
+const PODS: [&str; 5] = ["p0", "p1", "p2", "p3", "localnet"];
+const CIDRS: [&str; 8] = [
+    "10.1.0.0/28",
+    "10.1.0.0/27,fd01::/124",
+    "10.2.0.0/29",
+    "fd03::/125",
+    "10.1.0.8/29",
+    "10.4.0.0/24,fd04::/64",
+    "10.4.0.0/33",
+    "224.0.0.0/8",
+];
+
+const TINY: [&str; 3] = ["10.2.0.0/30", "10.1.0.0/29", "fd03::/126"];
+
+/// What kind of users there are in a run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Habits {
+    /// Subnets are tiny: addresses run out and go from hand to hand.
+    crowded: bool,
+    /// How many of a hundred pods ask for an address of their own.
+    wishes: usize,
+}
+
+impl Habits {
+    pub(crate) fn draw(rng: &mut Rng) -> Self {
+        Habits { crowded: rng.chance(40), wishes: rng.pick(&[5, 25, 70]) }
+    }
+}
+
+/// One thing that a user does.
+pub(crate) fn act(sim: &mut Sim, habits: Habits, rng: &mut Rng) {
+    match rng.below(21) {
+        0 => sim.apply(namespace(rng.pick(&NAMESPACES))),
+        1 => sim.delete(Kind::Namespace, "", rng.pick(&NAMESPACES)),
+        2 => {
+            let (i, moved) = (rng.below(NODES.len()), rng.chance(20));
+            sim.apply(node(NODES[i], &format!("172.18.{}.{}", u8::from(moved), i + 2)));
+        }
+        3 if rng.chance(30) => sim.delete(Kind::Node, "", rng.pick(&NODES)),
+        4 => {
+            let matches = rng.pick(&[
+                &[][..],
+                &["ip4.dst == 10.9.0.0/16"],
+                &["ip4.dst == 10.8.0.0/16", "outport != x"],
+            ]);
+            sim.apply(vpc(rng.pick(&VPCS), matches));
+        }
+        5 if rng.chance(40) => sim.delete(Kind::Vpc, "", rng.pick(&VPCS)),
+        6..=9 => some_subnet(sim, habits, rng),
+        10 => sim.delete(Kind::Subnet, "", rng.pick(&SUBNETS)),
+        11..=15 => some_pod(sim, habits, rng),
+        // Gone and back at once, under the same name.
+        16 => {
+            let (ns, name) = (rng.pick(&NAMESPACES), rng.pick(&PODS));
+            sim.delete(Kind::Pod, ns, name);
+            sim.apply(pod(ns, name, rng.pick(&NODES), &[]));
+        }
+        17 if rng.chance(50) => {
+            let (ns, name) = (rng.pick(&NAMESPACES), rng.pick(&PODS));
+            let Object::Pod(mut done) = pod(ns, name, rng.pick(&NODES), &[]) else { return };
+            done.finished = true;
+            sim.apply(Object::Pod(done));
+        }
+        _ => sim.delete(Kind::Pod, rng.pick(&NAMESPACES), rng.pick(&PODS)),
+    }
+}
+
+fn some_subnet(sim: &mut Sim, habits: Habits, rng: &mut Rng) {
+    let place = ["", "va", "vb", "nowhere"][rng.below(4)];
+    let (namespace, private) = (rng.pick(&NAMESPACES), rng.chance(30));
+    let cidr = rng.pick(if habits.crowded { &TINY[..] } else { &CIDRS[..] });
+    let exclude = rng.pick(&["", "10.1.0.2..10.1.0.5", "10.1.0.9", "nonsense"]);
+    sim.apply(subnet(rng.pick(&SUBNETS), place, cidr, |spec| {
+        spec.namespaces = vec![namespace.into()];
+        spec.private = private;
+        spec.allow_subnets = if private { vec!["10.2.0.0/29".into()] } else { Vec::new() };
+        spec.exclude_ips = if exclude.is_empty() { Vec::new() } else { vec![exclude.into()] };
+        spec.route_table = if private { "t1".into() } else { String::new() };
+    }));
+}
+
+fn some_pod(sim: &mut Sim, habits: Habits, rng: &mut Rng) {
+    let ip = rng.pick(&["10.1.0.3", "10.1.0.4,fd01::9", "10.2.0.2", "10.99.0.1", "10.1.0.1", "10.4.0.7"]);
+    let mut wishes = Vec::new();
+    if rng.chance(habits.wishes) {
+        wishes.push((nic::IP_ADDRESS.ovn(), ip));
+    }
+    if rng.chance(15) {
+        let mac = rng.pick(&["0a:00:00:00:00:01", "02:00:00:00:00:02", "bad"]);
+        wishes.push((nic::MAC_ADDRESS.ovn(), mac));
+    }
+    if rng.chance(20) {
+        wishes.push((nic::LOGICAL_SWITCH.ovn(), rng.pick(&SUBNETS)));
+    }
+    if rng.chance(10) {
+        wishes.push((nic::PORT_SECURITY.ovn(), "true"));
+    }
+    sim.apply(pod(rng.pick(&NAMESPACES), rng.pick(&PODS), rng.pick(&NODES), &wishes));
+}
+
+/// One thing that somebody does to the database.
+pub(crate) fn meddle(db: &mut Database, rng: &mut Rng) {
+    let mut ours = Vec::new();
+    db.replica.ours(&mut |row, _| ours.push(row.clone()));
+    if ours.is_empty() {
+        return;
+    }
+    let row = rng.one_of(&ours).clone();
+    let Some(uuid) = db.replica.uuid(&row) else { return };
+    let here =
+        vec![Condition { column: "_uuid".into(), function: Function::Equal, value: one(Atom::Uuid(uuid)) }];
+    let table = row.table.into();
+    let op = match (row.table, rng.below(3)) {
+        (nb::LOGICAL_SWITCH, 0) => Operation::Update {
+            table,
+            r#where: here,
+            row: [("ports".into(), Datum::set([]))].into_iter().collect(),
+        },
+        (nb::LOGICAL_SWITCH_PORT, 0) => {
+            let row = [("addresses".into(), one(Atom::String("unknown".into())))].into_iter().collect();
+            Operation::Update { table, r#where: here, row }
+        }
+        (nb::LOGICAL_ROUTER | nb::LOGICAL_SWITCH, 1) => Operation::Delete { table, r#where: here },
+        _ => {
+            let mark = (Atom::String("mine".into()), Atom::String("yes".into()));
+            let mutation = Mutation {
+                column: "external_ids".into(),
+                mutator: Mutator::Insert,
+                value: Datum::map([mark]),
+            };
+            Operation::Mutate { table, r#where: here, mutations: vec![mutation] }
+        }
+    };
+    db.transact(&[op]);
+}
+
+fn one(atom: Atom) -> Datum {
+    Datum::set([atom])
+}
+
+pub(crate) fn namespace(name: &str) -> Object {
+    Object::Namespace(Namespace { meta: Meta::named(name) })
+}
+
+pub(crate) fn node(name: &str, ip: &str) -> Object {
+    Object::Node(Node { meta: Meta::named(name), internal: ip.parse().unwrap() })
+}
+
+pub(crate) fn vpc(name: &str, drops: &[&str]) -> Object {
+    let policy = |text: &&str| PolicyRoute {
+        priority: 31_500,
+        r#match: (*text).into(),
+        action: "drop".into(),
+        ..PolicyRoute::default()
+    };
+    let spec = VpcSpec { policy_routes: drops.iter().map(policy).collect(), ..VpcSpec::default() };
+    Object::Vpc(Vpc { meta: Meta::named(name), spec, ..Vpc::default() })
+}
+
+pub(crate) fn subnet(name: &str, vpc: &str, cidr: &str, change: impl FnOnce(&mut SubnetSpec)) -> Object {
+    let mut spec = SubnetSpec { vpc: vpc.into(), cidr_block: cidr.into(), ..SubnetSpec::default() };
+    change(&mut spec);
+    Object::Subnet(Subnet { meta: Meta::named(name), spec, ..Subnet::default() })
+}
+
+pub(crate) fn pod(namespace: &str, name: &str, node: &str, annotations: &[(&str, &str)]) -> Object {
+    let annotations = annotations.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect();
+    let meta = Meta { namespace: namespace.into(), annotations, ..Meta::named(name) };
+    Object::Pod(Pod { meta, node: (!node.is_empty()).then(|| node.into()), ..Pod::default() })
+}
