@@ -35,7 +35,7 @@
 //! * `_version` is made of a row's contents: it is the same again when a row is what it was.
 //! * Each transaction is told by itself, never several in one.
 //! * Details of errors have other words; their kind (`error`) is the same. Values are checked as
-//!   [`Server`](super::Server) says: no enumerations, ranges, lengths.
+//!   [`Server`] says: no enumerations, ranges, lengths.
 //! * There is no `convert`. A canceled transaction is answered `canceled`, as RFC 7047 says; ovsdb-server 3.1 is
 //!   silent. All conditions of one table in one monitor must be the same.
 //! * No probes: on a unix socket a peer that is gone is noticed without. No TCP, no TLS, no roles.
