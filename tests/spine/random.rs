@@ -16,7 +16,7 @@ use std::{
     time::Instant,
 };
 
-use kubeovn_core::index::objects::Kind;
+use kubeovn_core::{index::objects::Kind, rows::Millis};
 
 use crate::{
     cluster::Luck,
@@ -39,6 +39,10 @@ impl Rng {
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
         usize::try_from((self.0 >> 16) % n as u64).unwrap()
+    }
+
+    fn time(&mut self, below: Millis) -> Millis {
+        self.below(usize::try_from(below).unwrap()) as Millis
     }
 
     pub(crate) fn chance(&mut self, percent: usize) -> bool {
@@ -133,13 +137,11 @@ impl Run {
                 sim.hear_database(pieces);
             }
             76..=84 => self.write(),
-            85..=88 => {
-                match rng.below(3) {
-                    0 => sim.db.read(),
-                    1 => sim.db.haunt(),
-                    _ => drop(sim.reconnect()),
-                };
-            }
+            85..=88 => match rng.below(3) {
+                0 => sim.db.read(),
+                1 => sim.db.haunt(),
+                _ => drop(sim.reconnect()),
+            },
             89..=94 if !self.faults.is_empty() => {
                 let fault = rng.pick(&self.faults);
                 self.fail(fault);
@@ -209,8 +211,8 @@ impl Run {
                     sim.run();
                 }
             }
-            Fault::Forward => sim.now += rng.below(2 * HOUR as usize) as u64,
-            Fault::Back => sim.now -= rng.below(HOUR as usize) as u64,
+            Fault::Forward => sim.now += rng.time(2 * HOUR),
+            Fault::Back => sim.now -= rng.time(HOUR),
             Fault::Refused | Fault::Writes => {}
         }
     }
