@@ -25,10 +25,7 @@ mod vpc;
 
 pub(crate) use adopt::recognise;
 use kubeovn_core::{
-    contract::{
-        ipam::Grant,
-        model::{Model, Recovered},
-    },
+    contract::model::{Model, Recovered},
     error::Problem,
     index::World,
     rows::{OwnerKey, OwnerKind, Render, Rendered, Replica},
@@ -174,15 +171,9 @@ fn presence(world: &World, owner: &OwnerKey) -> Presence {
     }
 }
 
-/// Without an address there is no port yet, and in a subnet that cannot be used it is open what it should be: one that is
-/// there already stays as it is.
+/// Without an address there is no port yet; one that is there already stays.
 fn granted(world: &World, owner: &OwnerKey, rank: u64) -> Presence {
-    let grants = world.grants(owner);
-    let usable = |grant: &Grant| world.subnet(&grant.subnet).is_none() || world.plan(&grant.subnet).is_some();
-    if grants.is_empty() || !grants.iter().all(usable) {
-        return Presence::Unclear(Vec::new());
-    }
-    Presence::There { rank }
+    if world.grants(owner).is_empty() { Presence::Unclear(Vec::new()) } else { Presence::There { rank } }
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use crate::{
     film::{Film, pair, row_of},
     fixture::{Age, cluster, northbound, row::Fate, row::Northbound},
     rig::Rig,
-    seen::{Rows, difference},
+    seen::{Rows, Seat, difference},
     server::wait_for,
     settled::cluster_of,
 };
@@ -197,7 +197,13 @@ pub(crate) fn less_than_fresh(fresh: &Rows, rows: &Rows) -> Vec<String> {
             }
         }
     }
-    let ours = rows.iter().filter(|(_, seat)| seat.owner.is_some());
+    // In a subnet that is refused a fresh start would wire nobody, but who has a port there keeps it.
+    let stranded = |seat: &Seat| {
+        let words = seat.columns.get("external_ids").into_iter().flatten();
+        let mut switches = words.filter_map(|word| word.strip_prefix("ls="));
+        switches.any(|switch| !fresh.contains_key(&format!("Logical_Switch/{switch}")))
+    };
+    let ours = rows.iter().filter(|(_, seat)| seat.owner.is_some() && !stranded(seat));
     wrong.extend(
         ours.filter(|(name, _)| !fresh.contains_key(*name)).map(|(name, _)| format!("{name} is too much")),
     );

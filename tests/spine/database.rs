@@ -10,7 +10,7 @@ use kubeovn_ovn::{
     ovsdb::{
         replica::Replica,
         txn::{self, Identity, Receipt},
-        wire::{Atom, Datum, OpResult, Operation, TableUpdates},
+        wire::{Atom, Datum, DbSchema, OpResult, Operation, TableUpdates},
     },
 };
 use uuid::Uuid;
@@ -80,7 +80,12 @@ pub(crate) struct Database {
 impl Database {
     /// An empty one, but for a row of somebody else's.
     pub(crate) fn new() -> Self {
-        Self::on(with_strangers())
+        Self::on(with_strangers(Server::of(&NORTHBOUND)))
+    }
+
+    /// The same of another schema.
+    pub(crate) fn of(schema: DbSchema) -> Self {
+        Self::on(with_strangers(Server::new(schema)))
     }
 
     /// A client that has just read the server.
@@ -223,7 +228,8 @@ impl Database {
     /// The database is replaced by its older self, or by nothing at all.
     pub(crate) fn replace(&mut self, backup: bool, late: Late) {
         self.lose(late);
-        self.server = self.backup.clone().filter(|_| backup).unwrap_or_else(with_strangers);
+        self.server =
+            self.backup.clone().filter(|_| backup).unwrap_or_else(|| with_strangers(Server::of(&NORTHBOUND)));
     }
 
     /// The process with the client dies; another reads the database and claims the fence before it looks.
@@ -234,8 +240,7 @@ impl Database {
 }
 
 /// A database in which somebody else has a switch.
-fn with_strangers() -> Server {
-    let mut server = Server::of(&NORTHBOUND);
+fn with_strangers(mut server: Server) -> Server {
     let row = [("name".into(), Datum::set([Atom::String("not-ours".into())]))].into_iter().collect();
     server.transact(&[Operation::Insert { table: nb::LOGICAL_SWITCH.into(), row, uuid: None, name: None }]);
     server

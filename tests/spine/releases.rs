@@ -1,7 +1,7 @@
 //! The same network on an in-memory Northbound of every OVN release: the same rows, and a restart writes nothing.
 
 use kubeovn_core::engine::Standing;
-use kubeovn_ovn::{memory::Server, ovsdb::wire::DbSchema};
+use kubeovn_ovn::ovsdb::wire::DbSchema;
 
 use crate::{
     cluster::Shop,
@@ -17,7 +17,7 @@ fn every_release_gets_the_same_rows_and_a_restart_writes_none() {
     let mut rows = Vec::new();
     for release in RELEASES {
         let schema = DbSchema::decode(&release.schema().to_string()).unwrap();
-        let mut sim = Sim::on(Shop::new(), Database::on(Server::new(schema)), 1_000);
+        let mut sim = Sim::on(Shop::new(), Database::of(schema), 1_000);
         tenants().into_iter().for_each(|object| sim.apply(object));
         sim.apply(routed(vpc("blue", &["blue"])));
         sim.settle();
