@@ -212,7 +212,7 @@ impl Run {
                 }
             }
             Fault::Forward => sim.now += rng.time(2 * HOUR),
-            Fault::Back => sim.now -= rng.time(HOUR),
+            Fault::Back => sim.now = sim.now.saturating_sub(rng.time(HOUR)),
             Fault::Refused | Fault::Writes => {}
         }
     }
