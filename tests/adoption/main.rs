@@ -23,7 +23,6 @@ mod fixture;
 #[allow(dead_code, reason = "shared with other tests, of which each needs a part")]
 #[path = "../support/rig.rs"]
 mod rig;
-#[allow(dead_code, reason = "shared with other tests, of which each needs a part")]
 #[path = "../../kubeovn-ovn/tests/support/seen.rs"]
 mod seen;
 #[path = "../../kubeovn-ovn/tests/support/server.rs"]

@@ -27,7 +27,6 @@ mod rig;
 #[path = "../../kubeovn-ovn/tests/conformance/schemas.rs"]
 mod schemas;
 #[path = "../../kubeovn-ovn/tests/support/seen.rs"]
-#[allow(dead_code, reason = "shared with the suite that runs on a cluster")]
 mod seen;
 #[path = "../../kubeovn-ovn/tests/support/server.rs"]
 mod server;

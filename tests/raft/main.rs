@@ -32,7 +32,6 @@ mod raft;
 #[allow(dead_code, reason = "shared with the suite that runs on one server")]
 mod rig;
 #[path = "../../kubeovn-ovn/tests/support/seen.rs"]
-#[allow(dead_code, reason = "shared with the suite that runs on one server")]
 mod seen;
 #[path = "../../kubeovn-ovn/tests/support/server.rs"]
 mod server;

@@ -16,7 +16,7 @@ use super::objects::{Labels, Name, Operator, Selector};
 /// Members by their labels, and selectors with whom they select. `S` names a selector, `M` a member.
 #[derive(Clone, Debug)]
 pub struct Selectors<S, M> {
-    selectors: HashMap<S, Entry<M>>,
+    entries: HashMap<S, Entry<M>>,
     members: HashMap<M, Member<S>>,
     /// Who carries a label, by key and value.
     carriers: HashMap<Name, BTreeMap<Name, BTreeSet<M>>>,
@@ -56,7 +56,7 @@ pub struct Moves<T> {
 impl<S, M> Default for Selectors<S, M> {
     fn default() -> Self {
         Selectors {
-            selectors: HashMap::new(),
+            entries: HashMap::new(),
             members: HashMap::new(),
             carriers: HashMap::new(),
             lookups: HashMap::new(),
@@ -67,7 +67,7 @@ impl<S, M> Default for Selectors<S, M> {
 impl<S: Clone + Ord + Hash, M: Clone + Ord + Hash> Selectors<S, M> {
     /// A selector is there, new or changed. Answers the members whose selection by it changed, in their order.
     pub fn set_selector(&mut self, id: &S, selector: &Selector) -> Moves<M> {
-        if self.selectors.get(id).is_some_and(|entry| entry.selector == *selector) {
+        if self.entries.get(id).is_some_and(|entry| entry.selector == *selector) {
             return Moves::default();
         }
         let before = self.take_out(id);
@@ -82,7 +82,7 @@ impl<S: Clone + Ord + Hash, M: Clone + Ord + Hash> Selectors<S, M> {
         for lookup in lookups(selector) {
             self.lookups.entry(lookup).or_default().insert(id.clone());
         }
-        self.selectors.insert(id.clone(), Entry { selector: selector.clone(), members: now });
+        self.entries.insert(id.clone(), Entry { selector: selector.clone(), members: now });
         moves
     }
 
@@ -104,7 +104,7 @@ impl<S: Clone + Ord + Hash, M: Clone + Ord + Hash> Selectors<S, M> {
         }
         let (was, before) = old.map(|old| (old.labels.clone(), old.selected_by.clone())).unwrap_or_default();
         let concerned: BTreeSet<S> = before.iter().cloned().chain(self.looked_up_by(labels)).collect();
-        let selects = |id: &S| self.selectors.get(id).is_some_and(|entry| entry.selector.matches(labels));
+        let selects = |id: &S| self.entries.get(id).is_some_and(|entry| entry.selector.matches(labels));
         let now: BTreeSet<S> = concerned.into_iter().filter(selects).collect();
         let moves = Moves::between(&before, &now);
         self.file(id, &was, labels);
@@ -124,7 +124,7 @@ impl<S: Clone + Ord + Hash, M: Clone + Ord + Hash> Selectors<S, M> {
 
     /// Whom a selector selects, in their order.
     pub fn members(&self, selector: &S) -> impl Iterator<Item = &M> {
-        self.selectors.get(selector).into_iter().flat_map(|entry| &entry.members)
+        self.entries.get(selector).into_iter().flat_map(|entry| &entry.members)
     }
 
     /// Which selectors select a member, in their order.
@@ -137,7 +137,7 @@ impl<S: Clone + Ord + Hash, M: Clone + Ord + Hash> Selectors<S, M> {
 
     /// Forgets a selector; answers whom it selected.
     fn take_out(&mut self, id: &S) -> BTreeSet<M> {
-        let Some(Entry { selector, members }) = self.selectors.remove(id) else { return BTreeSet::new() };
+        let Some(Entry { selector, members }) = self.entries.remove(id) else { return BTreeSet::new() };
         for lookup in lookups(&selector) {
             if let Some(ids) = self.lookups.get_mut(&lookup) {
                 ids.remove(id);
@@ -201,10 +201,10 @@ impl<S: Clone + Ord + Hash, M: Clone + Ord + Hash> Selectors<S, M> {
     /// Enters into the selections what a member's labels changed.
     fn enter(&mut self, id: &M, moves: &Moves<S>) {
         for selector in &moves.left {
-            self.selectors.entry(selector.clone()).and_modify(|entry| _ = entry.members.remove(id));
+            self.entries.entry(selector.clone()).and_modify(|entry| _ = entry.members.remove(id));
         }
         for selector in &moves.joined {
-            self.selectors.entry(selector.clone()).and_modify(|entry| _ = entry.members.insert(id.clone()));
+            self.entries.entry(selector.clone()).and_modify(|entry| _ = entry.members.insert(id.clone()));
         }
     }
 }

@@ -85,7 +85,7 @@ fn delete(acts: &mut BTreeMap<RowKey, Act>, row: &RowKey, have: &Replica) {
 fn random_delta(random: &mut Random, table: &str, have: &Replica) -> Delta {
     let mut delta = Delta::default();
     let value = (random.below(3) > 0).then(|| format!("v{}", random.below(3)).into());
-    delta.pairs.insert("external_ids", BTreeMap::from([("subnet".into(), value)]));
+    delta.pairs.insert("external_ids", BTreeMap::from([("subnet", value)]));
     let elem = match table {
         ADDRESS_SET => {
             Some(("addresses", Elem::Item(Atom::Str(format!("10.0.0.{}", random.below(4)).into()))))

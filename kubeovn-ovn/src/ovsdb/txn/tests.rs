@@ -84,9 +84,7 @@ fn a_change_is_one_update_and_one_mutate() {
     let mut delta = Delta::default();
     delta.values.insert("addresses", Value::strs(["b", "a"]));
     delta.values.insert("type", Value::EMPTY);
-    delta
-        .pairs
-        .insert("external_ids", BTreeMap::from([("ls".into(), Some("wan".into())), ("uid".into(), None)]));
+    delta.pairs.insert("external_ids", BTreeMap::from([("ls", Some("wan".into())), ("uid", None)]));
     let row = json!([["_uuid", "==", ["uuid", id(2)]]]);
     assert_eq!(
         json_of(&txn(vec![(port("old"), Act::Change(delta))]), Identity::Given(SPACE)),
@@ -119,7 +117,7 @@ fn a_changed_row_is_not_left_with_weak_references_to_what_is_deleted() {
     let group = json!(["m", {"Port_Group": {id(3): {"insert": {"name": "g", "ports": ["uuid", id(2)]}}}}]);
     replica.apply(&Notification::decode("update2", &group.to_string()).unwrap().unwrap().updates).unwrap();
     let mut delta = Delta::default();
-    delta.pairs.insert("external_ids", BTreeMap::from([("np".into(), None)]));
+    delta.pairs.insert("external_ids", BTreeMap::from([("np", None)]));
     let ops = vec![(port("old"), Act::Delete), (RowKey::named("Port_Group", "g"), Act::Change(delta))];
     let ops = encode(&txn(ops), &replica, Identity::Given(SPACE)).unwrap().ops;
     let mutations = &serde_json::to_value(ops).unwrap()[1]["mutations"];
@@ -179,7 +177,7 @@ fn a_value_that_a_missing_column_has_anyway_is_left_out() {
         let insert = (RowKey::new(ACL, "new"), Act::Insert(spec, BTreeMap::new()));
         let values = BTreeMap::from([("tier", value), ("priority", Value::int(6))]);
         let mut pairs = BTreeMap::new();
-        pairs.insert("options", BTreeMap::from([("apply-after-lb".into(), None)]));
+        pairs.insert("options", BTreeMap::from([("apply-after-lb", None)]));
         let change = (rule.clone(), Act::Change(Delta { values, pairs, ..Delta::default() }));
         let ops = encode(&txn(vec![insert, change]), &replica, Identity::Given(SPACE)).unwrap().ops;
         let text = serde_json::to_string(&ops).unwrap();
