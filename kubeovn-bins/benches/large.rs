@@ -81,8 +81,9 @@ fn main() {
             .args(std::env::args().skip(1))
             .env(STAGE, stage)
             .env(SOCKET, server.socket())
-            .status();
-        assert!(status.unwrap().success());
+            .status()
+            .unwrap();
+        assert!(status.success(), "{stage}: {status}");
     }
 }
 
@@ -119,8 +120,7 @@ fn run(stage: &str, size: Size, socket: &Path) {
     let rendered = Arc::new(AtomicUsize::new(0));
     let cluster = Arc::new(Drawn::new(size.clone(), Some(&given), rendered.clone()));
     let counts = Arc::new(Counts::default());
-    let database =
-        Box::new(CountedDatabase::connecting(&format!("unix:{}", near.display()), counts.clone()));
+    let database = Box::new(CountedDatabase::connecting(&format!("unix:{}", near.display()), counts.clone()));
     let looking = Box::new(Looking { rendered });
     let spine = Spine::new(Settings::default(), Box::new(Ledger::new()), looking, &NORTHBOUND);
     let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();

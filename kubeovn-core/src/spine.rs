@@ -27,6 +27,7 @@ use crate::{
     decide::publish::{self, Seat},
     engine::{RowEngine, Standing, Verdict},
     error::Problem,
+    hash::FixedMap,
     index::{
         Dirty, Settings, World, object_key,
         objects::{Kind, Name, Object, ObjectKey},
@@ -89,7 +90,7 @@ pub struct Spine {
     /// Owners that wait for somebody else's release, in the order in which they came.
     parked: parked::Parked,
     /// What was last asked of the cluster and has not been seen yet, by object.
-    sent: BTreeMap<ObjectKey, Vec<Write>>,
+    sent: FixedMap<ObjectKey, Vec<Write>>,
     rewrite: BTreeMap<ObjectKey, Millis>,
     noted: BTreeMap<ObjectKey, Vec<Problem>>,
     audit_due: bool,
@@ -115,7 +116,7 @@ impl Spine {
             defined: BTreeSet::new(),
             closing: BTreeSet::new(),
             parked: parked::Parked::default(),
-            sent: BTreeMap::new(),
+            sent: FixedMap::default(),
             rewrite: BTreeMap::new(),
             noted: BTreeMap::new(),
             audit_due: false,
@@ -287,7 +288,9 @@ impl Spine {
     /// Compares with what objects say, and asks for what they lack. What was asked already and has not come back yet
     /// is not asked again.
     fn tell(&mut self, out: &mut Vec<Effect>) {
-        for key in std::mem::take(&mut self.world.dirty.status) {
+        let mut keys: Vec<ObjectKey> = std::mem::take(&mut self.world.dirty.status).into_iter().collect();
+        keys.sort_unstable();
+        for key in keys {
             // Comes again when it is known where its rows stand: half a truth would only be taken back.
             if owner_key(&key).is_some_and(|owner| self.engine.pending(&owner)) {
                 continue;

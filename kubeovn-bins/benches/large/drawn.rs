@@ -52,10 +52,8 @@ impl Drawn {
         let places = MemoryCluster::new();
         size.places().into_iter().for_each(|object| _ = places.apply(object).unwrap());
         let given = given.filter(|path| path.exists()).map(|path| fs::read(path).unwrap());
-        let given = given.map_or_else(
-            || vec![Given::default(); size.pods],
-            |bytes| bytes.as_chunks::<10>().0.to_vec(),
-        );
+        let given = given
+            .map_or_else(|| vec![Given::default(); size.pods], |bytes| bytes.as_chunks::<10>().0.to_vec());
         let (events, fed) = unbounded_channel();
         Drawn {
             size,
@@ -80,7 +78,7 @@ impl Drawn {
         self.told.load(Ordering::SeqCst)
     }
 
-    /// How many writes were asked of it.
+    /// How many writes about pods were asked of it.
     pub(crate) fn writes(&self) -> usize {
         self.writes.load(Ordering::SeqCst)
     }
@@ -139,8 +137,8 @@ impl Cluster for Drawn {
     }
 
     async fn write(&self, write: Write) -> Result<Name, ClusterError> {
-        self.writes.fetch_add(1, Ordering::SeqCst);
         let number = Self::number(&write.key().name);
+        self.writes.fetch_add(usize::from(number.is_some()), Ordering::SeqCst);
         match (write, number) {
             (Write::Create(Object::Ip(mut ip)), Some(number)) => {
                 ip.meta.uid = uid(1, number);

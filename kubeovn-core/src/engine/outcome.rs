@@ -31,8 +31,7 @@ impl RowEngine {
             self.unknown(flight);
         }
         self.unsure = false;
-        let mut lost = true;
-        have.ours(&mut |_, _| lost = false);
+        let lost = !have.any_ours();
         // Every moment in which it is half of what it should be is an outage: what is whole at once is short.
         self.whole = lost && self.holdings.owners().next().is_some();
         self.sweep_due = true;

@@ -13,18 +13,26 @@
 mod apply;
 mod cell;
 mod identity;
+mod pairs;
 #[cfg(test)]
 mod tests;
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
 
-use kubeovn_core::rows::{Atom, ColumnKind, EachPair, Elem, OwnerKey, RowKey, Schema, Table, VENDOR, Value};
+use kubeovn_core::{
+    hash::FixedMap,
+    rows::{Atom, ColumnKind, EachPair, Elem, OwnerKey, RowKey, Schema, Table, VENDOR, Value},
+    sorted::SortedMap,
+};
 use uuid::Uuid;
 
-use self::cell::{Cell, Shape};
+use self::{
+    cell::{Cell, Shape},
+    pairs::Lists,
+};
 use super::wire::{DbSchema, TableUpdates};
 
 /// See the [module](self).
@@ -57,8 +65,9 @@ struct TableRows {
     shapes: Vec<Option<Shape>>,
     /// Keys of maps that many rows have, to be held once. Sorted.
     words: Vec<Arc<str>>,
-    rows: HashMap<Uuid, Row>,
-    ids: HashMap<Arc<str>, Uuid>,
+    lists: Lists,
+    rows: FixedMap<Uuid, Row>,
+    ids: FixedMap<Arc<str>, Uuid>,
     /// Rows whose id another row has already.
     twins: BTreeSet<(Arc<str>, Uuid)>,
 }
@@ -70,9 +79,11 @@ struct Row {
     id: Option<Arc<str>>,
     ours: bool,
     owner: Option<OwnerKey>,
-    /// As the columns of the table.
-    cells: Box<[Cell]>,
+    cells: Cells,
 }
+
+/// What a row sets, by the number of the column: most columns of most rows hold what they hold by default.
+type Cells = SortedMap<u8, Cell>;
 
 impl Replica {
     /// An empty replica of the part of a database that `schema` names and `server` has.
@@ -108,9 +119,9 @@ impl Replica {
     ///
     /// # Errors
     /// [`Diverged`] when `all` is no whole database but a difference.
-    pub fn replace(&mut self, all: &TableUpdates) -> Result<(), Diverged> {
+    pub fn replace(&mut self, all: TableUpdates) -> Result<(), Diverged> {
         let mut fresh = self.clone_empty();
-        fresh.apply(all)?;
+        fresh.fill(all)?;
         *self = fresh;
         Ok(())
     }
@@ -143,7 +154,7 @@ impl Replica {
     /// What a column holds in a row that does not set it; `None` when the server has no such column.
     pub fn default_of(&self, table: &str, column: &str) -> Option<&Value> {
         let table = self.table(table)?;
-        table.shapes.get(table.column(column)?)?.as_ref().map(|shape| &shape.default)
+        table.default_of(table.column(column)?)
     }
 
     /// A declared key of a map column, as it is held already: there are many of each.
@@ -155,13 +166,14 @@ impl Replica {
 
     fn clone_empty(&self) -> Self {
         let empty = |t: &TableRows| TableRows {
-            rows: HashMap::new(),
-            ids: HashMap::new(),
+            rows: FixedMap::default(),
+            ids: FixedMap::default(),
             twins: BTreeSet::new(),
             table: t.table,
             single: t.single,
             shapes: t.shapes.clone(),
             words: t.words.clone(),
+            lists: t.lists.clone(),
         };
         Replica {
             schema: self.schema,
@@ -174,10 +186,15 @@ impl Replica {
         self.tables.iter().find(|t| t.table.name == name)
     }
 
-    fn cell(&self, row: &RowKey, column: &str) -> Option<&Cell> {
+    fn row(&self, row: &RowKey) -> Option<(&TableRows, &Row)> {
         let table = self.table(row.table)?;
-        let row = table.rows.get(table.ids.get(&row.id)?)?;
-        row.cells.get(table.column(column)?)
+        Some((table, table.rows.get(table.ids.get(&row.id)?)?))
+    }
+
+    /// What the row sets in a column.
+    fn cell(&self, row: &RowKey, column: &str) -> Option<&Cell> {
+        let (table, row) = self.row(row)?;
+        row.cells.get(&table.column(column)?)
     }
 
     /// The row as an element of a reference column to `table`.
@@ -204,14 +221,30 @@ impl TableRows {
             single: there.is_some_and(|t| t.max_rows == Some(1)),
             shapes: table.columns.iter().map(|c| shape(c.name)).collect(),
             words,
-            rows: HashMap::new(),
-            ids: HashMap::new(),
+            lists: Lists::default(),
+            rows: FixedMap::default(),
+            ids: FixedMap::default(),
             twins: BTreeSet::new(),
         }
     }
 
-    fn column(&self, name: &str) -> Option<usize> {
-        self.table.columns.iter().position(|c| c.name == name)
+    /// The number of a column. Tables have few.
+    fn column(&self, name: &str) -> Option<u8> {
+        self.table.columns.iter().position(|c| c.name == name).and_then(|at| u8::try_from(at).ok())
+    }
+
+    /// The value of a plain column.
+    fn value<'a>(&'a self, row: &'a Row, column: u8) -> &'a Value {
+        match row.cells.get(&column) {
+            Some(Cell::Plain(value)) => value,
+            Some(_) => &EMPTY,
+            None => self.default_of(column).unwrap_or(&EMPTY),
+        }
+    }
+
+    /// What a column holds in a row that does not set it; `None` when the server has no such column.
+    fn default_of(&self, column: u8) -> Option<&Value> {
+        self.shapes.get(usize::from(column))?.as_ref().map(|shape| &shape.default)
     }
 }
 
@@ -223,10 +256,8 @@ impl kubeovn_core::rows::Replica for Replica {
     }
 
     fn value(&self, row: &RowKey, column: &str) -> Option<&Value> {
-        self.cell(row, column).map(|cell| match cell {
-            Cell::Plain(value) => value,
-            _ => &EMPTY,
-        })
+        let (table, row) = self.row(row)?;
+        Some(table.value(row, table.column(column)?))
     }
 
     fn pair(&self, row: &RowKey, column: &str, key: &str) -> Option<&Arc<str>> {
@@ -274,6 +305,10 @@ impl kubeovn_core::rows::Replica for Replica {
                 f(key, column.name);
             }
         }
+    }
+
+    fn any_ours(&self) -> bool {
+        self.tables.iter().flat_map(|t| t.rows.values()).any(|row| row.ours && row.key.is_some())
     }
 
     fn ours(&self, f: &mut dyn FnMut(&RowKey, Option<&OwnerKey>)) {

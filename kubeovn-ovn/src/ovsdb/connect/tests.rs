@@ -3,7 +3,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::ovsdb::wire::Notification;
+use crate::ovsdb::wire::{Notification, Words};
 
 const ROW: &str = "36bef046-7da7-43a5-905a-c1789921606c";
 const CLUSTER: &str = "00000000-0000-0000-0000-00000000000a";
@@ -16,7 +16,7 @@ fn connector(endpoints: &str) -> Connector {
 
 fn apply(server: &mut ServerWatch, update: &Value) {
     let params = json!(["_Server", {"Database": {ROW: update}}]).to_string();
-    server.apply(&Notification::decode("update2", &params).unwrap().unwrap().updates);
+    server.apply(&Notification::decode("update2", &params, &mut Words::new()).unwrap().unwrap().updates);
 }
 
 fn member(leader: bool, cluster: &str, index: i64) -> ServerWatch {

@@ -10,7 +10,7 @@ use tokio::{
 
 use super::{CloseReason, Expected, Pending, SessionConfig, SessionEvent};
 use crate::ovsdb::wire::{
-    Message, MonitorReply, Notification, ServerError, codec::Splitter, encode_reply, encode_request,
+    Message, MonitorReply, Notification, ServerError, Words, codec::Splitter, encode_reply, encode_request,
 };
 
 /// How much is read at once.
@@ -25,6 +25,7 @@ const PROBE_ID: u64 = 1 << 62;
 pub(super) struct Reader<R> {
     stream: R,
     splitter: Splitter,
+    words: Words,
     out: mpsc::UnboundedSender<Vec<u8>>,
     pending: Arc<Pending>,
     events: mpsc::Sender<SessionEvent>,
@@ -40,7 +41,7 @@ impl<R: AsyncRead + Unpin> Reader<R> {
         config: &SessionConfig,
     ) -> Self {
         let splitter = Splitter::new(config.max_message);
-        Self { stream, splitter, out, pending, events, probe: config.probe }
+        Self { stream, splitter, words: Words::new(), out, pending, events, probe: config.probe }
     }
 
     /// Reads until the connection is over, and tells why as the last event.
@@ -97,11 +98,15 @@ impl<R: AsyncRead + Unpin> Reader<R> {
         while let Some(frame) = self.splitter.next_frame().map_err(CloseReason::Framing)? {
             let pending = self.pending.clone();
             let decoded = if frame.len() > LONG {
-                tokio::task::spawn_blocking(move || decode(&frame, &pending))
-                    .await
-                    .map_err(|error| CloseReason::Failed { error: error.to_string() })?
+                let mut words = std::mem::take(&mut self.words);
+                let (decoded, words) =
+                    tokio::task::spawn_blocking(move || (decode(&frame, &pending, &mut words), words))
+                        .await
+                        .map_err(|error| CloseReason::Failed { error: error.to_string() })?;
+                self.words = words;
+                decoded
             } else {
-                decode(&frame, &pending)
+                decode(&frame, &pending, &mut self.words)
             };
             match decoded? {
                 Decoded::Event(event) => {
@@ -130,7 +135,7 @@ enum Decoded {
 }
 
 /// What a frame means. Replies to calls are handed over here; they need no order.
-fn decode(frame: &[u8], pending: &Pending) -> Result<Decoded, CloseReason> {
+fn decode(frame: &[u8], pending: &Pending, words: &mut Words) -> Result<Decoded, CloseReason> {
     let broken = |error: serde_json::Error| CloseReason::Decoding {
         error: error.to_string(),
         begin: String::from_utf8_lossy(frame).chars().take(120).collect(),
@@ -144,7 +149,7 @@ fn decode(frame: &[u8], pending: &Pending) -> Result<Decoded, CloseReason> {
         Message::Notification { method: "monitor_canceled", params } => {
             Err(CloseReason::Canceled { params: params.get().to_owned() })
         }
-        Message::Notification { method, params } => Ok(Notification::decode(method, params.get())
+        Message::Notification { method, params } => Ok(Notification::decode(method, params.get(), words)
             .map_err(broken)?
             .map_or(Decoded::Nothing, |update| Decoded::Event(SessionEvent::Update(update)))),
         Message::Reply { id, result, error } => {
@@ -169,7 +174,7 @@ fn decode(frame: &[u8], pending: &Pending) -> Result<Decoded, CloseReason> {
                 Expected::Monitor { monitor, since } => {
                     let reply = match error {
                         Some(error) => Err(error),
-                        None => Ok(MonitorReply::decode(result.get(), since).map_err(broken)?),
+                        None => Ok(MonitorReply::decode(result.get(), since, words).map_err(broken)?),
                     };
                     SessionEvent::Monitored { monitor, reply }
                 }

@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 use super::*;
 use crate::{
     nb::{self, ACL, LOGICAL_SWITCH as LS, LOGICAL_SWITCH_PORT as LSP, NORTHBOUND},
-    ovsdb::wire::{Notification, OpResult, ServerError},
+    ovsdb::wire::{Notification, OpResult, ServerError, Words},
 };
 
 const SPACE: Uuid = Uuid::from_u128(42);
@@ -18,8 +18,9 @@ fn replica() -> Replica {
         "Logical_Switch": {id(1): {"insert": {"name": "lan", "ports": ["uuid", id(2)]}}},
         "Logical_Switch_Port": {id(2): {"insert": {"name": "old.default", "external_ids": mark}}},
     }]);
-    let updates = Notification::decode("update2", &rows.to_string()).unwrap().unwrap().updates;
-    replica.apply(&updates).unwrap();
+    let updates =
+        Notification::decode("update2", &rows.to_string(), &mut Words::new()).unwrap().unwrap().updates;
+    replica.apply(updates).unwrap();
     replica
 }
 
@@ -117,7 +118,11 @@ fn what_is_gone_need_not_be_detached() {
 fn a_changed_row_is_not_left_with_weak_references_to_what_is_deleted() {
     let mut replica = replica();
     let group = json!(["m", {"Port_Group": {id(3): {"insert": {"name": "g", "ports": ["uuid", id(2)]}}}}]);
-    replica.apply(&Notification::decode("update2", &group.to_string()).unwrap().unwrap().updates).unwrap();
+    replica
+        .apply(
+            Notification::decode("update2", &group.to_string(), &mut Words::new()).unwrap().unwrap().updates,
+        )
+        .unwrap();
     let mut delta = Delta::default();
     delta.pairs.insert("external_ids", BTreeMap::from([("np".into(), None)]));
     let ops = vec![(port("old"), Act::Delete), (RowKey::named("Port_Group", "g"), Act::Change(delta))];
