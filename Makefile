@@ -1,5 +1,5 @@
 # Everything runs as root on Debian 12; `setup` installs what is missing. Rust must be there.
-.PHONY: demo test unit checks lint setup bench clean
+.PHONY: demo test unit checks soak lint setup bench clean
 
 demo: setup
 	cargo build --package kubeovn-bins --bins
@@ -14,6 +14,10 @@ test: setup
 # What cargo does not check by itself: features apart, sizes, sources that belong to nothing.
 checks:
 	.ci/checks
+
+# What takes longer and is measured rather than tested, at full size.
+soak: setup
+	WIPE_PODS=10000 cargo test --release --package kubeovn-bins --test wipe -- --nocapture
 
 lint:
 	cargo fmt --all --check

@@ -55,7 +55,9 @@ fn the_page_of_errors_has_every_code_and_no_other() {
 #[test]
 fn every_link_leads_to_a_file() {
     let mut pages = files(&Path::new(ROOT).join("docs"), "md");
-    pages.extend(["README.md", "CONTRIBUTING.md", "CHANGELOG.md"].map(|name| Path::new(ROOT).join(name)));
+    let others =
+        ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "kubeovn-ipam/README.md", "kubeovn-ovn/README.md"];
+    pages.extend(others.map(|name| Path::new(ROOT).join(name)));
     let mut dead = Vec::new();
     for page in pages {
         let text = fs::read_to_string(&page).unwrap();
@@ -67,4 +69,23 @@ fn every_link_leads_to_a_file() {
         }
     }
     assert!(dead.is_empty(), "links to nothing: {dead:#?}");
+}
+
+#[test]
+fn every_test_that_a_page_names_is_there() {
+    let source = files(&Path::new(ROOT).join("kubeovn-ovn"), "rs");
+    let sources: String = source.iter().map(|path| fs::read_to_string(path).unwrap()).collect();
+    let page = fs::read_to_string(Path::new(ROOT).join("docs/ovsdb.md")).unwrap();
+    // names of tests are sentences
+    let is_test = |word: &&str| {
+        word.matches('_').count() > 3 && !word.contains(|c: char| c != '_' && !c.is_alphanumeric())
+    };
+    let named: BTreeSet<&str> = page.split('`').filter(is_test).collect();
+    let missing: Vec<_> = named.iter().filter(|name| !sources.contains(&format!("fn {name}("))).collect();
+    assert!(missing.is_empty(), "tests that docs/ovsdb.md names and nobody wrote: {missing:?}");
+    let rows: Vec<_> =
+        page.lines().filter(|line| line.starts_with("| ") && !line.contains("shown by |")).collect();
+    let unproven: Vec<_> = rows.iter().filter(|row| !named.iter().any(|name| row.contains(name))).collect();
+    assert!(unproven.is_empty(), "guarantees without a test: {unproven:#?}");
+    assert!(named.len() > 30, "the search for names finds next to nothing: {named:?}");
 }

@@ -13,8 +13,12 @@
     reason = "a bench prints, stops at the first surprise, and computes with rounded numbers"
 )]
 
+#[path = "northbound/cluster.rs"]
+mod cluster;
 #[path = "northbound/counted.rs"]
 mod counted;
+#[path = "northbound/groups.rs"]
+mod groups;
 #[path = "northbound/one_by_one.rs"]
 mod one_by_one;
 #[path = "northbound/planning.rs"]
@@ -53,25 +57,28 @@ fn main() {
     let server = Server::standalone(&directory, &[]);
 
     let cluster = Arc::new(CountedCluster::new(size.objects()));
-    let first = run(&server, &cluster, |counts| counts.committed_ports() >= size.ports());
+    let first = run(&server.endpoint(), &cluster, |counts| counts.committed_ports() >= size.ports());
     row("objects to committed rows", size.pods, &first);
-    let told = run(&server, &cluster, |_| cluster.told() >= size.pods);
+    cluster::resync(&server);
+    let told = run(&server.endpoint(), &cluster, |_| cluster.told() >= size.pods);
     row("started again, to the last pod told", size.pods, &told);
     println!("{:<44}{:>10}", "  peak memory (VmHWM)", peak());
 
     cluster.apply(size::pod(LAST.0, LAST.1, 0));
-    let again = run(&server, &cluster, |counts| counts.committed_ports() >= 1);
+    let again = run(&server.endpoint(), &cluster, |counts| counts.committed_ports() >= 1);
     // the one transaction is that of the pod which shows that everything has been looked at
     row("again, nothing changed but one pod", size.pods, &again);
 
     let manifests = Arc::new(CountedCluster::new(size.objects()));
-    let recovered = run(&server, &manifests, |_| manifests.told() >= size.pods);
+    let recovered = run(&server.endpoint(), &manifests, |_| manifests.told() >= size.pods);
     row("again, from manifests alone, to all told", size.pods, &recovered);
     println!("{:<44}{:>10}\n", "  peak memory (VmHWM)", peak());
 
+    cluster::report(&size);
     planning::report(&size);
+    groups::report();
     let serial = one_by_one::run(size.sample());
-    row("one transaction per pod, one after another", size.sample(), &serial);
+    row("one transaction per pod, an echo per look", size.sample(), &serial);
     let ratio =
         (size.pods as f64 / first.took.as_secs_f64()) / (size.sample() as f64 / serial.took.as_secs_f64());
     println!("{:<44}{ratio:>9.1}x", "  the first row is faster by");
@@ -96,10 +103,10 @@ fn row(what: &str, pods: usize, Stage { took, awaited, transactions }: &Stage) {
 }
 
 /// Runs a controller until it is done.
-fn run(server: &Server, cluster: &Arc<CountedCluster>, done: impl Fn(&Counts) -> bool) -> Stage {
+fn run(endpoints: &str, cluster: &Arc<CountedCluster>, done: impl Fn(&Counts) -> bool) -> Stage {
     let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let counts = Arc::new(Counts::default());
-    let database = Box::new(CountedDatabase::connecting(&server.endpoint(), counts.clone()));
+    let database = Box::new(CountedDatabase::connecting(endpoints, counts.clone()));
     let start = Instant::now();
     let controller = runtime.spawn(controller::run(Settings::default(), cluster.clone(), database, None));
     while !done(&counts) {

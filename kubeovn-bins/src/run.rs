@@ -1,4 +1,5 @@
 //! Long-running roles, each a future that ends when it is dropped: the binaries only build their parts.
 
 pub mod controller;
+mod pause;
 pub mod plan;

@@ -73,6 +73,8 @@ pub struct RowEngine {
     dirty: BTreeSet<OwnerKey>,
     /// Halves of a refused batch: planned one by one, before anything else.
     groups: Vec<BTreeSet<OwnerKey>>,
+    /// Rings that were planned together since anybody left anything.
+    tried: BTreeSet<BTreeSet<OwnerKey>>,
     undecided: BTreeSet<OwnerKey>,
     /// Owners of rows that a sweep left alone, because it was open what they want. When that is decided their rows
     /// are not found by what they hold: another sweep is due.
@@ -129,6 +131,7 @@ impl RowEngine {
             holdings: Holdings::default(),
             dirty: BTreeSet::new(),
             groups: Vec::new(),
+            tried: BTreeSet::new(),
             undecided: BTreeSet::new(),
             spared: BTreeSet::new(),
             sweep_due: false,
@@ -154,9 +157,8 @@ impl RowEngine {
         self
     }
 
-    /// Rows that are found at start with the owner's mark, before the owner has been rendered, and what of them is
-    /// exclusive. The owner counts as their holder until it is decided what it wants: nobody takes a row, nobody
-    /// else's row gets what it has. The owner should be marked, too.
+    /// Rows that are found with the owner's mark when the database has been read, and what of them is exclusive. The
+    /// owner counts as their holder, too, until it is planned: nobody takes a row, nobody else's row gets what it has.
     pub fn found(
         &mut self,
         owner: &OwnerKey,
@@ -174,7 +176,13 @@ impl RowEngine {
         }
         let exclusive = exclusive.into_iter().map(RowKey::exclusive).collect();
         let holding = Holding { rows, gives: gives.into_iter().collect(), exclusive, ..Holding::default() };
+        // What it held already, the database may have forgotten.
+        let holding = match self.holdings.get(owner) {
+            Some(held) => held.union(&holding),
+            None => holding,
+        };
         self.holdings.replace(owner, Some(Arc::new(holding)));
+        self.dirty.insert(owner.clone());
     }
 
     /// The owner's facts changed: it will be rendered and compared again, at once also if the database had refused it.

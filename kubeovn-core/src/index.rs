@@ -3,6 +3,7 @@
 mod dirty;
 mod intern;
 pub mod objects;
+pub mod selectors;
 mod settings;
 mod world;
 

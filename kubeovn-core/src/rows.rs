@@ -11,7 +11,7 @@ mod value;
 
 pub use adopt::{Adoption, Stranger};
 pub use key::{OwnerKey, OwnerKind, RowKey};
-pub use schema::{Column, ColumnKind, Schema, Table, adopt_nothing};
+pub use schema::{Column, ColumnKind, Schema, Table};
 pub use value::{Atom, Elem, Value};
 
 use std::{

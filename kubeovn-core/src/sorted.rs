@@ -192,6 +192,16 @@ impl<K: Ord, V> SortedMap<K, V> {
         &mut self.0[at].1
     }
 
+    /// Keeps only those that are wanted.
+    pub fn retain(&mut self, mut wanted: impl FnMut(&K, &mut V) -> bool) {
+        self.0.retain_mut(|(key, value)| wanted(key, value));
+    }
+
+    /// The first key and its value.
+    pub fn first_key_value(&self) -> Option<(&K, &V)> {
+        self.0.first().map(|(key, value)| (key, value))
+    }
+
     /// Keys and values, by key.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&K, &V)> + ExactSizeIterator {
         self.0.iter().map(|(key, value)| (key, value))

@@ -33,11 +33,13 @@ use crate::{
         objects::{Kind, Name, Object, ObjectKey},
         owner_key,
     },
-    rows::{Millis, Outcome, OwnerKey, Replica, RowChange, Schema, Txn},
+    rows::{Change, Millis, Outcome, OwnerKey, Replica, RowChange, Schema, Txn},
 };
 
 /// How often everything is compared although nothing seems to have changed.
 pub const AUDIT_EVERY: Millis = 300_000;
+/// Who deletes more than this many rows at once may have deleted all of them.
+const MANY: usize = 100;
 /// Pause before a write that the cluster did not take is tried again.
 const REWRITE_AFTER: Millis = 1_000;
 
@@ -156,6 +158,11 @@ impl Spine {
             && self.sent.is_empty()
     }
 
+    /// The rows are as they should be, as far as they can be: nothing of them to plan, nothing on its way.
+    pub fn written(&self) -> bool {
+        self.open && self.engine.idle() && !self.engine.sweep_due() && self.world.dirty.rows.is_empty()
+    }
+
     /// All that is ours has vanished from the database, and is being made anew in one transaction: whoever acts on what
     /// the database holds should wait until it is through.
     pub fn rebuilding(&self) -> bool {
@@ -194,6 +201,10 @@ impl Spine {
                     self.engine.changed(change, have);
                     self.world.dirty.status.extend(change.owner.as_ref().and_then(object_key));
                 }
+                let mut deleted = changes.iter().filter(|change| change.what == Change::Deleted);
+                if deleted.nth(MANY).is_some() {
+                    self.engine.look_for_loss(have);
+                }
             }
             Input::Committed { id, outcome } => {
                 self.engine.committed(now, id, outcome, have);
@@ -201,6 +212,9 @@ impl Spine {
             Input::Resynced => {
                 self.replica_complete = true;
                 self.engine.resynced(have);
+                if self.open {
+                    self.find_again(have);
+                }
             }
             Input::WriteFailed(key) => {
                 self.rewrite.insert(key, now + REWRITE_AFTER);

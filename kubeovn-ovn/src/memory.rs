@@ -4,6 +4,7 @@
 //! Server    tables and transactions, by a real schema or by our own description
 //! Sync      one server and one replica in lock step, without a runtime
 //! Memory    the `Database` contract; several clients of one server, with faults on demand    feature `client`
+//! serve     the same over a unix socket, for ovn-nbctl and whoever else speaks OVSDB         feature `client`
 //! ```
 //!
 //! What it does is what a real ovsdb-server does, as far as our rows can tell: strong references keep rows alive and
@@ -15,7 +16,11 @@ mod client;
 mod commit;
 mod diff;
 mod execute;
+#[cfg(feature = "client")]
+mod hub;
 mod mutate;
+#[cfg(feature = "client")]
+pub mod serve;
 mod server;
 mod store;
 #[cfg(test)]

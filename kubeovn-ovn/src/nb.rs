@@ -1,7 +1,7 @@
 //! Which tables and columns of Northbound are used, and how each is written.
 //!
 //! Only what is listed here is asked of a server, so an older or newer OVN is fine as long as it has these columns;
-//! one that it lacks is left out ([`crate::ovsdb::replica::Replica::columns`]).
+//! one that it lacks is left out ([`crate::ovsdb::replica::Replica::columns`]), and told of ([`crate::capability`]).
 //!
 //! A key of a shared map is declared when a feature renders it, not before: declared keys that nobody wants are taken
 //! out of our rows, and until then they are those of others, who may have set them in rows that we adopted.
@@ -18,6 +18,7 @@ use kubeovn_core::rows::{
     EXTERNAL_IDS, KEY_OWNER, KEY_ROW, KEY_VENDOR, Schema, Table,
 };
 
+pub(crate) use shape::column_of;
 pub use shape::server_schema;
 
 /// Table of the one row about the whole database: tokens and settings.

@@ -7,14 +7,17 @@
 //! session    one connection: requests out, events in wire order              feature `client`
 //! connect    which server: endpoints, back-off, leader                       feature `client`, `tls` for ssl:
 //! client     the `Database` contract on top: monitor, resync, fence          feature `client`
+//! file       a database file's bytes as a whole database                     feature `client`
 //! ```
 //!
-//! The first three do no I/O.
+//! The first three and the last do no I/O.
 
 #[cfg(feature = "client")]
 pub mod client;
 #[cfg(feature = "client")]
 pub mod connect;
+#[cfg(feature = "client")]
+pub mod file;
 pub mod replica;
 #[cfg(feature = "client")]
 pub mod session;

@@ -17,6 +17,7 @@ mod ids;
 mod node;
 mod pod;
 mod private;
+mod provenance;
 mod recover;
 mod routing;
 mod subnet;
@@ -33,23 +34,72 @@ use kubeovn_core::{
     rows::{OwnerKey, OwnerKind, Render, Rendered, Replica},
 };
 
+pub use provenance::{Absent, Field, Origin, Part};
+
+use crate::nb;
+
 /// A feature.
 struct Feature {
     /// Name, as in the table above.
     name: &'static str,
     /// Whose rows it adds to.
     kind: OwnerKind,
+    /// The tables of these rows.
+    tables: &'static [&'static str],
+    /// What it reads of objects, what decides most first.
+    fields: &'static [Field],
     /// Adds them.
     render: fn(&World, &OwnerKey, &mut Rendered),
 }
 
 const FEATURES: &[Feature] = &[
-    Feature { name: "VPC", kind: OwnerKind::Vpc, render: vpc::render },
-    Feature { name: "routing", kind: OwnerKind::Vpc, render: routing::render },
-    Feature { name: "subnet", kind: OwnerKind::Subnet, render: subnet::render },
-    Feature { name: "private subnet", kind: OwnerKind::Subnet, render: private::render },
-    Feature { name: "node port", kind: OwnerKind::Node, render: node::render },
-    Feature { name: "pod port", kind: OwnerKind::Pod, render: pod::render },
+    Feature {
+        name: "VPC",
+        kind: OwnerKind::Vpc,
+        tables: &[nb::LOGICAL_ROUTER],
+        fields: vpc::FIELDS,
+        render: vpc::render,
+    },
+    Feature {
+        name: "routing",
+        kind: OwnerKind::Vpc,
+        tables: &[nb::LOGICAL_ROUTER_STATIC_ROUTE, nb::LOGICAL_ROUTER_POLICY],
+        fields: routing::FIELDS,
+        render: routing::render,
+    },
+    Feature {
+        name: "subnet",
+        kind: OwnerKind::Subnet,
+        tables: &[
+            nb::LOGICAL_SWITCH,
+            nb::LOGICAL_SWITCH_PORT,
+            nb::LOGICAL_ROUTER_PORT,
+            nb::LOGICAL_ROUTER_POLICY,
+        ],
+        fields: subnet::FIELDS,
+        render: subnet::render,
+    },
+    Feature {
+        name: "private subnet",
+        kind: OwnerKind::Subnet,
+        tables: &[nb::ACL],
+        fields: private::FIELDS,
+        render: private::render,
+    },
+    Feature {
+        name: "node port",
+        kind: OwnerKind::Node,
+        tables: &[nb::LOGICAL_SWITCH_PORT, nb::LOGICAL_ROUTER_POLICY],
+        fields: node::FIELDS,
+        render: node::render,
+    },
+    Feature {
+        name: "pod port",
+        kind: OwnerKind::Pod,
+        tables: &[nb::LOGICAL_SWITCH_PORT],
+        fields: pod::FIELDS,
+        render: pod::render,
+    },
 ];
 
 /// Kube-OVN's model of a network in OVN.

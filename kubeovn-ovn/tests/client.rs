@@ -353,3 +353,29 @@ async fn a_cluster_is_followed_through_a_change_of_leader() {
     assert!(client.replica().has(&key("a")));
     assert_eq!(commit(&mut client, insert(2, "b")).await, Outcome::Done);
 }
+
+/// With a patience that would outlast the test: the others tell that one of them leads now.
+#[tokio::test]
+async fn a_leader_that_stands_still_is_left_for_the_next_one() {
+    let directory = Directory::new();
+    let servers: Vec<Server> = (1..=3).map(|number| Server::member(&directory, number)).collect();
+    server::wait_for("the members to join", || servers.iter().all(Server::is_cluster_member).then_some(()));
+    let endpoints: Vec<String> = servers.iter().map(Server::endpoint).collect();
+    let mut config = ConnectConfig::new(endpoints.join(",").parse().unwrap(), DATABASE);
+    config.session.probe = Duration::from_mins(1);
+    config.session.call_timeout = Duration::from_mins(1);
+    let mut client = client(config, Some(fence(SoleWriter)));
+    assert_eq!(next(&mut client).await, DbEvent::Resynced);
+    assert_eq!(commit(&mut client, insert(1, "a")).await, Outcome::Done);
+
+    let leader = servers.iter().find(|server| server.is_leader()).unwrap();
+    leader.signal("STOP");
+    client.submit(insert(2, "b"));
+    assert_eq!(next(&mut client).await, DbEvent::Committed { id: 2, outcome: Outcome::Unknown });
+    let before = resynced(&mut client).await;
+    assert!(
+        matches!(before.as_slice(), [DbEvent::Lost { reason }] if reason.contains("leads now")),
+        "{before:?}"
+    );
+    assert_eq!(commit(&mut client, insert(3, "b")).await, Outcome::Done);
+}

@@ -25,7 +25,10 @@ use kubeovn_core::{
     },
 };
 use kubeovn_ovn::{
-    memory::{self, Memory},
+    memory::{
+        self, Memory,
+        serve::{ServeConfig, Served},
+    },
     nb::{NORTHBOUND, PORT_GROUP},
     ovsdb::{
         client::Client,
@@ -43,29 +46,47 @@ struct Subject {
     one: Box<dyn Database>,
     two: Box<dyn Database>,
     _server: Option<(Server, Directory)>,
+    _served: Option<(Served, Directory)>,
 }
 
 fn in_memory() -> Subject {
     let one = Memory::new(&NORTHBOUND, memory::Server::of(&NORTHBOUND));
     let two = one.another();
-    Subject { one: Box::new(one), two: Box::new(two), _server: None }
+    Subject { one: Box::new(one), two: Box::new(two), _server: None, _served: None }
 }
 
 fn real() -> Subject {
     let directory = Directory::new();
     let server = Server::standalone(&directory, &[]);
-    let client = || {
-        let config = ConnectConfig::new(server.endpoint().parse().unwrap(), DATABASE);
-        let connector = Connector::new(config, Box::new(|| 0.5));
-        Box::new(Client::new(&NORTHBOUND, connector, Identity::Given(Uuid::nil()), None))
-    };
+    let client = || connected(&server.endpoint(), Identity::Given(Uuid::nil()));
     let (one, two) = (client(), client());
-    Subject { one, two, _server: Some((server, directory)) }
+    Subject { one, two, _server: Some((server, directory)), _served: None }
+}
+
+/// The in-memory server over a socket.
+fn served(database: memory::Server, identity: Identity) -> Subject {
+    let directory = Directory::new();
+    let served = Served::bind(database, directory.path("memory.sock"), ServeConfig::default()).unwrap();
+    let client = || connected(&served.endpoint().to_string(), identity);
+    let (one, two) = (client(), client());
+    Subject { one, two, _server: None, _served: Some((served, directory)) }
+}
+
+fn connected(endpoint: &str, identity: Identity) -> Box<dyn Database> {
+    let connector = Connector::new(ConnectConfig::new(endpoint.parse().unwrap(), DATABASE), Box::new(|| 0.5));
+    Box::new(Client::new(&NORTHBOUND, connector, identity, None))
 }
 
 /// Runs a case on each backend, after both clients have read the database.
 async fn on_each(case: impl AsyncFn(&mut dyn Database, &mut dyn Database)) {
-    for mut subject in [in_memory(), real()] {
+    let own = || memory::Server::of(&NORTHBOUND);
+    let subjects = [
+        in_memory(),
+        real(),
+        served(own(), Identity::Given(Uuid::nil())),
+        served(own().without_given_uuids(), Identity::Drawn),
+    ];
+    for mut subject in subjects {
         assert_eq!(next(&mut *subject.one).await, DbEvent::Resynced);
         assert_eq!(next(&mut *subject.two).await, DbEvent::Resynced);
         case(&mut *subject.one, &mut *subject.two).await;

@@ -14,9 +14,10 @@ use uuid::Uuid;
 use crate::{
     film::{Film, is_go, living_ports, lost, pair, row_of, text, touched},
     fixture::{Age, cluster, northbound},
-    rig::{Rig, cluster_of},
+    rig::Rig,
     seen::Raw,
     server::{Directory, Server, wait_for},
+    settled::cluster_of,
     takeover::{another_start, fresh, less_than_fresh, quiet},
 };
 

@@ -15,15 +15,21 @@
 
 mod any;
 mod clash;
+#[allow(dead_code, reason = "shared with other tests, of which each needs a part")]
+#[path = "../support/driven.rs"]
+mod driven;
 mod film;
 mod fixture;
 #[allow(dead_code, reason = "shared with other tests, of which each needs a part")]
-#[path = "../northbound/rig.rs"]
+#[path = "../support/rig.rs"]
 mod rig;
 #[allow(dead_code, reason = "shared with other tests, of which each needs a part")]
-#[path = "../northbound/seen.rs"]
+#[path = "../../kubeovn-ovn/tests/support/seen.rs"]
 mod seen;
 #[path = "../../kubeovn-ovn/tests/support/server.rs"]
 mod server;
+#[allow(dead_code, reason = "shared with other tests, of which each needs a part")]
+#[path = "../support/settled.rs"]
+mod settled;
 mod taken;
 mod takeover;

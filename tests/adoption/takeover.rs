@@ -11,9 +11,10 @@ use kubeovn_core::index::objects::{Kind, Meta, Object, Pod};
 use crate::{
     film::{Film, pair, row_of},
     fixture::{Age, cluster, northbound, row::Fate, row::Northbound},
-    rig::{Rig, cluster_of},
+    rig::Rig,
     seen::{Rows, difference},
     server::wait_for,
+    settled::cluster_of,
 };
 
 /// For how long nothing may happen before nothing is expected to happen any more.

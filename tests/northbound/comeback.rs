@@ -30,10 +30,22 @@ fn columns_that_somebody_edited_become_ours_again() {
     undone(&rig, "lsp-set-addresses shop-0.web unknown");
     undone(&rig, "lsp-set-type shop-0.web localport");
     undone(&rig, "set Logical_Router_Port ovn-cluster-web networks=10.99.0.1/24");
-    undone(&rig, "set Logical_Router_Port ovn-cluster-web mac=\"02:00:00:00:00:01\"");
     undone(&rig, "clear Logical_Switch_Port web-ovn-cluster options");
     undone(&rig, "set ACL db action=allow -- set ACL db priority=7");
     undone(&rig, "set Logical_Switch web name=renamed");
+}
+
+/// Pods have learned it: whoever chose it, another one would cut them off.
+#[test]
+fn a_router_port_keeps_the_mac_that_it_has() {
+    let rig = Rig::settled(tenants());
+    let mac = || rig.rows()["Logical_Router_Port/ovn-cluster-web"].columns["mac"].clone();
+    let drawn = mac();
+    rig.server.nbctl(&["set", "Logical_Router_Port", "ovn-cluster-web", "mac=\"02:00:00:00:00:01\""]);
+    crate::server::wait_for("the edit to be seen", || (mac() != drawn).then_some(()));
+    // This comes later and is undone, so that was looked at.
+    undone(&rig, "set Logical_Router_Port ovn-cluster-web networks=10.99.0.1/24 mac=\"02:00:00:00:00:01\"");
+    assert!(mac().contains("02:00:00:00:00:01"));
 }
 
 #[test]

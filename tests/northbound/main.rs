@@ -14,12 +14,24 @@
 
 mod comeback;
 mod crash;
+#[path = "../support/driven.rs"]
+#[allow(dead_code, reason = "shared with the suite that runs on a cluster")]
+mod driven;
 mod northd;
+#[path = "../support/objects.rs"]
 mod objects;
+mod releases;
 mod removal;
+#[path = "../support/rig.rs"]
 mod rig;
+#[path = "../../kubeovn-ovn/tests/conformance/schemas.rs"]
+mod schemas;
+#[path = "../../kubeovn-ovn/tests/support/seen.rs"]
+#[allow(dead_code, reason = "shared with the suite that runs on a cluster")]
 mod seen;
 #[path = "../../kubeovn-ovn/tests/support/server.rs"]
 mod server;
+#[path = "../support/settled.rs"]
+mod settled;
 mod silence;
 mod strangers;

@@ -8,8 +8,9 @@ use std::{
 
 use crate::{
     objects::{pod, routed, tenants, vpc},
-    rig::{Rig, tool},
+    rig::Rig,
     server::wait_for,
+    settled::tool,
 };
 
 /// A process that ends with its value.

@@ -6,12 +6,13 @@ use kubeovn_core::{cluster::memory::MemoryCluster, index::objects::Kind};
 
 use crate::{
     objects::{pod, tenants},
-    rig::{Rig, cluster_of},
+    rig::Rig,
     seen::difference,
+    settled::cluster_of,
 };
 
 /// The controller that was started last is awake, and has looked at everything: it does this one thing, and no other.
-fn does_one_thing(rig: &Rig) {
+pub(crate) fn does_one_thing(rig: &Rig) {
     let (before, mark) = (rig.rows(), rig.now());
     rig.apply(pod("web", "canary", "n2", &[]));
     rig.settle();

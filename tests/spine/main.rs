@@ -10,5 +10,13 @@
     reason = "a test fails by panicking, and says why"
 )]
 
+#[path = "../support/objects.rs"]
+#[allow(dead_code, reason = "objects of another test crate, of which not all are needed")]
+mod objects;
 mod oracle;
+mod releases;
+#[path = "../../kubeovn-ovn/tests/conformance/schemas.rs"]
+mod schemas;
+#[path = "../../kubeovn-ovn/tests/support/server.rs"]
+mod server;
 mod sim;

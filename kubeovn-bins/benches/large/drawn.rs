@@ -191,7 +191,7 @@ fn draw_pod(size: &Size, number: usize, given: Given) -> Pod {
     };
     if given != Given::default() {
         let (ip, mac) = read(given);
-        let (net, gateway) = (size.cidr(subnet), size.gateway(subnet));
+        let (net, gateway) = (Size::cidr(subnet), Size::gateway(subnet));
         let told: [(&str, &str); 9] = [
             (nic::ALLOCATED.ovn(), "true"),
             (nic::ROUTED.ovn(), "true"),

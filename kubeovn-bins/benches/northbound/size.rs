@@ -31,12 +31,12 @@ impl Size {
     }
 
     /// The prefix of a subnet.
-    pub(crate) fn cidr(&self, subnet: usize) -> String {
+    pub(crate) fn cidr(subnet: usize) -> String {
         format!("10.{}.{}.0/21", 100 + subnet / 32, subnet % 32 * 8)
     }
 
     /// Its gateway.
-    pub(crate) fn gateway(&self, subnet: usize) -> String {
+    pub(crate) fn gateway(subnet: usize) -> String {
         format!("10.{}.{}.1", 100 + subnet / 32, subnet % 32 * 8)
     }
 
@@ -56,7 +56,7 @@ impl Size {
         for i in 0..self.subnets {
             objects.push(Object::Namespace(Namespace { meta: Meta::named(&namespace(i)) }));
             let spec = SubnetSpec {
-                cidr_block: self.cidr(i),
+                cidr_block: Self::cidr(i),
                 namespaces: vec![namespace(i).into()],
                 ..SubnetSpec::default()
             };

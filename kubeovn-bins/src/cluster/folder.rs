@@ -101,6 +101,14 @@ impl FolderCluster {
         self.findings.subscribe()
     }
 
+    /// A file, or a document of one, of which it cannot even be told what it is about: what stands in it looks as if it
+    /// were gone.
+    pub fn unreadable(&self) -> Option<Rejected> {
+        let findings = self.findings.borrow();
+        let unreadable = |found: &&Rejected| found.severity == Severity::Error && found.kind.is_empty();
+        findings.rejected.iter().find(unreadable).cloned()
+    }
+
     /// Looks at the files once. Blocks for as long as reading what changed takes. Answers whether something was
     /// taken up.
     pub fn look(&self) -> bool {

@@ -9,7 +9,7 @@ use super::database;
 use super::error::LabError;
 use super::fabric;
 use super::state::StateDir;
-use crate::cluster::folder::{FolderCluster, Rejected, Severity};
+use crate::cluster::folder::{FolderCluster, Rejected};
 use crate::run::plan::{Plan, plan};
 
 /// The change that the manifests would make to a running lab, and what of them would have no effect. Nothing is
@@ -21,8 +21,7 @@ use crate::run::plan::{Plan, plan};
 pub async fn show(manifests: &Path, state: &StateDir) -> Result<(Plan, Vec<Rejected>), LabError> {
     let folder = FolderCluster::open(manifests)?;
     let rejected = folder.findings().borrow().rejected.clone();
-    let unreadable = |found: &&Rejected| found.severity == Severity::Error && found.kind.is_empty();
-    if let Some(found) = rejected.iter().find(unreadable) {
+    if let Some(found) = folder.unreadable() {
         return Err(LabError::PlanUnreadable { found: found.to_string() });
     }
     if !state.exists() {

@@ -26,6 +26,8 @@ use kubeovn_ovn::{nb::NORTHBOUND, northd::Northd, render::Fabric};
 use tokio::sync::mpsc;
 use tracing::{debug, warn};
 
+use super::pause::Pause;
+
 /// How many events are taken in before the spine runs again, at most.
 const GULP: usize = 10_000;
 
@@ -63,14 +65,15 @@ pub async fn drive(
     tokio::pin!(carrying);
     let mut effects = Vec::new();
     loop {
-        let wake = spine.next_wake().map_or(LONGEST, |at| Duration::from_millis(at.saturating_sub(now())));
+        let due = spine.next_wake().map(|at| Duration::from_millis(at.saturating_sub(now())));
+        let wake = [due, pause.left()].into_iter().flatten().min().unwrap_or(LONGEST);
         tokio::select! {
             () = &mut carrying => return,
             event = objects.next() => match event {
                 Some(event) => spine.feed(now(), Input::Object(event), database.replica()),
                 None => return,
             },
-            event = database.next() => take(&mut spine, event, &*database),
+            event = database.next() => take(&mut spine, &mut pause, event, &*database),
             Some(key) = failures.recv() => spine.feed(now(), Input::WriteFailed(key), database.replica()),
             () = tokio::time::sleep(wake.max(SHORTEST)) => {}
         }
@@ -78,39 +81,21 @@ pub async fn drive(
             if let Some(event) = objects.next().now_or_never().flatten() {
                 spine.feed(now(), Input::Object(event), database.replica());
             } else if let Some(event) = database.next().now_or_never() {
-                take(&mut spine, event, &*database);
+                take(&mut spine, &mut pause, event, &*database);
             } else {
                 break;
             }
         }
+        // Before the planning, which takes its time.
+        pause.set(spine.rebuilding()).await;
         spine.plan(now(), database.replica(), &mut effects);
+        if spine.written() {
+            pause.written();
+        }
         pause.set(spine.rebuilding()).await;
         carry_out(&mut effects, &mut *database, &writes);
         spine.follow(database.replica(), &mut effects);
         carry_out(&mut effects, &mut *database, &writes);
-    }
-}
-
-/// Keeps northd from carrying half a network over while one is rebuilt.
-struct Pause {
-    northd: Option<Northd>,
-    /// `None` until it was told for the first time: one that a killed controller paused must go on.
-    paused: Option<bool>,
-}
-
-impl Pause {
-    fn new(northd: Option<Northd>) -> Self {
-        Pause { northd, paused: None }
-    }
-
-    async fn set(&mut self, wanted: bool) {
-        let Some(northd) = self.northd.as_ref().filter(|_| self.paused != Some(wanted)) else { return };
-        let told = if wanted { northd.pause().await } else { northd.resume().await };
-        match told {
-            Ok(()) => self.paused = Some(wanted),
-            // Without the pause there is a gap in the traffic, but a network afterwards.
-            Err(error) => debug!(%error, wanted, "northd was not told to wait or to go on"),
-        }
     }
 }
 
@@ -133,9 +118,12 @@ fn carry_out(
     }
 }
 
-fn take(spine: &mut Spine, event: DbEvent, database: &dyn Database) {
+fn take(spine: &mut Spine, pause: &mut Pause, event: DbEvent, database: &dyn Database) {
     let input = match event {
-        DbEvent::Resynced => Input::Resynced,
+        DbEvent::Resynced => {
+            pause.resynced();
+            Input::Resynced
+        }
         DbEvent::Changed(changes) => Input::Rows(changes),
         DbEvent::Committed { id, outcome } => {
             debug!(txn = id, ?outcome, "committed");
@@ -143,6 +131,7 @@ fn take(spine: &mut Spine, event: DbEvent, database: &dyn Database) {
         }
         DbEvent::Lost { reason } => {
             warn!(reason, "the database is out of reach");
+            pause.lost();
             return;
         }
     };

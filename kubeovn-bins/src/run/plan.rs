@@ -30,6 +30,14 @@ pub struct Plan {
     before: Vec<(RowKey, &'static str, Value)>,
 }
 
+/// A plan, and the facts and decisions that it was made of.
+pub struct Rehearsal {
+    /// What would change.
+    pub plan: Plan,
+    /// The spine that planned it, with the world as it would be.
+    pub spine: Spine,
+}
+
 /// What `northbound` would become if a cluster held these objects: nothing is written, neither there nor to the
 /// cluster's sources (`cluster` itself takes the annotations that would be written, so give it a copy).
 ///
@@ -38,8 +46,20 @@ pub struct Plan {
 pub async fn plan(
     settings: Settings,
     cluster: &Arc<MemoryCluster>,
-    mut northbound: Box<dyn Database>,
+    northbound: Box<dyn Database>,
 ) -> Result<Plan, Unreachable> {
+    Ok(rehearse(settings, cluster, northbound).await?.plan)
+}
+
+/// The same as [`plan`], for those who ask why.
+///
+/// # Errors
+/// When the database does not answer in time.
+pub async fn rehearse(
+    settings: Settings,
+    cluster: &Arc<MemoryCluster>,
+    mut northbound: Box<dyn Database>,
+) -> Result<Rehearsal, Unreachable> {
     let resynced = async { while northbound.next().await != DbEvent::Resynced {} };
     tokio::time::timeout(PATIENCE, resynced).await.map_err(|_| Unreachable)?;
     let have = northbound.replica();
@@ -58,7 +78,7 @@ pub async fn plan(
         spine.run(now(), have, &mut effects);
         for effect in effects.drain(..) {
             match effect {
-                Effect::Commit(txn) => return Ok(Plan::new(txn.ops, have)),
+                Effect::Commit(txn) => return Ok(Rehearsal { plan: Plan::new(txn.ops, have), spine }),
                 // The built-in objects are made by such writes.
                 Effect::Write { write, .. } => {
                     let _ = cluster.write(write).await;
@@ -67,7 +87,7 @@ pub async fn plan(
             }
         }
         if !heard {
-            return Ok(Plan { ops: Vec::new(), before: Vec::new() });
+            return Ok(Rehearsal { plan: Plan { ops: Vec::new(), before: Vec::new() }, spine });
         }
     }
 }
@@ -97,22 +117,48 @@ impl Plan {
         self.ops.is_empty()
     }
 
+    /// The operations, in the order of their rows.
+    pub fn ops(&self) -> &[Op] {
+        &self.ops
+    }
+
+    /// What a plain column holds that would change.
+    pub fn before(&self, row: &RowKey, column: &str) -> Option<&Value> {
+        // in the order of the rows, as the operations are
+        let start = self.before.partition_point(|(r, ..)| r < row);
+        let of_row = self.before.get(start..)?.iter().take_while(|(r, ..)| r == row);
+        of_row.into_iter().find(|(_, c, _)| *c == column).map(|(_, _, value)| value)
+    }
+
+    /// A line for each row that would come (`+`), change (`~`) or go (`-`), without those of which only references to
+    /// rows with a line of their own would change.
+    pub fn lines(&self) -> Vec<Line<'_>> {
+        let moving: BTreeSet<&RowKey> =
+            self.ops.iter().filter(|op| !matches!(op.act, Act::Change(_))).map(|op| &op.row).collect();
+        self.ops.iter().filter_map(|op| self.line(op, &moving)).collect()
+    }
+
+    /// The last line, behind these.
+    pub fn summary(&self, lines: &[Line<'_>]) -> String {
+        if self.is_empty() {
+            return "nothing would change".to_owned();
+        }
+        let count = |sign: char| lines.iter().filter(|line| line.sign == sign).count();
+        format!("{} rows to add, {} to change, {} to remove", count('+'), count('~'), count('-'))
+    }
+
     fn old(&self, row: &RowKey, column: &str) -> String {
-        let value = self.before.iter().find(|(r, c, _)| r == row && *c == column).map(|(_, _, v)| text(v));
-        value.unwrap_or_default()
+        self.before(row, column).map(text).unwrap_or_default()
     }
 
     /// The line of one operation, unless all that changes are references to rows with a line of their own.
-    fn line(&self, Op { row, act }: &Op, moving: &BTreeSet<&RowKey>) -> Option<String> {
-        Some(match act {
-            Act::Insert(spec, _) => format!("+ {} {}{}", row.table, row.id, born(row, spec)),
-            Act::Delete => format!("- {} {}", row.table, row.id),
-            Act::Change(delta) => {
-                let changes = self.changes(row, delta, moving);
-                (!changes.is_empty())
-                    .then(|| format!("~ {} {}  {}", row.table, row.id, changes.join(", ")))?
-            }
-        })
+    fn line<'a>(&self, Op { row, act }: &'a Op, moving: &BTreeSet<&RowKey>) -> Option<Line<'a>> {
+        let (sign, details) = match act {
+            Act::Insert(spec, _) => ('+', born(row, spec)),
+            Act::Delete => ('-', String::new()),
+            Act::Change(delta) => ('~', self.changes(row, delta, moving).join(", ")),
+        };
+        (sign != '~' || !details.is_empty()).then_some(Line { sign, row, details })
     }
 
     fn changes(&self, row: &RowKey, delta: &Delta, moving: &BTreeSet<&RowKey>) -> Vec<String> {
@@ -133,6 +179,24 @@ impl Plan {
     }
 }
 
+/// What would become of one row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line<'a> {
+    /// `+`, `~` or `-`.
+    pub sign: char,
+    /// The row.
+    pub row: &'a RowKey,
+    /// What is new in it.
+    pub details: String,
+}
+
+impl fmt::Display for Line<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {}", self.sign, self.row.table, self.row.id)?;
+        if self.details.is_empty() { Ok(()) } else { write!(f, "  {}", self.details) }
+    }
+}
+
 /// What a new row holds: neither its name, which is the id most often, nor what is unset, nor ids for programs.
 fn born(row: &RowKey, spec: &RowSpec) -> String {
     let values = spec.values.iter().map(|(column, value)| ((*column).to_owned(), text(value)));
@@ -140,22 +204,16 @@ fn born(row: &RowKey, spec: &RowSpec) -> String {
     let pairs = pairs
         .flat_map(|(column, all)| all.iter().map(move |(k, v)| (format!("{column}:{k}"), v.to_string())));
     let told = values.filter(|(_, value)| !value.is_empty() && *value != *row.id).chain(pairs);
-    told.fold(String::new(), |line, (column, value)| line + "  " + &column + "=" + &value)
+    told.map(|(column, value)| column + "=" + &value).collect::<Vec<_>>().join("  ")
 }
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let moving: BTreeSet<&RowKey> =
-            self.ops.iter().filter(|op| !matches!(op.act, Act::Change(_))).map(|op| &op.row).collect();
-        let lines: Vec<String> = self.ops.iter().filter_map(|op| self.line(op, &moving)).collect();
+        let lines = self.lines();
         for line in &lines {
             writeln!(f, "{line}")?;
         }
-        if self.is_empty() {
-            return writeln!(f, "nothing would change");
-        }
-        let count = |sign: char| lines.iter().filter(|line| line.starts_with(sign)).count();
-        writeln!(f, "{} rows to add, {} to change, {} to remove", count('+'), count('~'), count('-'))
+        writeln!(f, "{}", self.summary(&lines))
     }
 }
 
@@ -163,7 +221,8 @@ fn text(value: &Value) -> String {
     value.atoms().iter().map(atom).collect::<Vec<_>>().join(",")
 }
 
-fn atom(atom: &Atom) -> String {
+/// An atom for people.
+pub(crate) fn atom(atom: &Atom) -> String {
     match atom {
         Atom::Str(text) => text.to_string(),
         Atom::Int(number) => number.to_string(),
@@ -172,7 +231,8 @@ fn atom(atom: &Atom) -> String {
     }
 }
 
-fn elem(elem: &Elem) -> String {
+/// An element for people.
+pub(crate) fn elem(elem: &Elem) -> String {
     match elem {
         Elem::Item(item) => atom(item),
         Elem::Pair(key, value) => format!("{key}={value}"),

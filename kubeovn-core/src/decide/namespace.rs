@@ -11,22 +11,11 @@ use crate::index::{
 /// the older before the younger (Kube-OVN's order is not defined); a custom VPC's default subnet before them; without
 /// any, the default subnet of the VPC that lists the namespace, else of the cluster.
 pub fn subnets_for(world: &World, namespace: &str) -> Vec<Name> {
-    let labels = world.namespace(namespace).map(|n| &n.meta.labels);
-    let mut bound: Vec<_> = world
-        .subnets()
-        .filter(|s| !s.meta.deleting)
-        .filter(|s| {
-            let by_label =
-                || labels.is_some_and(|l| s.spec.namespace_selectors.iter().any(|sel| sel.matches(l)));
-            s.spec.namespaces.iter().any(|n| **n == *namespace) || by_label()
-        })
-        .collect();
+    let mut bound: Vec<_> = world.bound_to(namespace).filter(|s| !s.meta.deleting).collect();
     bound.sort_by(|a, b| a.meta.seniority().cmp(&b.meta.seniority()));
     let mut names: Vec<Name> = bound.iter().map(|s| s.meta.name.clone()).collect();
-    let lists = |v: &&Arc<Vpc>| {
-        v.meta.name != world.settings().vpc && v.spec.namespaces.iter().any(|n| **n == *namespace)
-    };
-    let mut vpcs: Vec<_> = world.vpcs().filter(lists).collect();
+    let custom = |v: &&Arc<Vpc>| v.meta.name != world.settings().vpc;
+    let mut vpcs: Vec<_> = world.vpcs_listing(namespace).filter(custom).collect();
     vpcs.sort_by(|a, b| a.meta.seniority().cmp(&b.meta.seniority()));
     if namespace != "kube-system" {
         for vpc in vpcs.iter().rev() {

@@ -20,7 +20,7 @@ pub(super) struct Holding {
 }
 
 impl Holding {
-    /// Both, for an outcome that nobody knows.
+    /// Both, where nobody knows which it is.
     pub(super) fn union(&self, other: &Holding) -> Holding {
         Holding {
             rows: self.rows.iter().chain(&other.rows).cloned().collect(),
@@ -82,9 +82,9 @@ impl Holdings {
         self.claims.get(row).into_iter().flatten().map(|(_, owner)| owner)
     }
 
-    /// Who else has something exclusive, or is about to leave it.
-    pub(super) fn rival(&self, what: &RowKey, owner: &OwnerKey) -> Option<&OwnerKey> {
-        self.exclusive.get(what).into_iter().flatten().find(|other| *other != owner)
+    /// Who else has something exclusive, or is about to leave it. More than one only after an unknown outcome.
+    pub(super) fn rivals(&self, what: &RowKey, owner: &OwnerKey) -> impl Iterator<Item = &OwnerKey> {
+        self.exclusive.get(what).into_iter().flatten().filter(move |other| *other != owner)
     }
 
     /// Should the row be there?

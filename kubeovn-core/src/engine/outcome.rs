@@ -31,14 +31,20 @@ impl RowEngine {
             self.unknown(flight);
         }
         self.unsure = false;
-        let lost = !have.any_ours();
-        // Every moment in which it is half of what it should be is an outage: what is whole at once is short.
-        self.whole = lost && self.holdings.owners().next().is_some();
+        self.whole = false;
+        self.look_for_loss(have);
         self.sweep_due = true;
         self.dirty.extend(self.holdings.owners().cloned());
         self.dirty.extend(self.undecided.iter().cloned());
         self.blocked.clear();
         self.dirty.extend(std::mem::take(&mut self.blocked_on).into_keys());
+    }
+
+    /// Much has been deleted, perhaps all that is ours: then it is planned as one transaction.
+    pub fn look_for_loss(&mut self, have: &dyn Replica) {
+        let lost = self.holdings.owners().next().is_some() && !have.any_ours();
+        // Every moment in which it is half of what it should be is an outage: what is whole at once is short.
+        self.whole |= lost;
     }
 
     fn done(&mut self, flight: Flight, have: &dyn Replica) {

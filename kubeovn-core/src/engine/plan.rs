@@ -50,6 +50,7 @@ impl RowEngine {
             return self.flight.as_ref().map(|flight| flight.txn.clone());
         }
         self.dirty.extend(self.retries.take_due(now));
+        self.tried.clear();
         loop {
             let owners = self.take_batch();
             // Repairs go alone: should the database refuse them, no owner is to blame.
@@ -234,7 +235,10 @@ impl RowEngine {
                 self.wait(owner, parent, text, batch);
             }
             Obstacle::Busy(what, rival) => {
-                if let Some(ring) = self.ring(owner, &rival, batch) {
+                // Who could not change places together can't by being tried again.
+                if let Some(ring) =
+                    self.ring(owner, &what, batch).filter(|ring| self.tried.insert(ring.clone()))
+                {
                     self.groups.push(ring);
                 }
                 let text = format!("waits until {} has left the rows of {rival}", what.id);
@@ -244,19 +248,26 @@ impl RowEngine {
     }
 
     /// Those who wait for each other in a ring, beginning with who has what the owner wants: they can only change
-    /// places in one transaction.
-    fn ring(&self, owner: &OwnerKey, rival: &OwnerKey, batch: &Batch) -> Option<BTreeSet<OwnerKey>> {
+    /// places in one transaction. After an unknown outcome a thing may have several holders; all of them belong to
+    /// the ring, and there is none yet as long as one of them waits for nothing, for he will leave by himself.
+    fn ring(&self, owner: &OwnerKey, what: &RowKey, batch: &Batch) -> Option<BTreeSet<OwnerKey>> {
         let had = batch.undo.get(owner)?.as_ref()?;
         let mut ring = BTreeSet::from([owner.clone()]);
-        let mut next = rival;
-        while ring.insert(next.clone()) {
-            let awaited = self.blocked_on.get(next)?;
-            if had.exclusive.contains(awaited) {
-                return Some(ring);
+        let mut closed = false;
+        let mut ahead: Vec<&OwnerKey> = self.holdings.rivals(what, owner).collect();
+        while let Some(next) = ahead.pop() {
+            if ring.insert(next.clone()) {
+                let awaited = self.blocked_on.get(next)?;
+                let before = ahead.len();
+                ahead.extend(self.holdings.rivals(awaited, next));
+                let given_up = had.exclusive.contains(awaited);
+                if !given_up && ahead.len() == before {
+                    return None;
+                }
+                closed |= given_up;
             }
-            next = self.holdings.rival(awaited, next)?;
         }
-        None
+        closed.then_some(ring)
     }
 
     /// What the owner had before stays until what it waits for is there.
@@ -277,6 +288,9 @@ impl RowEngine {
             })
             .cloned()
             .collect();
+        if !left.is_empty() {
+            self.tried.clear();
+        }
         left.iter().for_each(|what| self.woken_by(what));
     }
 
@@ -294,7 +308,7 @@ impl RowEngine {
             }
         }
         for what in &holding.exclusive {
-            if let Some(rival) = self.holdings.rival(what, owner) {
+            if let Some(rival) = self.holdings.rivals(what, owner).next() {
                 return Some(Obstacle::Busy(what.clone(), rival.clone()));
             }
         }

@@ -230,6 +230,18 @@ fn a_database_that_lost_everything_is_made_anew_in_one_transaction() {
     assert_eq!(bench.settle(), 1);
     assert!(!bench.engine.rebuilding());
     assert!(["p", "q", "r", "s"].iter().all(|name| bench.toy.has(&child(name))));
+
+    // Also when somebody empties it while it runs; when only a part is gone, there is no hurry.
+    for (gone, whole) in [(parent("a"), true), (child("p"), false)] {
+        for change in bench.toy.delete(&gone) {
+            bench.engine.changed(&change, &bench.toy);
+        }
+        bench.engine.look_for_loss(&bench.toy);
+        assert_eq!(bench.engine.rebuilding(), whole, "{gone}");
+        assert_eq!(bench.settle(), 1, "{gone}");
+        assert!(!bench.engine.rebuilding());
+        assert!(["p", "q", "r", "s"].iter().all(|name| bench.toy.has(&child(name))), "{gone}");
+    }
 }
 
 #[test]

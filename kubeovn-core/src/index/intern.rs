@@ -178,7 +178,7 @@ mod tests {
         });
         assert!(a.meta.annotations.iter().eq(read), "{:?}", a.meta.annotations);
         let annotations = a.meta.annotations.clone();
-        assert_eq!(a, Pod { meta: Meta { annotations, revision, ..was.meta }, ..was });
+        assert_eq!(a, Pod { meta: Meta { revision, annotations, ..was.meta }, ..was });
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The facts and their reverse indexes, to read.
 
+mod bindings;
 mod change;
 
 use std::{
@@ -41,6 +42,7 @@ pub struct World {
     ips: FixedMap<Name, Arc<Ip>>,
     pods: BTreeMap<Name, BTreeMap<Name, Arc<Pod>>>,
     by_vpc: BTreeMap<Name, BTreeSet<Name>>,
+    bindings: bindings::Bindings,
     decisions: BTreeMap<Name, Decision>,
     grants: FixedMap<OwnerKey, Box<[Grant]>>,
     holders: BTreeMap<Name, BTreeSet<OwnerKey>>,
@@ -105,6 +107,16 @@ impl World {
     /// The subnets that name this VPC, by name.
     pub fn subnets_of(&self, vpc: &str) -> impl Iterator<Item = &Arc<Subnet>> {
         self.by_vpc.get(vpc).into_iter().flatten().filter_map(|name| self.subnets.get(name))
+    }
+
+    /// The subnets that name a namespace or select it by its labels, by name.
+    pub fn bound_to(&self, namespace: &str) -> impl Iterator<Item = &Arc<Subnet>> {
+        self.bindings.subnets(namespace).into_iter().filter_map(|name| self.subnets.get(name))
+    }
+
+    /// The VPCs that list a namespace, by name.
+    pub fn vpcs_listing(&self, namespace: &str) -> impl Iterator<Item = &Arc<Vpc>> {
+        self.bindings.vpcs(namespace).filter_map(|name| self.vpcs.get(name))
     }
 
     /// An address record.

@@ -14,12 +14,15 @@ pub struct Schema {
     pub adopt: fn(&dyn Stranger) -> Option<Adoption>,
 }
 
-/// [`Schema::adopt`] where there was no older writer.
-pub fn adopt_nothing(_: &dyn Stranger) -> Option<Adoption> {
-    None
-}
-
 impl Schema {
+    /// The part of a database of which there was no older writer.
+    pub const fn new(database: &'static str, tables: &'static [Table]) -> Self {
+        const fn nothing(_: &dyn Stranger) -> Option<Adoption> {
+            None
+        }
+        Schema { database, tables, adopt: nothing }
+    }
+
     /// The table with this name.
     pub fn table(&self, name: &str) -> Option<&'static Table> {
         self.tables.iter().find(|t| t.name == name)

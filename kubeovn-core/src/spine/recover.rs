@@ -31,27 +31,11 @@ impl Spine {
     pub(super) fn open_gates(&mut self, now: Millis, have: &dyn Replica) {
         let vpcs: Vec<Name> = self.world.vpcs().map(|v| v.meta.name.clone()).collect();
         self.world.dirty.vpcs.extend(vpcs);
-        let mut found: FixedMap<OwnerKey, Found> = FixedMap::default();
-        have.ours(&mut |row, owner| {
-            if let Some(owner) = owner {
-                found.entry(owner.clone()).or_default().rows.push(row.clone());
-            }
-        });
-        for Recovered { owner, uid, mut grant, row } in self.model.recover(have) {
-            if grant.space.is_empty() {
-                grant.space = self.space(&grant.subnet);
-            }
+        for Recovered { owner, uid, grant, .. } in self.find(have) {
             // Who has no uid was wired by Kube-OVN, which left the port to the next pod of the name.
             if let Some(uid) = uid.or_else(|| self.world.uid(&owner)) {
                 self.take_back(&owner, &uid, &grant);
             }
-            let found = found.entry(owner).or_default();
-            found.exclusive.extend(grant.ips.iter().map(|ip| exclusive_address(&grant.space, *ip)));
-            found.rows.push(row);
-        }
-        for (owner, Found { rows, exclusive }) in found {
-            self.engine.found(&owner, rows, exclusive, have);
-            self.world.dirty.rows.insert(owner);
         }
         let owners = self.world.owners();
         for owner in owners.iter().filter(|o| matches!(o.kind, OwnerKind::Pod | OwnerKind::Node)) {
@@ -60,6 +44,35 @@ impl Spine {
         }
         self.world.dirty.rows.extend(owners);
         self.audit_due = true;
+    }
+
+    /// The database has been read again, and may be an old backup: somebody who is gone may have a port there, with an
+    /// address that is another's by now. That one waits until it is free.
+    pub(super) fn find_again(&mut self, have: &dyn Replica) {
+        self.find(have);
+    }
+
+    /// What the database has of owners is theirs until it is decided what they want. Answers the grants among it.
+    fn find(&mut self, have: &dyn Replica) -> Vec<Recovered> {
+        let mut found: FixedMap<OwnerKey, Found> = FixedMap::default();
+        have.ours(&mut |row, owner| {
+            if let Some(owner) = owner {
+                found.entry(owner.clone()).or_default().rows.push(row.clone());
+            }
+        });
+        let mut grants = self.model.recover(have);
+        for Recovered { owner, grant, row, .. } in &mut grants {
+            if grant.space.is_empty() {
+                grant.space = self.space(&grant.subnet);
+            }
+            let found = found.entry(owner.clone()).or_default();
+            found.exclusive.extend(grant.ips.iter().map(|ip| exclusive_address(&grant.space, *ip)));
+            found.rows.push(row.clone());
+        }
+        for (owner, Found { rows, exclusive }) in found {
+            self.engine.found(&owner, rows, exclusive, have);
+        }
+        grants
     }
 
     /// What the objects say of an owner: its own annotations, else its record.

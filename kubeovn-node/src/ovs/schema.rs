@@ -1,8 +1,6 @@
 //! The part of the Open_vSwitch database that a node reads and writes.
 
-use kubeovn_core::rows::{
-    Column, ColumnKind, EXTERNAL_IDS, KEY_OWNER, KEY_ROW, KEY_VENDOR, Schema, Table, adopt_nothing,
-};
+use kubeovn_core::rows::{Column, ColumnKind, EXTERNAL_IDS, KEY_OWNER, KEY_ROW, KEY_VENDOR, Schema, Table};
 
 /// Table of bridges.
 pub(super) const BRIDGE: &str = "Bridge";
@@ -28,10 +26,9 @@ pub(super) const POD_NETNS: &str = "pod_netns";
 ///
 /// Bridges are made by the installation; only their ports are ours. Keys of `external_ids` that are not listed, such
 /// as ovn-controller's, can be read but are never touched.
-pub static SCHEMA: Schema = Schema {
-    adopt: adopt_nothing,
-    database: "Open_vSwitch",
-    tables: &[
+pub static SCHEMA: Schema = Schema::new(
+    "Open_vSwitch",
+    &[
         Table {
             name: BRIDGE,
             root: false,
@@ -78,7 +75,7 @@ pub static SCHEMA: Schema = Schema {
             ],
         },
     ],
-};
+);
 
 const fn column(name: &'static str, kind: ColumnKind) -> Column {
     Column { name, kind }

@@ -1,9 +1,6 @@
 //! The database contract on the in-memory server.
 
-use std::{
-    collections::VecDeque,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::VecDeque, path::PathBuf, sync::Arc};
 
 use async_trait::async_trait;
 use kubeovn_core::{
@@ -13,11 +10,15 @@ use kubeovn_core::{
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use uuid::Uuid;
 
-use super::Server;
+use super::{
+    Server,
+    hub::{self, Message, Shared, lock},
+    serve::{ServeConfig, ServeError, Served},
+};
 use crate::ovsdb::{
     replica::Replica,
     txn::{self, Identity},
-    wire::{OpResult, Operation, TableUpdates},
+    wire::{OpResult, Operation},
 };
 
 /// Something that goes wrong with a transaction.
@@ -35,7 +36,7 @@ pub enum Fault {
 /// the order in which they happened.
 #[derive(Debug)]
 pub struct Memory {
-    hub: Arc<Mutex<Hub>>,
+    hub: Shared,
     replica: Replica,
     identity: Identity,
     outbox: UnboundedSender<Message>,
@@ -43,24 +44,10 @@ pub struct Memory {
     faults: VecDeque<Fault>,
 }
 
-#[derive(Debug)]
-struct Hub {
-    server: Server,
-    clients: Vec<UnboundedSender<Message>>,
-}
-
-#[derive(Clone, Debug)]
-enum Message {
-    Changes(Arc<TableUpdates>),
-    Whole(Arc<TableUpdates>),
-    Committed(u64, Outcome),
-    Lost,
-}
-
 impl Memory {
     /// The first client of a server.
     pub fn new(schema: &'static Schema, server: Server) -> Self {
-        Self::join(schema, Arc::new(Mutex::new(Hub { server, clients: Vec::new() })))
+        Self::join(schema, hub::shared(server))
     }
 
     /// Another client of the same server, at the same tables.
@@ -68,14 +55,19 @@ impl Memory {
         Self::join(self.replica.schema(), self.hub.clone())
     }
 
-    fn join(schema: &'static Schema, hub: Arc<Mutex<Hub>>) -> Self {
+    /// Lets others reach the same server over a unix socket.
+    ///
+    /// # Errors
+    /// See [`Served::bind`].
+    pub fn serve(&self, path: impl Into<PathBuf>, config: ServeConfig) -> Result<Served, ServeError> {
+        Served::start(self.hub.clone(), path.into(), config)
+    }
+
+    pub(super) fn join(schema: &'static Schema, hub: Shared) -> Self {
         let (outbox, inbox) = unbounded_channel();
         let mut open = lock(&hub);
         let replica = Replica::new(schema, open.server.schema());
-        let whole = Message::Whole(Arc::new(open.server.dump()));
-        // cannot fail: the receiver is here
-        let _ = outbox.send(whole);
-        open.clients.push(outbox.clone());
+        open.join(&outbox);
         drop(open);
         Memory {
             hub,
@@ -126,26 +118,6 @@ impl Memory {
         // cannot fail: the receiver lives as long as this
         let _ = self.outbox.send(message);
     }
-}
-
-impl Hub {
-    /// Executes, and tells all clients but one that has lost its connection.
-    fn transact(&mut self, ops: &[Operation], lost: Option<&UnboundedSender<Message>>) -> Vec<OpResult> {
-        let (results, updates) = self.server.transact(ops);
-        if !updates.is_empty() {
-            let updates = Arc::new(updates);
-            self.clients.retain(|client| {
-                lost.is_some_and(|lost| lost.same_channel(client))
-                    || client.send(Message::Changes(updates.clone())).is_ok()
-            });
-        }
-        results
-    }
-}
-
-/// A poisoned lock is no reason to stop: callers only look while they hold it, and transactions do not panic.
-fn lock(hub: &Mutex<Hub>) -> MutexGuard<'_, Hub> {
-    hub.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[async_trait]

@@ -15,7 +15,17 @@ use super::{
     server::Server,
     store::{Cells, Place, Target},
 };
-use crate::ovsdb::wire::{Atom, Datum, ServerError, TableUpdates};
+use crate::ovsdb::wire::{Atom, Datum, ServerError};
+
+/// A row that a transaction wrote, be it with what it held before.
+#[derive(Clone, Debug)]
+pub(super) struct Written {
+    pub(super) place: Place,
+    /// `None` for a new row.
+    pub(super) old: Option<Cells>,
+    /// `None` for one that is gone.
+    pub(super) new: Option<Cells>,
+}
 
 type Before = BTreeMap<Place, Option<Cells>>;
 
@@ -36,7 +46,7 @@ impl<'a> Commit<'a> {
     pub(super) fn check(
         server: &'a mut Server,
         before: Before,
-    ) -> Result<TableUpdates, (Before, ServerError)> {
+    ) -> Result<Vec<Written>, (Before, ServerError)> {
         let mut commit = Commit { server, before, strong: BTreeMap::new() };
         match commit.steps() {
             Ok(()) => Ok(commit.finish()),
@@ -223,8 +233,8 @@ impl<'a> Commit<'a> {
         Ok(())
     }
 
-    /// Enters all that was checked into counts and indexes, and tells what changed.
-    fn finish(self) -> TableUpdates {
+    /// Enters all that was checked into counts and indexes, and tells what was written.
+    fn finish(self) -> Vec<Written> {
         let Commit { server, before, strong } = self;
         for ((at, uuid), change) in strong {
             let Some(table) = server.tables.get_mut(at) else { continue };
@@ -233,18 +243,13 @@ impl<'a> Commit<'a> {
                 table.strong.insert(uuid, count);
             }
         }
-        let mut updates = TableUpdates::new();
-        for (place, old) in &before {
-            let new = server.row(*place).cloned();
-            server.index(*place, old.as_ref(), new.as_ref());
-        }
+        let mut written = Vec::with_capacity(before.len());
         for (place, old) in before {
-            let Some(table) = server.tables.get(place.0) else { continue };
-            if let Some(update) = diff::row_update(table, old.as_ref(), server.row(place)) {
-                updates.entry(table.name.clone()).or_default().insert(place.1, update);
-            }
+            let new = server.row(place).cloned();
+            server.index(place, old.as_ref(), new.as_ref());
+            written.push(Written { place, old, new });
         }
-        updates
+        written
     }
 
     fn name(&self, place: Place) -> &str {

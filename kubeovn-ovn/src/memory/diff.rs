@@ -2,8 +2,23 @@
 
 use std::{cmp::Ordering, sync::Arc};
 
-use super::store::{Cells, Table};
-use crate::ovsdb::wire::{Atom, Datum, Row, RowUpdate};
+use super::{
+    commit::Written,
+    store::{Cells, Column, Table},
+};
+use crate::ovsdb::wire::{Atom, Datum, Row, RowUpdate, TableUpdates};
+
+/// What a transaction changed, in the notation of `update2`. Rows that hold what they held are left out.
+pub(super) fn updates(tables: &[Table], written: &[Written]) -> TableUpdates {
+    let mut updates = TableUpdates::new();
+    for Written { place, old, new } in written {
+        let Some(table) = tables.get(place.0) else { continue };
+        if let Some(update) = row_update(table, old.as_ref(), new.as_ref()) {
+            updates.entry(table.name.clone()).or_default().insert(place.1, update);
+        }
+    }
+    updates
+}
 
 /// What became of a row, if anything.
 pub(super) fn row_update(table: &Table, old: Option<&Cells>, new: Option<&Cells>) -> Option<RowUpdate> {
@@ -15,10 +30,7 @@ pub(super) fn row_update(table: &Table, old: Option<&Cells>, new: Option<&Cells>
             let columns = table.columns.iter().zip(old.iter().zip(new));
             let diff: Row = columns
                 .filter(|(_, (old, new))| !Arc::ptr_eq(old, new) && old != new)
-                .map(|(column, (old, new))| {
-                    let one = column.kind.max == Some(1) && !column.kind.is_map();
-                    (column.name.clone(), if one { Datum::clone(new) } else { difference(old, new) })
-                })
+                .map(|(column, (old, new))| (column.name.clone(), change(column, old, new)))
                 .collect();
             (!diff.is_empty()).then_some(RowUpdate::Modify(diff))
         }
@@ -29,6 +41,12 @@ pub(super) fn row_update(table: &Table, old: Option<&Cells>, new: Option<&Cells>
 pub(super) fn whole(table: &Table, cells: &Cells) -> Row {
     let columns = table.columns.iter().zip(cells).filter(|(column, cell)| **cell != column.default);
     columns.map(|(column, cell)| (column.name.clone(), Datum::clone(cell))).collect()
+}
+
+/// How the change of a column is told: the new value of what holds one at most, else the difference.
+pub(super) fn change(column: &Column, old: &Datum, new: &Datum) -> Datum {
+    let one = column.kind.max == Some(1) && !column.kind.is_map();
+    if one { new.clone() } else { difference(old, new) }
 }
 
 /// Of a set the elements that came or went, of a map the pairs that came, went or have another value.

@@ -6,8 +6,8 @@ use uuid::Uuid;
 
 use super::{
     mutate::{counted, error, holds, mutated, typed},
-    server::Server,
-    store::{Cells, Place, Table},
+    server::{Server, Step},
+    store::{Cells, Place, Table, version},
 };
 use crate::ovsdb::wire::{Atom, Condition, Datum, Function, Mutation, OpResult, Operation, Row, ServerError};
 
@@ -19,17 +19,26 @@ pub(super) struct Execution<'a> {
     /// What the names of inserted rows stand for, known from the start: an operation may refer to a later one's row.
     names: BTreeMap<Arc<str>, Uuid>,
     used: Vec<Arc<str>>,
+    /// The operation that failed is a `wait` whose rows are not as wished.
+    pub(super) unmet: bool,
+}
+
+/// What a condition looks at.
+enum Tested {
+    Uuid,
+    Version,
+    Cell(usize),
 }
 
 impl<'a> Execution<'a> {
-    pub(super) fn new(server: &'a mut Server, ops: &[Operation]) -> Self {
+    pub(super) fn new(server: &'a mut Server, steps: &[Step<'_>]) -> Self {
         let mut names = BTreeMap::new();
-        for op in ops {
-            if let Operation::Insert { uuid, name: Some(name), .. } = op {
+        for step in steps {
+            if let Step::Run(Operation::Insert { uuid, name: Some(name), .. }) = step {
                 names.entry(name.clone()).or_insert_with(|| uuid.unwrap_or_else(|| server.draw()));
             }
         }
-        Execution { server, before: BTreeMap::new(), names, used: Vec::new() }
+        Execution { server, before: BTreeMap::new(), names, used: Vec::new(), unmet: false }
     }
 
     pub(super) fn roll_back(self) {
@@ -42,7 +51,10 @@ impl<'a> Execution<'a> {
             Operation::Select { table, r#where, columns } => {
                 let at = self.server.table(table)?;
                 let table = self.server.tables.get(at).ok_or_else(internal)?;
-                let all = || table.columns.iter().map(|c| c.name.clone()).chain(["_uuid".into()]).collect();
+                let all = || {
+                    let own = ["_uuid".into(), "_version".into()];
+                    table.columns.iter().map(|c| c.name.clone()).chain(own).collect()
+                };
                 let columns = columns.clone().unwrap_or_else(all);
                 let rows = self.selected(at, r#where)?.into_iter().map(|uuid| {
                     let cells = columns.iter().map(|name| Ok((name.clone(), self.cell((at, uuid), name)?)));
@@ -90,7 +102,11 @@ impl<'a> Execution<'a> {
             }
             Operation::Wait { table, r#where, columns, until_equal, rows, .. } => {
                 let at = self.server.table(table)?;
-                self.wait(at, r#where, columns, *until_equal, rows)
+                self.unmet = !self.wait(at, r#where, columns, *until_equal, rows)?;
+                if self.unmet {
+                    return Err(error("timed out", "\"wait\" timed out: the selected rows are others"));
+                }
+                Ok(OpResult::Done)
             }
             Operation::Comment { .. } => Ok(OpResult::Done),
         }
@@ -152,6 +168,7 @@ impl<'a> Execution<'a> {
         Ok(OpResult::Count(rows.len() as u64))
     }
 
+    /// Whether the selected rows are, or are not, the given ones.
     fn wait(
         &self,
         at: usize,
@@ -159,7 +176,7 @@ impl<'a> Execution<'a> {
         columns: &[Arc<str>],
         until_equal: bool,
         rows: &[Row],
-    ) -> Result<OpResult, ServerError> {
+    ) -> Result<bool, ServerError> {
         let mut found: Vec<Vec<Datum>> = Vec::new();
         for uuid in self.selected(at, conditions)? {
             found.push(columns.iter().map(|name| self.cell((at, uuid), name)).collect::<Result<_, _>>()?);
@@ -179,10 +196,7 @@ impl<'a> Execution<'a> {
             rows.sort_unstable();
             rows.dedup();
         }
-        if (found == wanted) == until_equal {
-            return Ok(OpResult::Done);
-        }
-        Err(error("timed out", "\"wait\" timed out: the selected rows are others"))
+        Ok((found == wanted) == until_equal)
     }
 
     /// The rows for which all conditions hold.
@@ -196,17 +210,22 @@ impl<'a> Execution<'a> {
                 if condition.function == Function::Equal {
                     one = value.scalar().and_then(Atom::as_uuid).or(one);
                 }
-                tests.push((None, condition.function, value));
+                tests.push((Tested::Uuid, condition.function, value));
+                continue;
+            }
+            if &*condition.column == "_version" {
+                tests.push((Tested::Version, condition.function, value));
                 continue;
             }
             let column = column_of(table, &condition.column)?;
             let kind = &table.columns.get(column).ok_or_else(internal)?.kind;
-            tests.push((Some(column), condition.function, typed(kind, &value, &condition.column)?));
+            tests.push((Tested::Cell(column), condition.function, typed(kind, &value, &condition.column)?));
         }
         let passes = |uuid: &Uuid, cells: &Cells| {
             tests.iter().all(|(column, function, value)| match column {
-                None => holds(*function, &Datum::from(Atom::Uuid(*uuid)), value),
-                Some(at) => cells.get(*at).is_some_and(|cell| holds(*function, cell, value)),
+                Tested::Uuid => holds(*function, &Datum::from(*uuid), value),
+                Tested::Version => holds(*function, &Datum::from(version(*uuid, cells)), value),
+                Tested::Cell(at) => cells.get(*at).is_some_and(|cell| holds(*function, cell, value)),
             })
         };
         if let Some(uuid) = one {
@@ -221,6 +240,9 @@ impl<'a> Execution<'a> {
             return Ok(Datum::from(Atom::Uuid(place.1)));
         }
         let table = self.server.tables.get(place.0).ok_or_else(internal)?;
+        if name == "_version" {
+            return Ok(Datum::from(version(place.1, self.server.row(place).ok_or_else(internal)?)));
+        }
         let column = column_of(table, name)?;
         let cell = self.server.row(place).and_then(|cells| cells.get(column)).ok_or_else(internal)?;
         Ok(Datum::clone(cell))

@@ -5,10 +5,9 @@ use std::{
     sync::Arc,
 };
 
-use crate::ovsdb::wire::Atomic;
 use uuid::Uuid;
 
-use crate::ovsdb::wire::{Atom, BaseType, ColumnSchema, Datum, DbSchema, Real};
+use crate::ovsdb::wire::{Atom, BaseType, ColumnSchema, Datum, DbSchema};
 
 /// Where a row is: the number of its table, and its UUID.
 pub(super) type Place = (usize, Uuid);
@@ -73,7 +72,7 @@ pub(super) fn tables(schema: &DbSchema) -> Vec<Table> {
                 .map(|(name, kind)| Column {
                     name: name.clone(),
                     kind: kind.clone(),
-                    default: Arc::new(default_of(kind)),
+                    default: Arc::new(kind.default_datum()),
                     key: target(&kind.key),
                     value: kind.value.as_ref().and_then(target),
                 })
@@ -96,22 +95,6 @@ pub(super) fn tables(schema: &DbSchema) -> Vec<Table> {
         .collect()
 }
 
-fn default_of(kind: &ColumnSchema) -> Datum {
-    if kind.is_map() {
-        return Datum::Map(Vec::new());
-    }
-    if kind.min == 0 {
-        return Datum::empty();
-    }
-    Datum::from(match kind.key.atom {
-        Atomic::String => Atom::from(""),
-        Atomic::Integer => Atom::Integer(0),
-        Atomic::Real => Atom::Real(Real(0.0)),
-        Atomic::Boolean => Atom::Boolean(false),
-        Atomic::Uuid => Atom::Uuid(Uuid::nil()),
-    })
-}
-
 impl Table {
     pub(super) fn column(&self, name: &str) -> Option<usize> {
         self.columns.iter().position(|c| &*c.name == name)
@@ -122,6 +105,14 @@ impl Table {
         debug_assert!(index.iter().all(|at| *at < self.columns.len()), "an index of another table");
         index.iter().filter_map(|at| cells.get(*at).cloned()).collect()
     }
+}
+
+/// What `_version` reads as. Made of the contents, so that nothing need be kept: it changes with every change of the row,
+/// and is the same again when the row is, which is all that optimistic locking asks.
+pub(super) fn version(uuid: Uuid, cells: &Cells) -> Uuid {
+    let cells: Vec<&Datum> = cells.iter().map(|cell| &**cell).collect();
+    // data of texts and numbers always has a JSON form
+    Uuid::new_v5(&uuid, &serde_json::to_vec(&cells).unwrap_or_default())
 }
 
 impl Column {

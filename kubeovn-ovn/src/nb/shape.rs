@@ -5,7 +5,8 @@ use std::sync::Arc;
 use kubeovn_core::rows::{ColumnKind, Schema, Table};
 
 use super::{
-    ACL, ADDRESS_SET, LOGICAL_ROUTER_POLICY, LOGICAL_ROUTER_PORT, LOGICAL_SWITCH_PORT, NB_GLOBAL, PORT_GROUP,
+    ACL, ADDRESS_SET, LOGICAL_ROUTER_POLICY, LOGICAL_ROUTER_PORT, LOGICAL_SWITCH_PORT, NB_GLOBAL, NORTHBOUND,
+    PORT_GROUP,
 };
 use crate::ovsdb::wire::{Atomic, BaseType, ColumnSchema, DbSchema, TableSchema};
 
@@ -14,6 +15,12 @@ use crate::ovsdb::wire::{Atomic, BaseType, ColumnSchema, DbSchema, TableSchema};
 pub fn server_schema(schema: &'static Schema) -> DbSchema {
     let tables = schema.tables.iter().map(|table| (Arc::from(table.name), table_schema(table)));
     DbSchema { name: schema.database.into(), version: String::new(), tables: tables.collect() }
+}
+
+/// The type that a column should have, where we know: only Northbound's are described here.
+pub(crate) fn column_of(schema: &'static Schema, table: &str, column: &str) -> Option<ColumnSchema> {
+    let found = schema.table(table)?.column(column)?;
+    (schema.database == NORTHBOUND.database).then(|| column_schema(table, column, found.kind))
 }
 
 fn table_schema(table: &Table) -> TableSchema {
@@ -29,12 +36,17 @@ fn table_schema(table: &Table) -> TableSchema {
 }
 
 fn column_schema(table: &str, column: &str, kind: ColumnKind) -> ColumnSchema {
-    let plain = |atom| BaseType { atom, ref_table: None, weak: false };
+    let plain = |atom| BaseType { atom, ..BaseType::default() };
     let set = |key, min, max| ColumnSchema { key, value: None, min, max };
     match kind {
         ColumnKind::Keys(_) => string_map(),
         ColumnKind::Refs { table: target, strong } => {
-            let key = BaseType { atom: Atomic::Uuid, ref_table: Some(target.into()), weak: !strong };
+            let key = BaseType {
+                atom: Atomic::Uuid,
+                ref_table: Some(target.into()),
+                weak: !strong,
+                ..BaseType::default()
+            };
             set(key, 0, (column == "bfd").then_some(1))
         }
         ColumnKind::Elements => set(plain(Atomic::String), 0, None),
@@ -54,6 +66,5 @@ fn column_schema(table: &str, column: &str, kind: ColumnKind) -> ColumnSchema {
 }
 
 fn string_map() -> ColumnSchema {
-    let text = || BaseType { atom: Atomic::String, ref_table: None, weak: false };
-    ColumnSchema { key: text(), value: Some(text()), min: 0, max: None }
+    ColumnSchema { key: BaseType::default(), value: Some(BaseType::default()), min: 0, max: None }
 }

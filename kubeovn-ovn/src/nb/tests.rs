@@ -1,12 +1,18 @@
 //! Our description of tables and columns against the schema that OVN installs.
 
 use super::*;
-use crate::ovsdb::wire::DbSchema;
+use crate::ovsdb::wire::{ColumnSchema, DbSchema};
 
 fn installed(path: &str) -> DbSchema {
     let text = std::fs::read_to_string(path)
         .unwrap_or_else(|e| panic!("{path}: {e}. Install the package ovn-central"));
     DbSchema::decode(&text).unwrap()
+}
+
+/// Which texts a column allows is the server's business.
+fn unrestricted(mut column: ColumnSchema) -> ColumnSchema {
+    column.key.choices.clear();
+    column
 }
 
 /// Columns that only newer servers have.
@@ -22,7 +28,7 @@ fn compare(schema: &'static Schema, path: &str) {
         assert_eq!(table.indexes, there.indexes, "{name} indexes");
         assert_eq!(table.max_rows, there.max_rows, "{name} rows");
         for (column, shape) in &table.columns {
-            let Some(column_there) = there.columns.get(column) else {
+            let Some(column_there) = there.columns.get(column).cloned().map(unrestricted) else {
                 assert!(NEWER.contains(&(&**name, &**column)), "no column {name}.{column}");
                 continue;
             };

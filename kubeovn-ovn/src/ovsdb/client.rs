@@ -10,8 +10,11 @@
 //! A state of the database is shown only whole: a dump is built aside and put in place at once, or, where the server
 //! keeps history, only what was missed is added to what is held.
 
+mod audit;
 mod fence;
 mod link;
+mod quiet;
+mod stats;
 #[cfg(test)]
 mod tests;
 mod writes;
@@ -23,20 +26,27 @@ use kubeovn_core::{
     contract::database::{Database, DbEvent},
     rows::{self, Outcome, Schema, Txn},
 };
+use tokio::time::Instant;
 use uuid::Uuid;
 
-pub use self::fence::{FENCE_KEY, Nonce};
 use self::{
-    link::{Link, Stage},
+    audit::Audit,
+    link::{Link, Stage, Up},
     writes::Writes,
+};
+pub use self::{
+    audit::{AuditConfig, Mismatch},
+    fence::{FENCE_KEY, Nonce},
+    stats::Stats,
 };
 use super::{
     connect::{Connected, Connector, SERVER_DATABASE},
     replica::Replica,
     session::SessionEvent,
     txn::Identity,
-    wire::{DbSchema, MonitorReply, Notification, ServerError},
+    wire::{DbSchema, MonitorReply, Notification, OpResult, ServerError},
 };
+use crate::capability::Capabilities;
 
 /// A database on a server. Must be used within a tokio runtime with time and I/O.
 pub struct Client {
@@ -46,6 +56,11 @@ pub struct Client {
     /// The last transaction that the replica holds, if the server keeps history.
     resume: Option<Uuid>,
     writes: Writes,
+    /// `None` when it is switched off.
+    audit: Option<Audit>,
+    epoch: u64,
+    resyncs: u64,
+    sessions: u64,
     /// Events that are true of the replica as it is now.
     ready: VecDeque<DbEvent>,
     /// The consumer knows that the database is out of reach: `Lost` was the last it heard of that, or nothing was.
@@ -81,7 +96,10 @@ type Later<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 enum Step {
     Connected(Box<(Connector, Connected)>),
     Session(SessionEvent),
+    /// The server is silent, and another one was found that serves; or none was looked for yet.
+    Quiet(Option<Box<Connected>>),
     Term(Option<u64>),
+    Audit,
 }
 
 impl Client {
@@ -100,6 +118,10 @@ impl Client {
             replica: Replica::new(schema, &nothing),
             resume: None,
             writes: Writes::new(schema.database, identity, fence),
+            audit: Some(Audit::new(AuditConfig::default())),
+            epoch: 0,
+            resyncs: 0,
+            sessions: 0,
             ready: VecDeque::new(),
             lost: true,
         }
@@ -114,39 +136,107 @@ impl Client {
         }
     }
 
+    /// Audits the replica like this, or not at all. Without this call, as [`AuditConfig::default`] says.
+    pub fn with_audit(mut self, config: Option<AuditConfig>) -> Self {
+        self.audit = config.map(Audit::new);
+        self
+    }
+
+    /// The replica as it is known here: with UUIDs, and with all rows of a table.
+    pub fn held(&self) -> &Replica {
+        &self.replica
+    }
+
+    /// How often the replica was replaced as a whole. Who keeps something that was computed from it in steps must
+    /// compute anew when this changed; while it stays, every change was in a [`DbEvent::Changed`], or came with a
+    /// session that went on where the last one ended.
+    pub fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// The counters.
+    pub fn stats(&self) -> Stats {
+        let audit = self.audit.as_ref();
+        let in_flight = match &self.link {
+            Link::Up(up) => up.session.in_flight(),
+            Link::Connecting(_) | Link::Down => 0,
+        };
+        Stats {
+            epoch: self.epoch,
+            resyncs: self.resyncs,
+            reconnects: self.sessions.saturating_sub(1),
+            in_flight,
+            queued: self.writes.queued(),
+            audits: audit.map_or(0, |audit| audit.answers),
+            mismatches: audit.map_or(0, |audit| audit.mismatches),
+            last_audit: audit.and_then(|audit| audit.last),
+        }
+    }
+
+    /// What the server that is connected can do; there as long as its [schema](Self::server_schema) is.
+    pub fn capabilities(&self) -> Option<Capabilities> {
+        self.server_schema().map(|server| Capabilities::of(self.schema, server))
+    }
+
     async fn wait(&mut self) -> Step {
         match &mut self.link {
             Link::Connecting(connected) => Step::Connected(Box::new(connected.await)),
-            Link::Up(up) => tokio::select! {
-                event = up.events.next() => Step::Session(event),
-                term = self.writes.term() => Step::Term(term),
-            },
+            Link::Up(up) => {
+                let due = self.audit.as_ref().and_then(Audit::due);
+                let audit = async move {
+                    match due {
+                        Some(due) => tokio::time::sleep_until(due).await,
+                        None => future::pending().await,
+                    }
+                };
+                let owed = matches!(up.stage, Stage::Dumping { .. }) || self.writes.is_waiting();
+                let Up { events, quiet, .. } = &mut **up;
+                tokio::select! {
+                    event = events.next() => Step::Session(event),
+                    term = self.writes.term() => Step::Term(term),
+                    found = quiet.next(), if owed => Step::Quiet(found),
+                    () = audit => Step::Audit,
+                }
+            }
             Link::Down => future::pending().await,
         }
     }
 
     fn step(&mut self, step: Step) {
+        if let (Link::Up(up), Step::Session(_)) = (&mut self.link, &step) {
+            up.heard();
+        }
         match step {
             Step::Connected(connected) => {
                 let (connector, connected) = *connected;
+                for gap in Capabilities::of(self.schema, &connected.schema).gaps() {
+                    tracing::info!(error.code = gap.code(), "{}", gap.message());
+                }
                 let fresh = Replica::new(self.schema, &connected.schema);
                 // of columns that are new to us no difference tells
                 self.resume = self.resume.filter(|_| fresh.columns() == self.replica.columns());
                 self.link = Link::up(connector, connected, fresh);
+                self.sessions += 1;
                 self.dump();
             }
             Step::Session(SessionEvent::Monitored { reply, .. }) => self.dumped(reply),
             Step::Session(SessionEvent::Update(update)) => self.update(update),
+            Step::Session(SessionEvent::Reply { id, result }) if self.is_audit(id) => self.audited(&result),
             Step::Session(SessionEvent::Reply { id, result }) => {
                 let unfit = result.as_ref().err().filter(|error| !writes::is_our_mistake(error)).cloned();
                 self.ready.extend(self.writes.answered(id, result, &self.replica));
+                if let Link::Up(up) = &self.link {
+                    self.ready.extend(self.writes.go_on(&up.session, &self.replica));
+                }
                 // a server that refuses whole requests will do so again; the next one is tried with a pause
                 if let Some(error) = unfit {
                     self.lose(&error);
                 }
             }
             Step::Session(SessionEvent::Closed { reason }) => self.lose(&reason),
+            Step::Quiet(found) => self.quiet(found.as_deref()),
             Step::Term(term) => self.term(term),
+            Step::Audit => self.ask(),
         }
         self.recover();
     }
@@ -177,6 +267,7 @@ impl Client {
             let applied = fresh.fill(reply.updates);
             if applied.is_ok() {
                 std::mem::swap(&mut self.replica, fresh);
+                self.epoch += 1;
             }
             applied
         };
@@ -203,6 +294,13 @@ impl Client {
             }
             return;
         }
+        if &*update.monitor != link::MONITOR {
+            return;
+        }
+        if matches!(up.stage, Stage::Dumping { .. }) {
+            self.resume = None;
+            return self.lose(&"the server told of changes before it told of what there was");
+        }
         match self.replica.apply(update.updates) {
             Ok(changes) => {
                 self.resume = update.last_txn.filter(|last| !last.is_nil());
@@ -218,6 +316,17 @@ impl Client {
     fn diverged(&mut self, diverged: &dyn std::error::Error) {
         self.resume = None;
         self.lose(diverged);
+    }
+
+    fn quiet(&mut self, found: Option<&Connected>) {
+        let Link::Up(up) = &mut self.link else { return };
+        match found {
+            None => up.search(),
+            Some(found) if up.is_overtaken_by(found) => {
+                self.lose(&format_args!("the server is silent, and {} leads now", found.endpoint));
+            }
+            Some(_) => {}
+        }
     }
 
     fn term(&mut self, term: Option<u64>) {
@@ -239,7 +348,35 @@ impl Client {
         if matches!(up.stage, Stage::Recovering) && self.writes.is_settled(&self.replica) {
             up.stage = Stage::Live;
             self.lost = false;
+            self.resyncs += 1;
             self.ready.push_back(DbEvent::Resynced);
+            if let Some(audit) = self.audit.as_mut().filter(|audit| audit.is_idle()) {
+                audit.begin(&self.replica, Instant::now(), up.connector.draw());
+            }
+        }
+    }
+
+    /// Asks the server what it holds.
+    fn ask(&mut self) {
+        let (Link::Up(up), Some(audit)) = (&mut self.link, &mut self.audit) else { return };
+        if !up.session.has_room() {
+            return audit.postpone(Instant::now(), up.connector.draw());
+        }
+        let number = self.writes.number();
+        let operations = audit.ask(number, &self.replica);
+        if let Err(error) = up.session.submit(number, self.schema.database, &operations) {
+            self.lose(&error);
+        }
+    }
+
+    fn is_audit(&self, number: u64) -> bool {
+        self.audit.as_ref().is_some_and(|audit| audit.is_asked(number))
+    }
+
+    fn audited(&mut self, result: &Result<Vec<OpResult>, ServerError>) {
+        let (Link::Up(up), Some(audit)) = (&mut self.link, &mut self.audit) else { return };
+        if let Err(mismatch) = audit.answered(result, &self.replica, Instant::now(), up.connector.draw()) {
+            self.diverged(&mismatch);
         }
     }
 
@@ -252,6 +389,9 @@ impl Client {
         tracing::warn!(database = self.schema.database, reason, "session lost");
         self.link = Link::connecting(up.connector);
         self.ready.extend(self.writes.lost());
+        if let Some(audit) = &mut self.audit {
+            audit.lost();
+        }
         self.tell_lost(reason);
     }
 
@@ -270,8 +410,11 @@ impl Database for Client {
             self.ready.push_back(DbEvent::Committed { id: txn.id, outcome: Outcome::Done });
             return;
         }
-        match &self.link {
+        match &mut self.link {
             Link::Up(up) if matches!(up.stage, Stage::Live) => {
+                if !self.writes.is_waiting() {
+                    up.heard();
+                }
                 self.ready.extend(self.writes.submit(txn, &up.session, &self.replica));
             }
             // not sent, but the answer must not look like a refusal, for which the owner would be blamed

@@ -31,6 +31,12 @@ pub const SERVER_DATABASE: &str = "_Server";
 /// A source of numbers in `0.0..1.0`, so that many clients do not come back at the same moment.
 pub type Jitter = Box<dyn FnMut() -> f64 + Send>;
 
+/// How long an attempt may take in the first round when there are other endpoints to try; doubles with every round.
+const FIRST_LIMIT: Duration = Duration::from_secs(1);
+
+/// The longest pause between rounds of who looks for another leader beside a session.
+const BESIDE_CAP: Duration = Duration::from_millis(200);
+
 /// How to reach a database.
 #[derive(Clone, Debug)]
 pub struct ConnectConfig {
@@ -93,8 +99,8 @@ pub enum ConnectError {
         #[source]
         error: std::io::Error,
     },
-    /// No connection in time.
-    #[error("{endpoint}: no connection within {milliseconds} ms")]
+    /// No connection, or no session, in time.
+    #[error("{endpoint}: no session within {milliseconds} ms")]
     TimedOut {
         /// Where.
         endpoint: Endpoint,
@@ -150,7 +156,7 @@ pub enum ConnectError {
 }
 
 impl ConnectConfig {
-    /// The usual patience: only the leader, 3 s to connect, pauses from 100 ms to 2 s.
+    /// The usual patience: only the leader, 3 s to connect, pauses from 100 to 500 ms.
     pub fn new(endpoints: Endpoints, database: impl Into<Arc<str>>) -> Self {
         Self {
             endpoints,
@@ -160,7 +166,7 @@ impl ConnectConfig {
             tls: None,
             connect_timeout: Duration::from_secs(3),
             backoff_base: Duration::from_millis(100),
-            backoff_cap: Duration::from_secs(2),
+            backoff_cap: Duration::from_millis(500),
             session: SessionConfig::default(),
         }
     }
@@ -191,7 +197,7 @@ impl Connector {
             if !pause.is_zero() {
                 tokio::time::sleep(pause).await;
             }
-            match self.attempt().await {
+            match self.limited_attempt().await {
                 Ok(connected) => return connected,
                 Err(error) => {
                     // the first failures of an outage tell, the thousandth does not
@@ -217,9 +223,39 @@ impl Connector {
         tried
     }
 
+    /// Tries each endpoint once, without pause: for programs that somebody waits for.
+    ///
+    /// # Errors
+    /// Why each of them failed, in their order.
+    pub async fn try_each(&mut self) -> Result<Connected, Vec<ConnectError>> {
+        let mut errors = Vec::new();
+        for _ in 0..self.config.endpoints.len() {
+            match self.attempt().await {
+                Ok(connected) => return Ok(connected),
+                Err(error) => errors.push(error),
+            }
+        }
+        Err(errors)
+    }
+
     /// The session proved useful: after its loss begin without pause, at the same endpoint.
     pub fn succeeded(&mut self) {
         self.failures = 0;
+    }
+
+    /// A connector to the other endpoints, for looking whether one of them became a good one; `None` when there are
+    /// none. It knows nothing of earlier sessions, so what it finds must be judged by this one.
+    pub fn beside(&self, endpoint: &Endpoint) -> Option<Self> {
+        let endpoints = self.config.endpoints.without(endpoint)?;
+        let backoff_cap = self.config.backoff_cap.min(BESIDE_CAP);
+        let config = ConnectConfig { endpoints, backoff_cap, ..self.config.clone() };
+        Some(Self::new(config, Box::new(|| 0.0)))
+    }
+
+    /// Begins with this endpoint next time, if it is one of ours.
+    pub fn begin_with(&mut self, endpoint: &Endpoint) {
+        let mut turns = 0..self.config.endpoints.len();
+        self.turn = turns.find(|turn| self.config.endpoints.get(*turn) == endpoint).unwrap_or(self.turn);
     }
 
     /// Judges a server by what it says of itself now, and remembers how far it is.
@@ -228,6 +264,11 @@ impl Connector {
     /// Why the session should be given up.
     pub fn judge(&mut self, server: &ServerWatch) -> Result<(), Unfit> {
         server.judge(&self.config.database, self.config.leader_only, &mut self.watermark)
+    }
+
+    /// A number of [`Jitter`].
+    pub(super) fn draw(&mut self) -> f64 {
+        (self.jitter)()
     }
 
     /// The pause before the next attempt. Every attempt counts as failed until [`Connector::succeeded`], so that a
@@ -242,6 +283,24 @@ impl Connector {
         let doubled = self.config.backoff_base.saturating_mul(1 << (round - 1).min(16));
         // between half of it and all of it
         doubled.min(self.config.backoff_cap).mul_f64(0.5 + 0.5 * (self.jitter)().clamp(0.0, 1.0))
+    }
+
+    /// How long the attempt that has begun may take. A member that takes us in and stands still must not keep us from
+    /// the others; who is only slow gets more time in later rounds.
+    fn limit(&self) -> Option<Duration> {
+        let endpoints = u32::try_from(self.config.endpoints.len()).unwrap_or(u32::MAX);
+        let round = self.failures.saturating_sub(1) / endpoints;
+        (endpoints > 1).then(|| FIRST_LIMIT.saturating_mul(1 << round.min(10)))
+    }
+
+    async fn limited_attempt(&mut self) -> Result<Connected, ConnectError> {
+        let Some(limit) = self.limit() else { return self.attempt().await };
+        let attempted = tokio::time::timeout(limit, self.attempt()).await;
+        attempted.unwrap_or_else(|_| {
+            let endpoint = self.config.endpoints.get(self.turn).clone();
+            self.turn = self.turn.wrapping_add(1);
+            Err(ConnectError::TimedOut { endpoint, milliseconds: limit.as_millis() })
+        })
     }
 
     async fn try_endpoint(&mut self, endpoint: Endpoint) -> Result<Connected, ConnectError> {
@@ -268,7 +327,11 @@ impl ConnectConfig {
                 Ok(()) | Err(RpcError::Refused { .. }) => {}
                 Err(error) => return Err(rpc(error)),
             }
-            self.watch(&session, &mut events, endpoint).await?
+            // a server of which nothing but this is heard must not hold us for as long as a dump may take
+            let patience = self.session.call_timeout;
+            let watch = tokio::time::timeout(patience, self.watch(&session, &mut events, endpoint)).await;
+            let seconds = patience.as_secs();
+            watch.unwrap_or_else(|_| Err(rpc(RpcError::TimedOut { method: "monitor_cond", seconds })))?
         } else {
             ServerWatch::without_status(&databases)
         };

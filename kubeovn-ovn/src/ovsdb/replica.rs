@@ -12,6 +12,7 @@
 
 mod apply;
 mod cell;
+mod compare;
 mod identity;
 mod pairs;
 #[cfg(test)]
@@ -29,16 +30,23 @@ use kubeovn_core::{
 };
 use uuid::Uuid;
 
+pub use self::compare::Difference;
 use self::{
     cell::{Cell, Shape},
     pairs::Lists,
 };
 use super::wire::{DbSchema, TableUpdates};
+use crate::{
+    capability::{Gap, Release, Thing},
+    nb,
+};
 
 /// See the [module](self).
 #[derive(Clone, Debug)]
 pub struct Replica {
     schema: &'static Schema,
+    /// The version of the server's schema.
+    version: Arc<str>,
     tables: Vec<TableRows>,
     /// Who refers strongly to a row: the row, then table, column and UUID of the referring one. Flat, because nearly
     /// every row has exactly one.
@@ -61,8 +69,12 @@ struct TableRows {
     table: &'static Table,
     /// The table can hold one row only.
     single: bool,
+    /// The server has the table.
+    there: bool,
     /// As the columns of `table`; `None` where the server has no such column.
     shapes: Vec<Option<Shape>>,
+    /// As the columns of `table`: what one that the server lacks is taken to hold in every row.
+    assumed: Vec<Value>,
     /// Keys of maps that many rows have, to be held once. Sorted.
     words: Vec<Arc<str>>,
     lists: Lists,
@@ -88,8 +100,8 @@ type Cells = SortedMap<u8, Cell>;
 impl Replica {
     /// An empty replica of the part of a database that `schema` names and `server` has.
     pub fn new(schema: &'static Schema, server: &DbSchema) -> Self {
-        let tables = schema.tables.iter().map(|table| TableRows::new(table, server)).collect();
-        Replica { schema, tables, parents: BTreeSet::new() }
+        let tables = schema.tables.iter().map(|table| TableRows::new(schema, table, server)).collect();
+        Replica { schema, version: server.version.as_str().into(), tables, parents: BTreeSet::new() }
     }
 
     /// What part of which database this is.
@@ -141,6 +153,20 @@ impl Replica {
         self.table(table).is_some_and(|t| t.rows.contains_key(&uuid))
     }
 
+    /// The rows of a table that can be named, in the order of their keys.
+    pub fn keys(&self, table: &str) -> Vec<&RowKey> {
+        let rows = self.table(table).into_iter().flat_map(|t| t.rows.values());
+        let mut keys: Vec<&RowKey> = rows.filter_map(|row| row.key.as_ref()).collect();
+        keys.sort_unstable();
+        keys
+    }
+
+    /// All rows that can be named, in no order: name, UUID, and whose it is, if it carries our mark and that is readable.
+    pub fn named_rows(&self) -> impl Iterator<Item = (&RowKey, Uuid, Option<&OwnerKey>)> {
+        let rows = self.tables.iter().flat_map(|table| &table.rows);
+        rows.filter_map(|(uuid, row)| Some((row.key.as_ref()?, *uuid, row.owner.as_ref())))
+    }
+
     /// How many rows are held, also ones that cannot be named.
     pub fn len(&self) -> usize {
         self.tables.iter().map(|t| t.rows.len()).sum()
@@ -164,6 +190,25 @@ impl Replica {
         at.ok().and_then(|at| words.get(at)).map_or_else(|| key.into(), Arc::clone)
     }
 
+    /// What a column that a table lacks is taken to hold: what one of its type holds when it is not set. So a row that
+    /// wants no more than that is as it wants to be. `None` also when the table itself is lacking.
+    pub(super) fn assumed(&self, table: &str, column: &str) -> Option<&Value> {
+        let table = self.table(table).filter(|table| table.there)?;
+        table.assumed.get(usize::from(table.column(column)?))
+    }
+
+    /// That the server lacks a column, or its table.
+    pub(super) fn gap(&self, table: &'static str, column: &'static str) -> Gap {
+        let there = self.table(table).is_some_and(|t| t.there);
+        let (thing, since) = if there {
+            (Thing::Column(table.into(), column.into()), Release::of_column(table, column))
+        } else {
+            (Thing::Table(table.into()), Release::of_table(table))
+        };
+        let (database, version) = (self.schema.database.into(), self.version.clone());
+        Gap::Missing { database, version, thing, since, wish: None }
+    }
+
     fn clone_empty(&self) -> Self {
         let empty = |t: &TableRows| TableRows {
             rows: FixedMap::default(),
@@ -171,12 +216,15 @@ impl Replica {
             twins: BTreeSet::new(),
             table: t.table,
             single: t.single,
+            there: t.there,
             shapes: t.shapes.clone(),
+            assumed: t.assumed.clone(),
             words: t.words.clone(),
             lists: t.lists.clone(),
         };
         Replica {
             schema: self.schema,
+            version: self.version.clone(),
             tables: self.tables.iter().map(empty).collect(),
             parents: BTreeSet::new(),
         }
@@ -205,9 +253,13 @@ impl Replica {
 }
 
 impl TableRows {
-    fn new(table: &'static Table, server: &DbSchema) -> Self {
+    fn new(schema: &'static Schema, table: &'static Table, server: &DbSchema) -> Self {
         let there = server.tables.get(table.name);
         let shape = |name: &str| there.and_then(|t| t.columns.get(name)).map(Shape::new);
+        let assumed = |name: &str| match nb::column_of(schema, table.name, name) {
+            Some(column) => Shape::new(&column).default,
+            None => Value::EMPTY,
+        };
         let mut words: Vec<Arc<str>> = vec![VENDOR.into()];
         for column in table.columns {
             if let ColumnKind::Keys(keys) = column.kind {
@@ -219,7 +271,9 @@ impl TableRows {
         TableRows {
             table,
             single: there.is_some_and(|t| t.max_rows == Some(1)),
+            there: there.is_some(),
             shapes: table.columns.iter().map(|c| shape(c.name)).collect(),
+            assumed: table.columns.iter().map(|c| assumed(c.name)).collect(),
             words,
             lists: Lists::default(),
             rows: FixedMap::default(),
@@ -238,8 +292,13 @@ impl TableRows {
         match row.cells.get(&column) {
             Some(Cell::Plain(value)) => value,
             Some(_) => &EMPTY,
-            None => self.default_of(column).unwrap_or(&EMPTY),
+            None => self.unset(column),
         }
+    }
+
+    /// What a row that does not set the column reads as, also where the server has no such column.
+    fn unset(&self, column: u8) -> &Value {
+        self.default_of(column).or_else(|| self.assumed.get(usize::from(column))).unwrap_or(&EMPTY)
     }
 
     /// What a column holds in a row that does not set it; `None` when the server has no such column.

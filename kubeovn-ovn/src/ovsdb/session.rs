@@ -8,10 +8,14 @@
 //!
 //! Reader and writer are tasks of their own, because a server stops reading while its answers are not read: one task
 //! doing both stands still under load.
+//!
+//! Everything is bounded ([`SessionConfig`]): requests that wait for an answer, bytes that wait to be written, events
+//! that wait to be taken, the time for each answer, and the length of a message.
 
 mod config;
 mod error;
 mod pending;
+mod queue;
 mod reader;
 #[cfg(test)]
 mod tests;
@@ -26,33 +30,35 @@ use std::{
 
 use serde::Serialize;
 use tokio::{
-    io::{AsyncRead, AsyncWrite, AsyncWriteExt},
-    sync::{mpsc, oneshot},
+    io::{AsyncRead, AsyncWrite},
+    sync::oneshot,
     task::AbortHandle,
+    time::{Instant, timeout_at},
 };
 
-use self::pending::{Expected, Pending};
 pub use self::{
     config::{MonitorMethod, SessionConfig},
     error::{CloseReason, RpcError},
+    queue::Events,
+};
+use self::{
+    pending::{Expected, NoRoom, Pending, Room},
+    queue::{Outbox, Stuck},
 };
 use super::wire::{DbSchema, MonitorReply, Notification, OpResult, Operation, ServerError, encode_request};
 
 /// The requesting side of a connection. Dropping it ends both tasks and with them the connection.
 #[derive(Debug)]
 pub struct Session {
-    out: mpsc::UnboundedSender<Vec<u8>>,
+    out: Outbox,
     pending: Arc<Pending>,
     next_id: AtomicU64,
+    max_in_flight: usize,
     call_timeout: Duration,
     transact_timeout: Duration,
     dump_timeout: Duration,
     tasks: [AbortHandle; 2],
 }
-
-/// The receiving side of a connection.
-#[derive(Debug)]
-pub struct Events(mpsc::Receiver<SessionEvent>);
 
 /// What a connection delivers, in the order in which the bytes arrived.
 #[derive(Debug)]
@@ -87,30 +93,42 @@ impl Session {
         writer: impl AsyncWrite + Unpin + Send + 'static,
         config: &SessionConfig,
     ) -> (Self, Events) {
-        let (out, frames) = mpsc::unbounded_channel();
+        let (out, frames) = queue::outbox(config);
         let (failed, failure) = oneshot::channel();
-        let (events, received) = mpsc::channel(config.max_events.max(1));
-        let pending = Arc::new(Pending::default());
-        let writer = tokio::spawn(write_all(writer, frames, failed)).abort_handle();
+        let (events, received) = queue::events(config);
+        let pending = Arc::new(Pending::new(config.max_in_flight));
+        let writer = tokio::spawn(frames.write_to(writer, failed)).abort_handle();
         let reader = reader::Reader::new(reader, out.clone(), pending.clone(), events, config);
         let reader = tokio::spawn(reader.run(failure)).abort_handle();
         let session = Self {
             out,
             pending,
             next_id: AtomicU64::new(0),
+            max_in_flight: config.max_in_flight,
             call_timeout: config.call_timeout,
             transact_timeout: config.transact_timeout,
             dump_timeout: config.dump_timeout,
             tasks: [reader, writer],
         };
-        (session, Events(received))
+        (session, received)
+    }
+
+    /// Whether [`submit`](Self::submit) and [`monitor`](Self::monitor) would find room now. It comes with answers.
+    pub fn has_room(&self) -> bool {
+        self.pending.has_room() && self.out.has_room()
+    }
+
+    /// How many requests wait for their answer; probes of ours are not among them.
+    pub fn in_flight(&self) -> usize {
+        self.pending.len()
     }
 
     /// Sends a transaction; the answer comes as [`SessionEvent::Reply`] with the same `id`. Does not wait. If the
     /// connection is closed already nothing is sent, and [`SessionEvent::Closed`] tells.
     ///
     /// # Errors
-    /// Only [`RpcError::Json`], for operations that have no JSON form.
+    /// Nothing was sent: [`RpcError::Busy`] and [`RpcError::Stuck`] when too much is on its way, which passes;
+    /// [`RpcError::Json`] for operations that have no JSON form.
     pub fn submit(&self, id: u64, database: &str, operations: &[Operation]) -> Result<(), RpcError> {
         struct Params<'a>(&'a str, &'a [Operation]);
         impl Serialize for Params<'_> {
@@ -123,15 +141,14 @@ impl Session {
             }
         }
         let expected = Expected::Transact { id };
-        self.send("transact", &Params(database, operations), expected, self.transact_timeout)?;
-        Ok(())
+        self.send("transact", &Params(database, operations), expected, self.transact_timeout)
     }
 
     /// Starts a monitor; its dump comes as [`SessionEvent::Monitored`] with the same identity. Does not wait.
     /// `params` are those of the method, `monitor` the identity that they contain.
     ///
     /// # Errors
-    /// Only [`RpcError::Json`], for parameters that have no JSON form.
+    /// As [`submit`](Self::submit).
     pub fn monitor(
         &self,
         method: MonitorMethod,
@@ -139,15 +156,15 @@ impl Session {
         params: &(impl Serialize + ?Sized),
     ) -> Result<(), RpcError> {
         let expected = Expected::Monitor { monitor, since: method == MonitorMethod::CondSince };
-        self.send(method.as_str(), params, expected, self.dump_timeout)?;
-        Ok(())
+        self.send(method.as_str(), params, expected, self.dump_timeout)
     }
 
-    /// Calls a method and waits for its result, as JSON text. The answer does not wait for events before it to be
-    /// taken, unless so many are waiting that nothing is read: take events meanwhile if monitors are on.
+    /// Calls a method and waits for its result, as JSON text; first for room if too many requests are on their way.
+    /// The answer does not wait for events before it to be taken, unless so many are waiting that nothing is read:
+    /// take events meanwhile if monitors are on.
     ///
     /// # Cancellation
-    /// Safe: the answer is thrown away.
+    /// Safe: the request is forgotten, and its answer thrown away.
     ///
     /// # Errors
     /// See [`RpcError`].
@@ -156,10 +173,15 @@ impl Session {
         method: &'static str,
         params: &(impl Serialize + ?Sized),
     ) -> Result<String, RpcError> {
+        let deadline = Instant::now() + self.call_timeout;
+        let Ok(room) = timeout_at(deadline, self.pending.wait_for_room()).await else {
+            return Err(RpcError::Busy { method, limit: self.max_in_flight });
+        };
+        let room = room.ok_or(RpcError::Closed { method })?;
         let (answer, answered) = oneshot::channel();
-        let id = self.send(method, params, Expected::Call { answer }, self.call_timeout)?;
+        let id = self.put(method, params, Expected::Call { answer }, self.call_timeout, room)?;
         let _forget = pending::Forget { pending: &self.pending, id };
-        match tokio::time::timeout(self.call_timeout, answered).await {
+        match timeout_at(deadline, answered).await {
             Ok(Ok(Ok(result))) => Ok(result),
             Ok(Ok(Err(error))) => Err(RpcError::Refused { method, error }),
             Ok(Err(_)) => Err(RpcError::Closed { method }),
@@ -204,29 +226,37 @@ impl Session {
         self.call("echo", &[(); 0]).await.map(drop)
     }
 
+    /// Sends without waiting.
     fn send(
         &self,
         method: &'static str,
         params: &(impl Serialize + ?Sized),
         expected: Expected,
         timeout: Duration,
+    ) -> Result<(), RpcError> {
+        match self.pending.room() {
+            Ok(room) => self.put(method, params, expected, timeout, room).map(drop),
+            Err(NoRoom::Full) => Err(RpcError::Busy { method, limit: self.max_in_flight }),
+            Err(NoRoom::Closed) => Ok(()),
+        }
+    }
+
+    fn put(
+        &self,
+        method: &'static str,
+        params: &(impl Serialize + ?Sized),
+        expected: Expected,
+        timeout: Duration,
+        room: Room,
     ) -> Result<u64, RpcError> {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let frame = encode_request(id, method, params).map_err(|error| RpcError::Json { method, error })?;
-        self.pending.expect(id, expected, timeout);
-        // fails only when the writer is gone; then `Closed` is on its way and clears what is pending
-        let _ = self.out.send(frame);
+        self.pending.expect(id, method, expected, timeout, Some(room));
+        self.out.push(frame).map_err(|Stuck { bytes }| {
+            self.pending.take(id);
+            RpcError::Stuck { method, bytes, limit: self.out.limit() }
+        })?;
         Ok(id)
-    }
-}
-
-impl Events {
-    /// The next event; after [`SessionEvent::Closed`] that again.
-    ///
-    /// # Cancellation
-    /// Safe: no event is lost when the future is dropped.
-    pub async fn next(&mut self) -> SessionEvent {
-        self.0.recv().await.unwrap_or(SessionEvent::Closed { reason: CloseReason::Dropped })
     }
 }
 
@@ -234,25 +264,6 @@ impl Drop for Session {
     fn drop(&mut self) {
         for task in &self.tasks {
             task.abort();
-        }
-    }
-}
-
-/// The writing task: ends when the session is dropped, or with the failure that it reports.
-async fn write_all(
-    mut writer: impl AsyncWrite + Unpin,
-    mut frames: mpsc::UnboundedReceiver<Vec<u8>>,
-    failed: oneshot::Sender<CloseReason>,
-) {
-    while let Some(frame) = frames.recv().await {
-        let written = async {
-            writer.write_all(&frame).await?;
-            writer.flush().await
-        };
-        if let Err(error) = written.await {
-            // a reader that is gone knows already
-            let _ = failed.send(CloseReason::Failed { error: error.to_string() });
-            return;
         }
     }
 }

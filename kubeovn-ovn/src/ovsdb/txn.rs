@@ -23,6 +23,7 @@ use super::{
     replica::Replica,
     wire::{Atom, Condition, Datum, Mutation, Mutator, Operation, Row},
 };
+use crate::capability::Gap;
 
 /// How new rows get their UUID.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,13 +48,16 @@ pub struct Encoded {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TxnError {
-    /// The server has no such column: it is too old for what is wanted.
-    #[error("{row}: this server has no column {column}")]
+    /// The server has no such column, or not even the table: it is too old for what is wanted.
+    #[error("{row}: {gap}")]
     NoColumn {
         /// The row to be written.
         row: RowKey,
         /// The column.
         column: &'static str,
+        /// What is missing, since when there is such a thing, and what to do.
+        #[source]
+        gap: Box<Gap>,
     },
     /// An element refers to a row that is neither there nor inserted.
     #[error("{row}: {column} refers to {target}, which is not there")]
@@ -168,7 +172,7 @@ impl Encoder<'_> {
         }
         let mut columns = Row::new();
         for (column, value) in &spec.values {
-            let default = self.default_of(row, column)?;
+            let Some(default) = self.writable(row, column, value)? else { continue };
             if value != default && *value != rows::Value::EMPTY {
                 columns.insert(Arc::from(*column), self.value(row, column, value)?);
             }
@@ -197,7 +201,7 @@ impl Encoder<'_> {
     fn change_at(&mut self, row: &RowKey, uuid: Uuid, delta: &Delta) -> Result<(), TxnError> {
         let mut columns = Row::new();
         for (column, value) in &delta.values {
-            let default = self.default_of(row, column)?;
+            let Some(default) = self.writable(row, column, value)? else { continue };
             // a scalar cannot be empty: to unset it is to give it the default of its type
             let value = if *value == rows::Value::EMPTY { default } else { value };
             columns.insert(Arc::from(*column), self.value(row, column, value)?);
@@ -212,6 +216,10 @@ impl Encoder<'_> {
         }
         let mut mutations = Vec::new();
         for (column, pairs) in delta.pairs.iter().filter(|(_, pairs)| !pairs.is_empty()) {
+            // keys to be taken out of a column that is not there are out
+            if self.replica.default_of(row.table, column).is_none() && pairs.values().all(Option::is_none) {
+                continue;
+            }
             self.default_of(row, column)?;
             // inserting a key that is there changes nothing, so that the old pair goes first, whatever its value
             let keys = Datum::set(pairs.keys().map(|key| self.word(row, key)));
@@ -253,9 +261,27 @@ impl Encoder<'_> {
     }
 
     fn default_of(&self, row: &RowKey, column: &'static str) -> Result<&rows::Value, TxnError> {
-        self.replica
-            .default_of(row.table, column)
-            .ok_or_else(|| TxnError::NoColumn { row: row.clone(), column })
+        self.replica.default_of(row.table, column).ok_or_else(|| TxnError::NoColumn {
+            row: row.clone(),
+            column,
+            gap: Box::new(self.replica.gap(row.table, column)),
+        })
+    }
+
+    /// The default of a column that is to have this value; `None` where the server lacks the column and the value is
+    /// what it would hold anyway, so that nothing has to be written.
+    fn writable(
+        &self,
+        row: &RowKey,
+        column: &'static str,
+        value: &rows::Value,
+    ) -> Result<Option<&rows::Value>, TxnError> {
+        let assumed = self.replica.assumed(row.table, column);
+        let implied = assumed.is_some_and(|held| held == value || *value == rows::Value::EMPTY);
+        match self.default_of(row, column) {
+            Err(_) if implied => Ok(None),
+            found => found.map(Some),
+        }
     }
 
     /// The elements to be taken out of a row: those of the delta that are there (what refers to a row that is gone is

@@ -7,11 +7,24 @@ use kubeovn_core::{
     rows::{EXTERNAL_IDS, OwnerKey, Rendered, Value},
 };
 
-use super::{ids, pod::port, routing::add_policy};
-use crate::matching::Match;
+use super::{ids, pod::port, provenance::Field, routing::add_policy};
+use crate::{matching::Match, nb};
 
 /// Above what leads pods to gateways, below traffic between subnets; Kube-OVN's priority.
 pub(super) const TO_NODE: u16 = 30_000;
+
+pub(super) const FIELDS: &[Field] = &[
+    Field::new("Node.status.addresses", |world, owner| Some(world.node(&owner.name)?.internal.to_string()))
+        .only(|row| row.table == nb::LOGICAL_ROUTER_POLICY),
+    Field::new("Node.metadata.annotations[ovn.kubernetes.io/ip_address]", |world, owner| {
+        Some(world.grants(owner).first()?.ips.to_string())
+    }),
+    Field::new("Node.metadata.annotations[ovn.kubernetes.io/mac_address]", |world, owner| {
+        Some(world.grants(owner).first()?.mac?.to_string())
+    })
+    .only(|row| row.table == nb::LOGICAL_SWITCH_PORT),
+    Field::new("Node.metadata.name", |world, owner| Some(world.node(&owner.name)?.meta.name.to_string())),
+];
 
 pub(super) fn render(world: &World, owner: &OwnerKey, out: &mut Rendered) {
     let (Some(node), Some(grant)) = (world.node(&owner.name), world.grants(owner).first()) else { return };

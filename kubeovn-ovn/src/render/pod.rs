@@ -8,7 +8,28 @@ use kubeovn_core::{
     rows::{EXTERNAL_IDS, OwnerKey, Rendered, Value},
 };
 
-use super::ids;
+use super::{ids, provenance::Field};
+
+pub(super) const FIELDS: &[Field] = &[
+    Field::new("Pod.metadata.annotations[ovn.kubernetes.io/ip_address]", |world, owner| {
+        Some(told(world, owner, |grant| grant.ips.to_string()))
+    }),
+    Field::new("Pod.metadata.annotations[ovn.kubernetes.io/mac_address]", |world, owner| {
+        Some(told(world, owner, |grant| grant.mac.map(|mac| mac.to_string()).unwrap_or_default()))
+    }),
+    Field::new("Pod.metadata.annotations[ovn.kubernetes.io/logical_switch]", |world, owner| {
+        Some(told(world, owner, |grant| grant.subnet.to_string()))
+    }),
+    Field::new("Pod.metadata.annotations[ovn.kubernetes.io/port_security]", |world, owner| {
+        Some(world.pod_of(owner)?.meta.annotation(nic::PORT_SECURITY.ovn())?.to_owned())
+    }),
+    Field::new("Pod.metadata.name", |world, owner| Some(world.pod_of(owner)?.meta.name.to_string())),
+];
+
+/// What was granted to a pod: what its annotations say, or will.
+fn told(world: &World, owner: &OwnerKey, text: impl Fn(&Grant) -> String) -> String {
+    world.grants(owner).iter().map(text).collect::<Vec<_>>().join(", ")
+}
 
 pub(super) fn render(world: &World, owner: &OwnerKey, out: &mut Rendered) {
     let Some(pod) = world.pod_of(owner) else { return };

@@ -11,7 +11,7 @@ use kubeovn_core::{
     rows::{EXTERNAL_IDS, OwnerKey, Rendered, RowKey, Value},
 };
 
-use super::{adopt, ids};
+use super::{adopt, ids, provenance::Field};
 use crate::{matching::Match, nb};
 
 /// Nodes reach every pod, for probes and logs.
@@ -20,6 +20,27 @@ const NODES: u16 = 3000;
 const ALLOW: u16 = 1001;
 /// Everybody else.
 const DROP: u16 = 1000;
+
+pub(super) const FIELDS: &[Field] = &[
+    Field::new("Subnet.spec.private", |world, owner| {
+        Some(world.subnet(&owner.name)?.spec.private.to_string())
+    }),
+    Field::new("Subnet.spec.allowSubnets", |world, owner| {
+        Some(world.subnet(&owner.name)?.spec.allow_subnets.join(", "))
+    })
+    .only(|row| row.id.contains("/allow/")),
+    Field::new("Subnet.spec.cidrBlock", |world, owner| {
+        Some(world.subnet(&owner.name)?.spec.cidr_block.clone())
+    })
+    .only(|row| row.id.contains("/own/") || row.id.contains("/allow/")),
+    Field::new("Subnet.spec.vpc", |world, owner| Some(world.subnet(&owner.name)?.spec.vpc.clone()))
+        .only(|row| ["/out", "/join/", "/nodes/"].iter().any(|what| row.id.contains(what))),
+    Field::new("Node.status.addresses", |world, _| {
+        let nodes = world.nodes().map(|node| format!("{}: {}", node.meta.name, node.internal));
+        Some(nodes.collect::<Vec<_>>().join(", "))
+    })
+    .only(|row| row.id.contains("/nodes/")),
+];
 
 pub(super) fn render(world: &World, owner: &OwnerKey, out: &mut Rendered) {
     let Some(plan) = world.plan(&owner.name).filter(|plan| plan.private) else { return };

@@ -12,11 +12,14 @@ use kubeovn_core::{
     addr::{Cidr, DualStack, Family},
     decide::{Policy, PolicyAction, Route, SubnetPlan, VpcPlan, decide_vpc},
     error::Problem,
-    index::{World, objects::Name},
+    index::{
+        World,
+        objects::{Name, PolicyRoute, StaticRoute},
+    },
     rows::{OwnerKey, Rendered, RowKey, Value},
 };
 
-use super::ids;
+use super::{ids, provenance::Field};
 use crate::{
     matching::{Match, Where, parse},
     nb,
@@ -52,6 +55,35 @@ impl Bottom {
         let below = self.lengths.iter().filter(|l| **l < length).count();
         DROP + 1 + u16::try_from(below).unwrap_or(u16::MAX)
     }
+}
+
+pub(super) const FIELDS: &[Field] = &[
+    Field::new("Vpc.spec.staticRoutes", |world, owner| {
+        let routes = &world.vpc(&owner.name)?.spec.static_routes;
+        let text = |r: &StaticRoute| format!("{} {} via {}", r.policy, r.cidr, r.next_hop).trim().to_owned();
+        Some(routes.iter().map(text).collect::<Vec<_>>().join(", "))
+    }),
+    Field::new("Vpc.spec.policyRoutes", |world, owner| {
+        let policies = &world.vpc(&owner.name)?.spec.policy_routes;
+        let text = |p: &PolicyRoute| format!("{} {} {}", p.priority, p.r#match, p.action).trim().to_owned();
+        Some(policies.iter().map(text).collect::<Vec<_>>().join(", "))
+    })
+    .only(|row| row.table == nb::LOGICAL_ROUTER_POLICY && row.id.contains("/user/")),
+    Field::new("Subnet.spec.gateway", |world, owner| {
+        Some(of_subnets(world, owner, |plan| plan.gateways.to_string()))
+    })
+    .only(|row| row.id.contains("/hit/")),
+    Field::new("Subnet.spec.routeTable", |world, owner| {
+        Some(of_subnets(world, owner, |plan| plan.table.to_string()))
+    })
+    .only(|row| !row.id.contains("/user/")),
+];
+
+/// What the subnets of a VPC say, by name.
+fn of_subnets(world: &World, owner: &OwnerKey, text: impl Fn(&SubnetPlan) -> String) -> String {
+    let plans = world.plans_of(&owner.name).map(|plan| (&plan.name, text(plan)));
+    let told = plans.filter(|(_, text)| !text.is_empty()).map(|(name, text)| format!("{name}: {text}"));
+    told.collect::<Vec<_>>().join(", ")
 }
 
 pub(super) fn render(world: &World, owner: &OwnerKey, out: &mut Rendered) {

@@ -5,11 +5,27 @@ use kubeovn_core::{
     rows::{EXTERNAL_IDS, OwnerKey, Rendered, RowKey, Value},
 };
 
-use super::{ids, routing::add_policy};
+use super::{ids, provenance::Field, routing::add_policy};
 use crate::{matching::Match, nb};
 
 /// Traffic to a subnet goes there, whatever gateways and exits come below; Kube-OVN's priority.
 pub(super) const EAST_WEST: u16 = 31_000;
+
+pub(super) const FIELDS: &[Field] = &[
+    Field::new("Subnet.spec.cidrBlock", |world, owner| {
+        Some(world.subnet(&owner.name)?.spec.cidr_block.clone())
+    })
+    .only(|row| [nb::LOGICAL_ROUTER_PORT, nb::LOGICAL_ROUTER_POLICY].contains(&row.table)),
+    Field::new("Subnet.spec.gateway", |world, owner| Some(world.subnet(&owner.name)?.spec.gateway.clone()))
+        .only(|row| row.table == nb::LOGICAL_ROUTER_PORT),
+    Field::new("Subnet.spec.vpc", |world, owner| Some(world.subnet(&owner.name)?.spec.vpc.clone()))
+        .only(|row| row.table != nb::LOGICAL_SWITCH),
+    Field::new("Subnet.spec.routeTable", |world, owner| {
+        Some(world.subnet(&owner.name)?.spec.route_table.clone())
+    })
+    .only(|row| row.table == nb::LOGICAL_ROUTER_PORT),
+    Field::new("Subnet.metadata.name", |world, owner| Some(world.subnet(&owner.name)?.meta.name.to_string())),
+];
 
 pub(super) fn render(world: &World, owner: &OwnerKey, out: &mut Rendered) {
     let Some(plan) = world.plan(&owner.name) else { return };

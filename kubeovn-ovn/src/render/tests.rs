@@ -7,6 +7,7 @@ mod features;
 mod golden;
 mod laws;
 mod presence;
+mod provenance;
 mod recover;
 mod text;
 mod world;

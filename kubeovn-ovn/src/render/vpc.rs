@@ -5,10 +5,13 @@ use kubeovn_core::{
     rows::{OwnerKey, Rendered, Value},
 };
 
-use super::ids;
+use super::{ids, provenance::Field};
 
 /// Seconds after which a learned neighbour is forgotten; Kube-OVN's value.
 const NEIGHBOUR_AGE: &str = "300";
+
+pub(super) const FIELDS: &[Field] =
+    &[Field::new("Vpc.metadata.name", |world, owner| Some(world.vpc(&owner.name)?.meta.name.to_string()))];
 
 pub(super) fn render(_world: &World, owner: &OwnerKey, out: &mut Rendered) {
     let row = out.row(ids::router(&owner.name));

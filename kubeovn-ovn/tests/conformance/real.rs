@@ -2,7 +2,7 @@
 
 use std::{fs, io::BufReader, io::Write, os::unix::net::UnixStream, time::Duration};
 
-use kubeovn_ovn::ovsdb::wire::{Notification, OpResult, Operation, TableUpdates, Words};
+use kubeovn_ovn::ovsdb::wire::{Notification, OpResult, Operation, TableUpdates};
 use serde_json::{Deserializer, Value, de::IoRead, json};
 
 use super::server::{DATABASE, Directory, SCHEMA, Server, wait_for};
@@ -60,9 +60,7 @@ impl Real {
                     self.send(&json!({"id": message["id"], "result": message["params"], "error": null}));
                 }
                 Some(method) => {
-                    let told =
-                        Notification::decode(method, &message["params"].to_string(), &mut Words::new())
-                            .unwrap();
+                    let told = Notification::decode(method, &message["params"].to_string()).unwrap();
                     updates.extend(told.unwrap().updates);
                 }
                 None => {

@@ -3,6 +3,8 @@
 
 use std::{
     fs::{self, File},
+    io::{Read, Write},
+    os::unix::net::UnixStream,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::atomic::{AtomicU32, Ordering},
@@ -42,6 +44,8 @@ pub(crate) struct Server {
     socket: PathBuf,
     log: PathBuf,
     options: Vec<String>,
+    /// The name of the network namespace in which it runs.
+    namespace: Option<String>,
 }
 
 impl Server {
@@ -65,29 +69,79 @@ impl Server {
         Self::start(database, directory.path("nb.sock"), &[])
     }
 
+    /// A standalone server of another schema, empty.
+    pub(crate) fn of_schema(directory: &Directory, schema: &str) -> Self {
+        let name = Path::new(schema).file_stem().and_then(|stem| stem.to_str()).unwrap();
+        let database = directory.path(&format!("{name}.db"));
+        output("ovsdb-tool", &["create", text(&database), schema]);
+        Self::start(database, directory.path(&format!("{name}.sock")), &[])
+    }
+
+    /// A standalone server of a database with the schema in this file, empty.
+    pub(crate) fn with_schema(directory: &Directory, schema: &Path, options: &[String]) -> Self {
+        let database = directory.path("nb.db");
+        output("ovsdb-tool", &["create", text(&database), text(schema)]);
+        Self::start(database, directory.path("nb.sock"), options)
+    }
+
     /// Member `number` of a clustered Northbound; member 1 makes the cluster, the others join it.
     pub(crate) fn member(directory: &Directory, number: u32) -> Self {
-        let database = directory.path(&format!("n{number}.db"));
         let raft = |number: u32| format!("unix:{}", directory.path(&format!("n{number}.raft")).display());
-        if number == 1 {
-            output("ovsdb-tool", &["create-cluster", text(&database), SCHEMA, &raft(1)]);
+        Self::member_at(directory, number, &raft(number), &raft(1), None)
+    }
+
+    /// A member that talks to the others at this address, and joins the member that is at the other one, if that is
+    /// not itself.
+    pub(crate) fn member_at(
+        directory: &Directory,
+        number: u32,
+        raft: &str,
+        other: &str,
+        namespace: Option<&str>,
+    ) -> Self {
+        let database = directory.path(&format!("n{number}.db"));
+        if raft == other {
+            output("ovsdb-tool", &["create-cluster", text(&database), SCHEMA, raft]);
         } else {
-            output("ovsdb-tool", &["join-cluster", text(&database), DATABASE, &raft(number), &raft(1)]);
+            output("ovsdb-tool", &["join-cluster", text(&database), DATABASE, raft, other]);
         }
-        Self::start(database, directory.path(&format!("n{number}.sock")), &[])
+        Self::start_in(namespace, database, directory.path(&format!("n{number}.sock")), &[])
+    }
+
+    /// Ends a member as a crash would; its database is lost, and it joins its cluster as a new member with nothing.
+    pub(crate) fn rejoin(&mut self, raft: &str, others: &[&str]) {
+        self.kill();
+        fs::remove_file(&self.database).unwrap();
+        let _ = fs::remove_file(self.lock());
+        output("ovsdb-tool", &[&["join-cluster", text(&self.database), DATABASE, raft], others].concat());
+        self.run();
     }
 
     fn start(database: PathBuf, socket: PathBuf, options: &[String]) -> Self {
+        Self::start_in(None, database, socket, options)
+    }
+
+    fn start_in(namespace: Option<&str>, database: PathBuf, socket: PathBuf, options: &[String]) -> Self {
         let log = database.with_extension("log");
-        let mut server = Self { child: None, database, socket, log, options: options.to_vec() };
+        let (options, namespace) = (options.to_vec(), namespace.map(ToOwned::to_owned));
+        let mut server = Self { child: None, database, socket, log, options, namespace };
         server.run();
         server
     }
 
     /// Starts the process (again) and waits until it listens.
     pub(crate) fn run(&mut self) {
-        let _ = fs::remove_file(&self.socket);
-        let mut command = Command::new("ovsdb-server");
+        let sockets = [self.socket.clone(), self.control()];
+        sockets.iter().for_each(|socket| drop(fs::remove_file(socket)));
+        let mut command = match &self.namespace {
+            None => Command::new("ovsdb-server"),
+            // which becomes the program, so the process is the server
+            Some(namespace) => {
+                let mut command = Command::new("ip");
+                command.args(["netns", "exec", namespace, "ovsdb-server"]);
+                command
+            }
+        };
         command
             .args(["--no-chdir", "-vconsole:info", "-vsyslog:off", "-vfile:off"])
             .arg(format!("--remote=punix:{}", self.socket.display()))
@@ -101,7 +155,7 @@ impl Server {
             .spawn()
             .unwrap_or_else(|error| panic!("ovsdb-server: {error}; install openvswitch-switch"));
         self.child = Some(child);
-        wait_for("ovsdb-server to listen", || self.socket.exists().then_some(()));
+        wait_for("ovsdb-server to listen", || sockets.iter().all(|socket| socket.exists()).then_some(()));
     }
 
     /// Ends the process and starts it again with other options.
@@ -155,9 +209,41 @@ impl Server {
         self.control_command(&["cluster/status", DATABASE]).contains("Role: leader")
     }
 
+    /// What it says of its part in the cluster; `None` when it does not answer.
+    pub(crate) fn status(&self) -> Option<String> {
+        self.child.as_ref()?;
+        let mut control = UnixStream::connect(self.control()).ok()?;
+        control.set_read_timeout(Some(Duration::from_millis(500))).ok()?;
+        write!(control, r#"{{"id":0,"method":"cluster/status","params":["{DATABASE}"]}}"#).ok()?;
+        let (mut reply, mut chunk) = (Vec::new(), [0; 4096]);
+        // one JSON object, whose strings are the only place where there may be braces: none are
+        while !reply.ends_with(b"}") {
+            match control.read(&mut chunk).ok()? {
+                0 => return None,
+                length => reply.extend(chunk.iter().take(length)),
+            }
+        }
+        Some(String::from_utf8(reply).ok()?.replace("\\n", "\n"))
+    }
+
+    /// What it logged since it was started last.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
     /// Changes the database as any other client would.
     pub(crate) fn nbctl(&self, arguments: &[&str]) -> String {
         output("ovn-nbctl", &[&["--no-leader-only", "--db", &self.endpoint()], arguments].concat())
+    }
+
+    /// Runs a transaction, given as the JSON of its parameters.
+    pub(crate) fn transact(&self, params: &str) -> String {
+        output("ovsdb-client", &["transact", &self.endpoint(), params])
+    }
+
+    fn lock(&self) -> PathBuf {
+        let name = self.database.file_name().unwrap_or_default().to_string_lossy();
+        self.database.with_file_name(format!(".{name}.~lock~"))
     }
 
     fn control(&self) -> PathBuf {
@@ -169,7 +255,7 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.kill();
         if std::thread::panicking() {
-            eprintln!("{}", fs::read_to_string(&self.log).unwrap_or_default());
+            eprintln!("{}", self.log());
         }
     }
 }

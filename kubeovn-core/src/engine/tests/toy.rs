@@ -9,10 +9,9 @@ use crate::rows::{
 
 const KEYS: ColumnKind = ColumnKind::Keys(&[KEY_VENDOR, KEY_OWNER, KEY_ROW]);
 
-pub(super) static SCHEMA: Schema = Schema {
-    database: "toy",
-    adopt: crate::rows::adopt_nothing,
-    tables: &[
+pub(super) static SCHEMA: Schema = Schema::new(
+    "toy",
+    &[
         Table {
             name: "parent",
             root: true,
@@ -34,7 +33,7 @@ pub(super) static SCHEMA: Schema = Schema {
             ],
         },
     ],
-};
+);
 
 pub(super) fn parent(name: &str) -> RowKey {
     RowKey::new("parent", name)
@@ -51,7 +50,7 @@ struct Row {
     elems: BTreeMap<&'static str, BTreeSet<Elem>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Toy(BTreeMap<RowKey, Row>);
 
 impl Toy {

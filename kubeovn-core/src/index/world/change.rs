@@ -21,6 +21,7 @@ impl World {
         match object {
             Object::Namespace(new) => {
                 let name = new.meta.name.clone();
+                self.bindings.set_namespace(&name, &new.meta.labels);
                 let old = self.namespaces.insert(name.clone(), Arc::new(new));
                 let labels = |n: &Arc<Namespace>| n.meta.labels.clone();
                 if old.as_ref().map(labels) != self.namespaces.get(&name).map(labels) {
@@ -39,6 +40,7 @@ impl World {
             Object::Vpc(new) => {
                 let name = new.meta.name.clone();
                 let old = self.vpcs.insert(name.clone(), Arc::new(new.clone()));
+                self.bindings.set_vpc(&name, old.as_deref(), Some(&new));
                 if old.is_none_or(|old| old.spec != new.spec || old.meta.deleting != new.meta.deleting) {
                     self.mark_vpc(&name);
                 }
@@ -65,6 +67,7 @@ impl World {
     fn apply_subnet(&mut self, new: Subnet) {
         let name = new.meta.name.clone();
         let old = self.subnets.insert(name.clone(), Arc::new(new.clone()));
+        self.bindings.set_subnet(old.as_deref(), &new);
         let same = |old: &Subnet| {
             old.spec == new.spec
                 && old.meta.deleting == new.meta.deleting
@@ -116,6 +119,7 @@ impl World {
         match key.kind {
             Kind::Namespace => {
                 self.namespaces.remove(name);
+                self.bindings.remove_namespace(name);
                 self.mark_pods(name);
             }
             Kind::Node => {
@@ -123,12 +127,14 @@ impl World {
                 self.mark_nodes_neighbours();
             }
             Kind::Vpc => {
-                self.vpcs.remove(name);
+                let old = self.vpcs.remove(name);
+                self.bindings.set_vpc(name, old.as_deref(), None);
                 self.mark_vpc(name);
             }
             Kind::Subnet => {
                 if let Some(old) = self.subnets.remove(name) {
                     self.decisions.remove(name);
+                    self.bindings.remove_subnet(&old);
                     let vpc = self.vpc_name(&old);
                     self.leave_vpc(&vpc, name);
                 }

@@ -91,6 +91,11 @@ impl Fence {
     }
 }
 
+/// Whether nobody's token is in the database.
+pub(super) fn is_free(replica: &dyn Replica) -> bool {
+    replica.pair(&row(), COLUMN, FENCE_KEY).is_none()
+}
+
 /// The one row of its table.
 fn row() -> RowKey {
     RowKey::named(NB_GLOBAL, "")

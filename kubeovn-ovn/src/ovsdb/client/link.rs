@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::Later;
+use super::{Later, quiet::Quiet};
 use crate::ovsdb::{
     connect::{Connected, Connector, Endpoint, ServerWatch},
     replica::Replica,
@@ -14,7 +14,7 @@ use crate::ovsdb::{
 };
 
 /// The identity of the monitor that the replica follows.
-const MONITOR: &str = "replica";
+pub(super) const MONITOR: &str = "replica";
 
 pub(super) enum Link {
     Connecting(Later<(Connector, Connected)>),
@@ -31,6 +31,7 @@ pub(super) struct Up {
     pub(super) schema: DbSchema,
     pub(super) endpoint: Endpoint,
     pub(super) stage: Stage,
+    pub(super) quiet: Quiet,
 }
 
 pub(super) enum Stage {
@@ -42,19 +43,25 @@ pub(super) enum Stage {
     Live,
 }
 
+/// Looks for a server until there is one.
+pub(super) fn search(mut connector: Connector) -> Later<(Connector, Connected)> {
+    Box::pin(async move {
+        let connected = connector.connect().await;
+        (connector, connected)
+    })
+}
+
 impl Link {
-    pub(super) fn connecting(mut connector: Connector) -> Self {
-        Self::Connecting(Box::pin(async move {
-            let connected = connector.connect().await;
-            (connector, connected)
-        }))
+    pub(super) fn connecting(connector: Connector) -> Self {
+        Self::Connecting(search(connector))
     }
 
     /// A new link; `fresh` is an empty replica of what its server has.
     pub(super) fn up(connector: Connector, connected: Connected, fresh: Replica) -> Self {
         let Connected { session, events, schema, server, endpoint } = connected;
         let stage = Stage::Dumping { method: MonitorMethod::CondSince, fresh };
-        Self::Up(Box::new(Up { connector, session, events, server, schema, endpoint, stage }))
+        let quiet = Quiet::new();
+        Self::Up(Box::new(Up { connector, session, events, server, schema, endpoint, stage, quiet }))
     }
 }
 

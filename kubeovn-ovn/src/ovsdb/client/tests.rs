@@ -1,5 +1,8 @@
 //! The client against a scripted server: what real servers of one version don't do on demand.
 
+mod audit;
+mod faults;
+
 use std::{path::PathBuf, time::Duration};
 
 use kubeovn_core::rows::{Replica as _, RowKey, Value};
@@ -37,20 +40,32 @@ impl Script {
     }
 
     fn client(&self) -> Client {
-        let config =
+        self.client_with(|_| {})
+    }
+
+    fn client_with(&self, change: impl FnOnce(&mut ConnectConfig)) -> Client {
+        let mut config =
             ConnectConfig::new(format!("unix:{}", self.path.display()).parse().unwrap(), "OVN_Northbound");
+        change(&mut config);
         Client::new(&NORTHBOUND, Connector::new(config, Box::new(|| 0.0)), Identity::Drawn, None)
     }
 
     /// Accepts a client and answers what it asks before its first monitor, like a server without `_Server`.
     async fn accept(&self) -> Peer {
-        let (stream, _) = self.listener.accept().await.unwrap();
-        let mut peer = Peer { stream, splitter: Splitter::new(1 << 20) };
+        let mut peer = self.connect().await;
         peer.answer("list_dbs", json!(["OVN_Northbound"])).await;
         let schema = json!({"name": "OVN_Northbound", "version": "1.0.0", "tables": {
             "Logical_Switch": {"columns": {"name": {"type": "string"}}, "isRoot": true}}});
         peer.answer("get_schema", schema).await;
         peer
+    }
+}
+
+impl Script {
+    /// Accepts a client, no more.
+    async fn connect(&self) -> Peer {
+        let (stream, _) = self.listener.accept().await.unwrap();
+        Peer { stream, splitter: Splitter::new(1 << 20) }
     }
 }
 

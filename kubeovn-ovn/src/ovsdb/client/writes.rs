@@ -12,10 +12,13 @@ use kubeovn_core::{
     rows::{Act, Outcome, Replica as _, Txn},
 };
 
-use super::{Authority, FenceConfig, Later, fence::Fence};
+use super::{
+    Authority, FenceConfig, Later,
+    fence::{self, Fence},
+};
 use crate::ovsdb::{
     replica::Replica,
-    session::Session,
+    session::{RpcError, Session},
     txn::{Encoded, Identity, Receipt, encode},
     wire::{OpResult, Operation, ServerError},
 };
@@ -31,7 +34,7 @@ pub(super) struct Writes {
     identity: Identity,
     fencing: Option<Fencing>,
     sent: BTreeMap<u64, Sent>,
-    /// Transactions that wait for the answer of the authority, to go out with the claim.
+    /// Transactions that wait for the answer of the authority, to go out with the claim, or for room in the session.
     waiting: VecDeque<Txn>,
     next_number: u64,
     /// Something was answered with `Unknown` since writes were last settled.
@@ -83,10 +86,27 @@ impl Writes {
         term
     }
 
-    /// Sends a transaction, or keeps it until the fence is claimed.
+    /// A number for a request of somebody else on the same session.
+    pub(super) fn number(&mut self) -> u64 {
+        let number = self.next_number;
+        self.next_number += 1;
+        number
+    }
+
+    /// How many transactions are not sent yet.
+    pub(super) fn queued(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Sends a transaction, or keeps it until the fence is claimed and there is room. None overtakes another.
     pub(super) fn submit(&mut self, txn: Txn, session: &Session, replica: &Replica) -> Option<DbEvent> {
         let mut guard = None;
         if let Some(fencing) = &mut self.fencing {
+            // Who emptied the database took our token along, and nothing is on its way that counts on it: a new one is
+            // claimed together with the transaction, which would be refused once otherwise.
+            if self.sent.is_empty() && fencing.fence.is_claimed() && fence::is_free(replica) {
+                fencing.fence.drop_token();
+            }
             guard = fencing.fence.guard();
             if guard.is_none() {
                 fencing.ask(Duration::ZERO);
@@ -94,13 +114,32 @@ impl Writes {
                 return None;
             }
         }
+        if !self.waiting.is_empty() || !session.has_room() {
+            self.waiting.push_back(txn);
+            return None;
+        }
         self.send(txn, session, replica, |_| guard.into_iter().collect())
     }
 
-    /// Claims the fence, together with the first of the waiting transactions if there are any, and sends the others.
+    /// Sends what waits for room, as far as there is any. To be called after each answer.
+    pub(super) fn go_on(&mut self, session: &Session, replica: &Replica) -> Vec<DbEvent> {
+        let mut events = Vec::new();
+        // unclaimed, they wait for the fence
+        let guard = self.fencing.as_ref().map(|fencing| fencing.fence.guard());
+        while guard != Some(None) && session.has_room() {
+            let Some(txn) = self.waiting.pop_front() else { break };
+            events
+                .extend(self.send(txn, session, replica, |_| guard.clone().flatten().into_iter().collect()));
+        }
+        events
+    }
+
+    /// Claims the fence, together with the first of the waiting transactions if there are any, and sends the others
+    /// as far as there is room.
     pub(super) fn claim(&mut self, term: u64, session: &Session, replica: &Replica) -> Vec<DbEvent> {
         let mut events = Vec::new();
-        while let Some(txn) = self.waiting.pop_front() {
+        while session.has_room() {
+            let Some(txn) = self.waiting.pop_front() else { break };
             let prefix = |fencing: Option<&mut Fencing>| match fencing.map(|fencing| &mut fencing.fence) {
                 None => Vec::new(),
                 Some(fence) => match fence.guard() {
@@ -130,22 +169,26 @@ impl Writes {
         self.waiting.drain(..).map(|txn| committed(&txn, Outcome::Unknown)).collect()
     }
 
-    /// Takes the answer to a request.
+    /// Takes the answer to a request. If it leaves unknown what became of it, so it is of what waits: nothing may be
+    /// sent that was planned before that was known.
     pub(super) fn answered(
         &mut self,
         number: u64,
         result: Result<Vec<OpResult>, ServerError>,
         replica: &Replica,
-    ) -> Option<DbEvent> {
-        let sent = self.sent.remove(&number)?;
+    ) -> Vec<DbEvent> {
+        let Some(sent) = self.sent.remove(&number) else { return Vec::new() };
         let outcome = sent.judge(result, replica);
+        let mut unsent = VecDeque::new();
         if outcome == Outcome::Unknown {
             self.doubt();
             if let (Some(fencing), None) = (&mut self.fencing, &sent.txn) {
                 fencing.ask(CLAIM_AGAIN);
             }
+            unsent = std::mem::take(&mut self.waiting);
         }
-        Some(committed(&sent.txn?, outcome))
+        let answered = sent.txn.map(|txn| committed(&txn, outcome));
+        answered.into_iter().chain(unsent.iter().map(|txn| committed(txn, Outcome::Unknown))).collect()
     }
 
     /// The session is gone, and with it every answer.
@@ -159,6 +202,11 @@ impl Writes {
         let sent = std::mem::take(&mut self.sent).into_values().filter_map(|sent| sent.txn);
         let unanswered: Vec<Txn> = sent.chain(self.waiting.drain(..)).collect();
         unanswered.iter().map(|txn| committed(txn, Outcome::Unknown)).collect()
+    }
+
+    /// Whether the server owes an answer.
+    pub(super) fn is_waiting(&self) -> bool {
+        !self.sent.is_empty()
     }
 
     /// Whether an outcome is unknown and the consumer was not yet told to compare anew.
@@ -217,12 +265,16 @@ impl Writes {
     }
 
     fn put(&mut self, sent: Sent, ops: &[Operation], session: &Session) -> Option<DbEvent> {
-        let number = self.next_number;
-        self.next_number += 1;
+        let number = self.number();
         match session.submit(number, self.database, ops) {
             Ok(()) => {
                 self.sent.insert(number, sent);
                 None
+            }
+            // callers look for room first, so that it was gone in between; the fence may count as claimed already
+            Err(RpcError::Busy { .. } | RpcError::Stuck { .. }) => {
+                self.doubt();
+                Some(committed(&sent.txn?, Outcome::Unknown))
             }
             Err(error) => {
                 Some(committed(&sent.txn?, Outcome::Rejected { text: error.to_string(), row: None }))

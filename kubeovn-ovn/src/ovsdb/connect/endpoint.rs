@@ -71,6 +71,13 @@ impl Endpoints {
         1 + self.others.len()
     }
 
+    /// All but one; `None` when there is no other.
+    pub fn without(&self, endpoint: &Endpoint) -> Option<Self> {
+        let mut left =
+            std::iter::once(&self.first).chain(&self.others).filter(|other| *other != endpoint).cloned();
+        Some(Self { first: left.next()?, others: left.collect() })
+    }
+
     /// The endpoint whose turn it is, counting round and round.
     pub fn get(&self, turn: usize) -> &Endpoint {
         match turn % self.len() {

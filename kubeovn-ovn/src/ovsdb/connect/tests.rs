@@ -3,7 +3,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::ovsdb::wire::{Notification, Words};
+use crate::ovsdb::wire::Notification;
 
 const ROW: &str = "36bef046-7da7-43a5-905a-c1789921606c";
 const CLUSTER: &str = "00000000-0000-0000-0000-00000000000a";
@@ -16,7 +16,7 @@ fn connector(endpoints: &str) -> Connector {
 
 fn apply(server: &mut ServerWatch, update: &Value) {
     let params = json!(["_Server", {"Database": {ROW: update}}]).to_string();
-    server.apply(&Notification::decode("update2", &params, &mut Words::new()).unwrap().unwrap().updates);
+    server.apply(&Notification::decode("update2", &params).unwrap().unwrap().updates);
 }
 
 fn member(leader: bool, cluster: &str, index: i64) -> ServerWatch {
@@ -68,9 +68,38 @@ fn without_tls_an_endpoint_behind_it_says_what_to_enable() {
 fn the_first_round_is_free_and_then_pauses_double_up_to_the_cap() {
     let mut connector = connector("unix:/a,unix:/b");
     let pauses: Vec<u128> = (0..16).map(|_| connector.pause().as_millis()).collect();
-    assert_eq!(pauses, [0, 0, 100, 0, 200, 0, 400, 0, 800, 0, 1600, 0, 2000, 0, 2000, 0]);
+    assert_eq!(pauses, [0, 0, 100, 0, 200, 0, 400, 0, 500, 0, 500, 0, 500, 0, 500, 0]);
     connector.succeeded();
     assert_eq!(connector.pause(), Duration::ZERO);
+}
+
+#[test]
+fn an_attempt_may_take_longer_in_later_rounds_and_as_long_as_it_likes_without_others() {
+    let mut two = connector("unix:/a,unix:/b");
+    let limits: Vec<u64> = (0..6)
+        .map(|_| {
+            two.pause();
+            two.limit().unwrap().as_secs()
+        })
+        .collect();
+    assert_eq!(limits, [1, 1, 2, 2, 4, 4]);
+    let mut one = connector("unix:/a");
+    one.pause();
+    assert_eq!(one.limit(), None);
+}
+
+#[test]
+fn another_leader_is_looked_for_at_the_other_endpoints() {
+    let mut connector = connector("unix:/a,unix:/b,unix:/c");
+    let [a, b, c] = [0, 1, 2].map(|turn| connector.config.endpoints.get(turn).clone());
+    let beside = connector.beside(&b).unwrap();
+    let turns: Vec<_> = (0..3).map(|turn| beside.config.endpoints.get(turn).clone()).collect();
+    assert_eq!(turns, [a.clone(), c.clone(), a]);
+    connector.begin_with(&c);
+    assert_eq!(connector.config.endpoints.get(connector.turn), &c);
+    connector.begin_with(&"unix:/x".parse().unwrap());
+    assert_eq!(connector.config.endpoints.get(connector.turn), &c);
+    assert!(self::connector("unix:/a").beside(&"unix:/a".parse().unwrap()).is_none());
 }
 
 #[test]

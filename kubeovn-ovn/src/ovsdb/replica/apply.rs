@@ -8,13 +8,14 @@ use std::{
     sync::Arc,
 };
 
-use kubeovn_core::rows::{Atom, Change, ColumnKind, Elem, OwnerKey, RowChange, RowKey};
+use kubeovn_core::rows::{Atom, Change, ColumnKind, Elem, OwnerKey, RowChange, RowKey, Value};
 use uuid::Uuid;
 
 use super::{
     Cells, Diverged, Replica, Row, TableRows,
-    cell::{Cell, Raw, Shape, Touch},
+    cell::{Cell, Raw, Touch},
     identity::Identity,
+    pairs::Lists,
 };
 use crate::ovsdb::wire::{self, RowUpdate, TableUpdates};
 
@@ -96,7 +97,9 @@ impl Replica {
         batch.unnamed.push(place);
         match update {
             RowUpdate::Initial(row) | RowUpdate::Insert(row) => {
-                let mut cells = table.decode(&row);
+                let mut lists = std::mem::take(&mut table.lists);
+                let mut cells = table.decode(&row, &mut lists);
+                table.lists = lists;
                 let Some(row) = table.rows.get_mut(&place.1) else {
                     self.parents.extend(table.strong_refs(place, &cells));
                     let row = Row { key: None, id: None, ours: false, owner: None, cells };
@@ -104,10 +107,12 @@ impl Replica {
                     return;
                 };
                 let mut touches = Vec::new();
-                for (at, (column, shape)) in (0..).zip(table.table.columns.iter().zip(&table.shapes)) {
-                    let new = cells.remove(&at).unwrap_or_else(|| Cell::unset(column.kind, shape.as_ref()));
-                    let touch =
-                        row.change(at, column.kind, shape.as_ref(), |cell| cell.replace(new, column.kind));
+                let defaults = table.shapes.iter().zip(&table.assumed);
+                let defaults =
+                    defaults.map(|(shape, assumed)| shape.as_ref().map_or(assumed, |s| &s.default));
+                for (at, (column, default)) in (0..).zip(table.table.columns.iter().zip(defaults)) {
+                    let new = cells.remove(&at).unwrap_or_else(|| Cell::unset(column.kind, default));
+                    let touch = row.change(at, column.kind, default, |cell| cell.replace(new, column.kind));
                     touches.push((at, touch));
                 }
                 self.note(place, touches, batch);
@@ -119,7 +124,7 @@ impl Replica {
                 for (at, (column, shape)) in (0..).zip(table.columns.iter().zip(shapes)) {
                     if let (Some(shape), Some(diff)) = (shape, diff.get(column.name)) {
                         let patch = |cell: &mut Cell| cell.patch(column.kind, shape, diff, lists);
-                        touches.push((at, row.change(at, column.kind, Some(shape), patch)));
+                        touches.push((at, row.change(at, column.kind, &shape.default, patch)));
                     }
                 }
                 self.note(place, touches, batch);
@@ -275,12 +280,12 @@ impl Row {
         &mut self,
         column: u8,
         kind: ColumnKind,
-        shape: Option<&Shape>,
+        default: &Value,
         change: impl FnOnce(&mut Cell) -> Touch,
     ) -> Touch {
-        let mut cell = self.cells.remove(&column).unwrap_or_else(|| Cell::unset(kind, shape));
+        let mut cell = self.cells.remove(&column).unwrap_or_else(|| Cell::unset(kind, default));
         let touch = change(&mut cell);
-        if !cell.is_unset(shape) {
+        if !cell.is_unset(default) {
             self.cells.insert(column, cell);
         }
         touch
@@ -288,12 +293,10 @@ impl Row {
 }
 
 impl TableRows {
-    fn decode(&mut self, row: &wire::Row) -> Cells {
-        let Self { table, shapes, lists, .. } = self;
-        let columns = (0..).zip(table.columns.iter().zip(&*shapes));
-        let cells = columns.filter_map(|(at, (column, shape))| {
+    pub(super) fn decode(&self, row: &wire::Row, lists: &mut Lists) -> Cells {
+        let cells = (0..).zip(self.table.columns).filter_map(|(at, column)| {
             let cell = Cell::decode(column.kind, row.get(column.name)?, lists);
-            (!cell.is_unset(shape.as_ref())).then_some((at, cell))
+            (!cell.is_unset(self.unset(at))).then_some((at, cell))
         });
         cells.collect()
     }

@@ -65,21 +65,19 @@ impl Shape {
 
 impl Cell {
     /// The cell of a row that does not set the column.
-    pub(super) fn unset(kind: ColumnKind, shape: Option<&Shape>) -> Self {
+    pub(super) fn unset(kind: ColumnKind, default: &Value) -> Self {
         match kind {
             ColumnKind::Refs { .. } => Cell::Refs(BTreeSet::new()),
             ColumnKind::Elements => Cell::Texts(BTreeSet::new()),
             ColumnKind::Keys(_) => Cell::Pairs(Pairs::default()),
-            ColumnKind::Value | ColumnKind::Born | ColumnKind::Seen => {
-                Cell::Plain(shape.map_or(Value::EMPTY, |shape| shape.default.clone()))
-            }
+            ColumnKind::Value | ColumnKind::Born | ColumnKind::Seen => Cell::Plain(default.clone()),
         }
     }
 
     /// Is it what [`Cell::unset`] makes?
-    pub(super) fn is_unset(&self, shape: Option<&Shape>) -> bool {
+    pub(super) fn is_unset(&self, default: &Value) -> bool {
         match self {
-            Cell::Plain(value) => *value == *shape.map_or(&Value::EMPTY, |shape| &shape.default),
+            Cell::Plain(value) => value == default,
             Cell::Pairs(pairs) => pairs.is_empty(),
             Cell::Texts(set) => set.is_empty(),
             Cell::Refs(set) => set.is_empty(),

@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 use super::*;
 use crate::{
     nb::{self, LOGICAL_SWITCH as LS, LOGICAL_SWITCH_PORT as LSP, NB_GLOBAL, NORTHBOUND, PORT_GROUP as PG},
-    ovsdb::wire::{Notification, Words},
+    ovsdb::wire::Notification,
 };
 
 fn replica() -> Replica {
@@ -15,7 +15,7 @@ fn replica() -> Replica {
 
 fn updates(json: &Json) -> TableUpdates {
     let params = json!(["monitor", json]).to_string();
-    Notification::decode("update2", &params, &mut Words::new()).unwrap().unwrap().updates
+    Notification::decode("update2", &params).unwrap().unwrap().updates
 }
 
 fn apply(replica: &mut Replica, json: &Json) -> Vec<RowChange> {

@@ -10,15 +10,24 @@ pub struct SessionConfig {
     /// How long a [`Session::call`](super::Session::call) may take.
     pub call_timeout: Duration,
     /// How long a transaction may take; then the session ends, since a lost answer can't be told from a late one.
-    /// Checked with the granularity of `probe`.
+    /// A server that never stops sending gets this time once more, since the answer may be in what was not read yet,
+    /// and after we stood still ourselves (a second or more) it gets another `probe`.
     pub transact_timeout: Duration,
     /// How long the dump of a monitor may take, likewise.
     pub dump_timeout: Duration,
+    /// How many requests may wait for their answer. A [`submit`](super::Session::submit) beyond is refused, a
+    /// [`call`](super::Session::call) waits.
+    pub max_in_flight: usize,
+    /// How many bytes of requests may wait to be written; one request goes beyond it. A server that does not read but
+    /// sends echoes, whose answers count too, costs its connection.
+    pub max_unwritten: usize,
     /// The longest message accepted, in bytes.
     pub max_message: usize,
     /// How many events may wait to be taken. Then nothing more is read, until the server gives up on us: a consumer
     /// that is stuck costs its connection, not the memory of the machine.
     pub max_events: usize,
+    /// How long, in bytes on the wire, the messages of these events may be together; a longer one may be there alone.
+    pub max_event_bytes: usize,
 }
 
 /// Which monitor method to use, newest first; each needs a newer server than the next.
@@ -33,15 +42,19 @@ pub enum MonitorMethod {
 }
 
 impl Default for SessionConfig {
-    /// 5 s to a probe, 10 s for a call, 30 s for a transaction, 5 min for a dump, messages to 2 GiB, 1024 events.
+    /// 5 s to a probe, 10 s for a call, 30 s for a transaction, 5 min for a dump; 256 requests in flight, 64 MiB of them
+    /// unwritten; messages to 2 GiB, 1024 events of 256 MiB.
     fn default() -> Self {
         Self {
             probe: Duration::from_secs(5),
             call_timeout: Duration::from_secs(10),
             transact_timeout: Duration::from_secs(30),
             dump_timeout: Duration::from_mins(5),
+            max_in_flight: 256,
+            max_unwritten: 64 << 20,
             max_message: 2 << 30,
             max_events: 1024,
+            max_event_bytes: 256 << 20,
         }
     }
 }

@@ -1,3 +1,6 @@
+mod limits;
+mod streams;
+
 use std::{sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
@@ -162,7 +165,7 @@ async fn an_unanswered_transaction_ends_the_session_though_the_server_lives() {
             }
         }
     });
-    assert_eq!(closed(&mut events).await, CloseReason::Overdue { id: 0, seconds: 30 });
+    assert_eq!(closed(&mut events).await, CloseReason::Overdue { id: 0, method: "transact", seconds: 30 });
     drop(session);
     server.await.unwrap();
 }

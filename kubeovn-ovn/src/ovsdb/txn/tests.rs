@@ -5,8 +5,8 @@ use serde_json::{Value as Json, json};
 
 use super::*;
 use crate::{
-    nb::{self, ACL, LOGICAL_SWITCH as LS, LOGICAL_SWITCH_PORT as LSP, NORTHBOUND},
-    ovsdb::wire::{Notification, OpResult, ServerError, Words},
+    nb::{self, ACL, LOGICAL_SWITCH as LS, LOGICAL_SWITCH_PORT as LSP, NORTHBOUND, PORT_GROUP},
+    ovsdb::wire::{Notification, OpResult, ServerError},
 };
 
 const SPACE: Uuid = Uuid::from_u128(42);
@@ -18,8 +18,7 @@ fn replica() -> Replica {
         "Logical_Switch": {id(1): {"insert": {"name": "lan", "ports": ["uuid", id(2)]}}},
         "Logical_Switch_Port": {id(2): {"insert": {"name": "old.default", "external_ids": mark}}},
     }]);
-    let updates =
-        Notification::decode("update2", &rows.to_string(), &mut Words::new()).unwrap().unwrap().updates;
+    let updates = Notification::decode("update2", &rows.to_string()).unwrap().unwrap().updates;
     replica.apply(updates).unwrap();
     replica
 }
@@ -118,11 +117,7 @@ fn what_is_gone_need_not_be_detached() {
 fn a_changed_row_is_not_left_with_weak_references_to_what_is_deleted() {
     let mut replica = replica();
     let group = json!(["m", {"Port_Group": {id(3): {"insert": {"name": "g", "ports": ["uuid", id(2)]}}}}]);
-    replica
-        .apply(
-            Notification::decode("update2", &group.to_string(), &mut Words::new()).unwrap().unwrap().updates,
-        )
-        .unwrap();
+    replica.apply(Notification::decode("update2", &group.to_string()).unwrap().unwrap().updates).unwrap();
     let mut delta = Delta::default();
     delta.pairs.insert("external_ids", BTreeMap::from([("np".into(), None)]));
     let ops = vec![(port("old"), Act::Delete), (RowKey::named("Port_Group", "g"), Act::Change(delta))];
@@ -156,10 +151,59 @@ fn what_cannot_be_written_names_its_row() {
         &txn(vec![(rule.clone(), Act::Insert(spec, BTreeMap::new()))]),
         &Replica::new(&NORTHBOUND, &old_server),
     );
-    assert_eq!(
-        Outcome::from(too_old),
-        Outcome::Rejected { text: "ACL/rule: this server has no column tier".to_owned(), row: Some(rule) }
-    );
+    let text = "ACL/rule: OVSDB-SCHEMA-OLD: needs OVN 23.06 or newer: this server's Northbound schema has no ACL.tier. \
+                Upgrade OVN's databases with ovn-ctl, or leave out what needs it";
+    assert_eq!(Outcome::from(too_old), Outcome::Rejected { text: text.to_owned(), row: Some(rule) });
+}
+
+/// A Northbound as of OVN 23.03, with a rule.
+fn without_tiers() -> Replica {
+    let mut server = nb::server_schema(&NORTHBOUND);
+    server.version = "7.0.0".to_owned();
+    server.tables.get_mut(ACL).unwrap().columns.remove("tier");
+    server.tables.remove(PORT_GROUP);
+    let mut replica = Replica::new(&NORTHBOUND, &server);
+    let ids = json!(["map", [["vendor", "kube-ovn"], ["row", "rule"], ["owner", "subnet/s"]]]);
+    let rows = json!(["m", {"ACL": {id(7): {"initial": {"external_ids": ids}}}}]);
+    replica.replace(Notification::decode("update2", &rows.to_string()).unwrap().unwrap().updates).unwrap();
+    replica
+}
+
+#[test]
+fn a_value_that_a_missing_column_has_anyway_is_left_out() {
+    let (replica, rule) = (without_tiers(), RowKey::new(ACL, "rule"));
+    assert_eq!(replica.value(&rule, "tier"), Some(&Value::int(0)), "so that 0 is no difference");
+    for value in [Value::int(0), Value::EMPTY] {
+        let mut spec = RowSpec::default();
+        spec.set("tier", value.clone()).set("priority", Value::int(5));
+        let insert = (RowKey::new(ACL, "new"), Act::Insert(spec, BTreeMap::new()));
+        let values = BTreeMap::from([("tier", value), ("priority", Value::int(6))]);
+        let mut pairs = BTreeMap::new();
+        pairs.insert("options", BTreeMap::from([("apply-after-lb".into(), None)]));
+        let change = (rule.clone(), Act::Change(Delta { values, pairs, ..Delta::default() }));
+        let ops = encode(&txn(vec![insert, change]), &replica, Identity::Given(SPACE)).unwrap().ops;
+        let text = serde_json::to_string(&ops).unwrap();
+        assert!(text.contains("priority") && !text.contains("tier"), "{text}");
+    }
+}
+
+#[test]
+fn a_value_that_a_missing_column_cannot_have_is_refused_with_the_way_out() {
+    let (replica, rule) = (without_tiers(), RowKey::new(ACL, "rule"));
+    let values = BTreeMap::from([("tier", Value::int(1))]);
+    let change = Act::Change(Delta { values, ..Delta::default() });
+    let refused = encode(&txn(vec![(rule, change)]), &replica, Identity::Given(SPACE)).unwrap_err();
+    let text = refused.to_string();
+    assert!(text.contains("needs OVN 23.06 or newer"), "{text}");
+    assert!(text.contains("Northbound schema 7.0.0 has no ACL.tier"), "{text}");
+
+    for value in [Value::str(""), Value::str("g"), Value::EMPTY] {
+        let mut spec = RowSpec::default();
+        spec.set("name", value);
+        let insert = (RowKey::new(PORT_GROUP, "g"), Act::Insert(spec, BTreeMap::new()));
+        let refused = encode(&txn(vec![insert]), &replica, Identity::Given(SPACE)).unwrap_err();
+        assert!(refused.to_string().contains("has no table Port_Group"), "{refused}");
+    }
 }
 
 fn judge(results: &[OpResult]) -> Outcome {

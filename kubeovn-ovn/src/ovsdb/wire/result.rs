@@ -4,7 +4,7 @@ use std::{fmt, marker::PhantomData};
 
 use serde::{
     Deserialize, Deserializer,
-    de::{self, IgnoredAny, MapAccess, Visitor},
+    de::{self, IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
 use uuid::Uuid;
 
@@ -26,6 +26,8 @@ pub enum OpResult {
     Inserted(Uuid),
     /// What a `select` found.
     Rows(Vec<Row>),
+    /// What a `select` of nothing but `_uuid` found, if it found any: there may be a hundred thousand of these.
+    Uuids(Vec<Uuid>),
     /// The operation, or as extra element the commit, failed.
     Error(ServerError),
 }
@@ -76,7 +78,7 @@ impl<'de> Visitor<'de> for ResultVisitor {
         while let Some(key) = map.next_key::<String>()? {
             match key.as_str() {
                 "count" => result = OpResult::Count(map.next_value()?),
-                "rows" => result = OpResult::Rows(map.next_value()?),
+                "rows" => result = map.next_value::<Selected>()?.0,
                 "uuid" => match map.next_value()? {
                     Atom::Uuid(uuid) => result = OpResult::Inserted(uuid),
                     _ => return Err(de::Error::custom("the uuid of an inserted row is none")),
@@ -86,6 +88,47 @@ impl<'de> Visitor<'de> for ResultVisitor {
         }
         Ok(error.finish().map_or(result, OpResult::Error))
     }
+}
+
+/// The rows of a `select`.
+struct Selected(OpResult);
+
+impl<'de> Deserialize<'de> for Selected {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Rows;
+        impl<'de> Visitor<'de> for Rows {
+            type Value = Selected;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an array of rows")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Selected, A::Error> {
+                let (mut uuids, mut rows) = (Vec::new(), Vec::new());
+                while let Some(row) = seq.next_element::<Row>()? {
+                    match only_uuid(&row) {
+                        Some(uuid) if rows.is_empty() => uuids.push(uuid),
+                        _ => {
+                            // rows of one select have the same columns, unless a server is out of its mind
+                            rows.extend(
+                                uuids.drain(..).map(|uuid| Row::from([("_uuid".into(), uuid.into())])),
+                            );
+                            rows.push(row);
+                        }
+                    }
+                }
+                let rows = if uuids.is_empty() { OpResult::Rows(rows) } else { OpResult::Uuids(uuids) };
+                Ok(Selected(rows))
+            }
+        }
+        deserializer.deserialize_seq(Rows)
+    }
+}
+
+/// The UUID of a row of which nothing else is told.
+fn only_uuid(row: &Row) -> Option<Uuid> {
+    let (column, value) = row.first_key_value().filter(|_| row.len() == 1)?;
+    value.scalar().filter(|_| &**column == "_uuid")?.as_uuid()
 }
 
 impl<'de> Deserialize<'de> for ServerError {

@@ -5,7 +5,11 @@
 #[cfg(feature = "client")]
 mod decode;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, fmt, sync::Arc};
+
+use uuid::Uuid;
+
+use super::{Atom, Datum, Real};
 
 /// The schema of a database, as `get_schema` returns it.
 #[derive(Clone, Debug)]
@@ -51,7 +55,7 @@ pub struct ColumnSchema {
 }
 
 /// A kind of atom.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Atomic {
     /// A truth value.
     Boolean,
@@ -60,13 +64,14 @@ pub enum Atomic {
     /// A double.
     Real,
     /// A text.
+    #[default]
     String,
     /// A reference to a row.
     Uuid,
 }
 
-/// The type of an atom.
-#[derive(Clone, Debug)]
+/// The type of an atom. By default a text.
+#[derive(Clone, Debug, Default)]
 pub struct BaseType {
     /// What kind of atom.
     pub atom: Atomic,
@@ -74,6 +79,8 @@ pub struct BaseType {
     pub ref_table: Option<Arc<str>>,
     /// Whether such a reference vanishes with the row that it points to, instead of keeping that row alive.
     pub weak: bool,
+    /// The only texts that there may be; empty where any may.
+    pub choices: Vec<Arc<str>>,
 }
 
 impl DbSchema {
@@ -92,5 +99,57 @@ impl ColumnSchema {
     /// Whether it holds pairs.
     pub fn is_map(&self) -> bool {
         self.value.is_some()
+    }
+
+    /// What it holds in a row that does not set it (RFC 7047, section 5.2.1).
+    pub fn default_datum(&self) -> Datum {
+        if self.is_map() {
+            return Datum::Map(Vec::new());
+        }
+        if self.min == 0 {
+            return Datum::empty();
+        }
+        Datum::from(match self.key.atom {
+            Atomic::String => Atom::from(""),
+            Atomic::Integer => Atom::Integer(0),
+            Atomic::Real => Atom::Real(Real(0.0)),
+            Atomic::Boolean => Atom::Boolean(false),
+            Atomic::Uuid => Atom::Uuid(Uuid::nil()),
+        })
+    }
+}
+
+impl BaseType {
+    /// Whether it may be this text.
+    pub fn allows(&self, text: &str) -> bool {
+        self.atom == Atomic::String && (self.choices.is_empty() || self.choices.iter().any(|c| **c == *text))
+    }
+}
+
+/// In words, as in "a set of string".
+impl fmt::Display for ColumnSchema {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.value, self.min, self.max) {
+            (Some(value), ..) => write!(f, "a map of {} to {value}", self.key),
+            (None, 1, Some(1)) => write!(f, "one {}", self.key),
+            (None, 0, Some(1)) => write!(f, "an optional {}", self.key),
+            _ => write!(f, "a set of {}", self.key),
+        }
+    }
+}
+
+impl fmt::Display for BaseType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let atom = match self.atom {
+            Atomic::Boolean => "boolean",
+            Atomic::Integer => "integer",
+            Atomic::Real => "real",
+            Atomic::String => "string",
+            Atomic::Uuid => "uuid",
+        };
+        match &self.ref_table {
+            Some(table) => write!(f, "{} to {table}", if self.weak { "weak reference" } else { "reference" }),
+            None => f.write_str(atom),
+        }
     }
 }

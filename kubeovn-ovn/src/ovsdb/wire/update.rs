@@ -59,11 +59,18 @@ pub struct Notification {
 
 impl MonitorReply {
     /// Decodes the result of `monitor_cond_since` (an array of three) or of `monitor`, `monitor_cond` (the updates).
-    /// Texts that `words` knows are shared.
     ///
     /// # Errors
     /// JSON of another shape.
-    pub fn decode(json: &str, since: bool, words: &mut Words) -> Result<Self, serde_json::Error> {
+    pub fn decode(json: &str, since: bool) -> Result<Self, serde_json::Error> {
+        Self::decode_with(json, since, &mut Words::default())
+    }
+
+    /// The same, with the texts shared that `words` knows.
+    ///
+    /// # Errors
+    /// JSON of another shape.
+    pub fn decode_with(json: &str, since: bool, words: &mut Words) -> Result<Self, serde_json::Error> {
         if since {
             let (found, last, updates) = whole(json, Before::<bool, UuidText>::new(words))?;
             Ok(Self { found, last_txn: Some(last.0), updates })
@@ -74,12 +81,23 @@ impl MonitorReply {
 }
 
 impl Notification {
-    /// Decodes the parameters of a notification; `None` if `method` is none of the three update methods. Texts that
-    /// `words` knows are shared.
+    /// Decodes the parameters of a notification; `None` if `method` is none of the three update methods.
     ///
     /// # Errors
     /// JSON of another shape.
-    pub fn decode(method: &str, params: &str, words: &mut Words) -> Result<Option<Self>, serde_json::Error> {
+    pub fn decode(method: &str, params: &str) -> Result<Option<Self>, serde_json::Error> {
+        Self::decode_with(method, params, &mut Words::default())
+    }
+
+    /// The same, with the texts shared that `words` knows.
+    ///
+    /// # Errors
+    /// JSON of another shape.
+    pub fn decode_with(
+        method: &str,
+        params: &str,
+        words: &mut Words,
+    ) -> Result<Option<Self>, serde_json::Error> {
         Ok(match method {
             "update3" => {
                 let (monitor, last, updates) = whole(params, Before::<Arc<str>, UuidText>::new(words))?;

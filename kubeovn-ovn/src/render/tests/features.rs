@@ -22,6 +22,8 @@ fn compare(feature: &str, world: &World) {
     for owner in world.owners().iter().filter(|owner| owner.kind == feature.kind) {
         let mut alone = Rendered::default();
         (feature.render)(world, owner, &mut alone);
+        let elsewhere = alone.rows.keys().find(|row| !feature.tables.contains(&row.table));
+        assert_eq!(elsewhere, None, "{} does not name the table", feature.name);
         all += &text(owner, &alone);
         // Whole owners keep the laws; a feature may add columns to a row that another attaches.
         match Fabric.render(world, owner) {

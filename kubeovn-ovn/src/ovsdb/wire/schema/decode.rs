@@ -69,6 +69,8 @@ impl<'de> Deserialize<'de> for ColumnSchema {
                 table: Option<Arc<str>>,
                 #[serde(rename = "refType")]
                 reference: Option<RefType>,
+                #[serde(rename = "enum")]
+                choices: Option<serde_json::Value>,
             },
         }
 
@@ -82,10 +84,13 @@ impl<'de> Deserialize<'de> for ColumnSchema {
         }
         fn base(base: Base) -> BaseType {
             match base {
-                Base::Bare(atom) => BaseType { atom: atom.into(), ref_table: None, weak: false },
-                Base::Full { r#type, table, reference } => {
-                    BaseType { atom: r#type.into(), ref_table: table, weak: reference == Some(RefType::Weak) }
-                }
+                Base::Bare(atom) => BaseType { atom: atom.into(), ..BaseType::default() },
+                Base::Full { r#type, table, reference, choices } => BaseType {
+                    atom: r#type.into(),
+                    ref_table: table,
+                    weak: reference == Some(RefType::Weak),
+                    choices: texts(choices.unwrap_or_default()),
+                },
             }
         }
 
@@ -101,5 +106,18 @@ impl<'de> Deserialize<'de> for ColumnSchema {
                 },
             },
         })
+    }
+}
+
+/// The texts of a value: `"a"`, or `["set", ["a", "b"]]`.
+fn texts(value: serde_json::Value) -> Vec<Arc<str>> {
+    use serde_json::Value::{Array, String};
+    match value {
+        String(text) => vec![text.into()],
+        Array(pair) => match <[_; 2]>::try_from(pair) {
+            Ok([_, Array(all)]) => all.into_iter().flat_map(texts).collect(),
+            _ => Vec::new(),
+        },
+        _ => Vec::new(),
     }
 }

@@ -1,11 +1,12 @@
 //! An independent eye on a Northbound: a monitor of every table and column over a connection of its own.
+#![allow(dead_code, reason = "no test needs all of it")]
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use kubeovn_ovn::ovsdb::{
@@ -33,6 +34,16 @@ struct State {
     connected: bool,
     /// Addresses that were in two ports of a space at once, ever.
     doubles: BTreeSet<String>,
+    /// Names of the ports that were there, ever.
+    ever: BTreeSet<String>,
+    moments: Vec<Moment>,
+}
+
+/// How many ports of pods and nodes there were from a point in time on; `None` while the server was out of reach.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moment {
+    pub(crate) at: Instant,
+    pub(crate) ports: Option<usize>,
 }
 
 /// One row as text: whose it is, and its columns, references by the names of their targets.
@@ -62,13 +73,11 @@ impl Seen {
     }
 
     /// What came after the first `from` notifications, in order: with a single connection, all that ever happened.
-    #[allow(dead_code, reason = "for takeovers alone")]
     pub(crate) fn updates_from(&self, from: usize) -> Vec<TableUpdates> {
         self.state().updates[from..].to_vec()
     }
 
     /// All rows as the server tells them, and how many notifications have led to them.
-    #[allow(dead_code, reason = "for takeovers alone")]
     pub(crate) fn raw(&self) -> (Raw, usize) {
         let state = self.state();
         (state.rows.clone(), state.updates.len())
@@ -83,6 +92,11 @@ impl Seen {
         self.state().doubles.clone()
     }
 
+    /// Whether a port was there, ever.
+    pub(crate) fn ever(&self, port: &str) -> bool {
+        self.state().ever.contains(port)
+    }
+
     pub(crate) fn rows(&self) -> Rows {
         self.state().rows()
     }
@@ -92,12 +106,19 @@ impl Seen {
         self.state().ports().map(|(name, _, addresses)| (name, addresses)).collect()
     }
 
+    /// What was seen since a point in time, and the last that was seen before it.
+    pub(crate) fn moments(&self, since: Instant) -> Vec<Moment> {
+        let state = self.state();
+        let first = state.moments.iter().rposition(|moment| moment.at <= since).unwrap_or(0);
+        state.moments[first..].to_vec()
+    }
+
     async fn follow(self, socket: PathBuf) {
         loop {
             if let Ok(stream) = UnixStream::connect(&socket).await {
                 self.session(stream).await;
             }
-            self.state().connected = false;
+            self.state().lost();
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
@@ -133,18 +154,30 @@ impl Seen {
 }
 
 impl State {
+    fn lost(&mut self) {
+        if std::mem::take(&mut self.connected) {
+            self.moments.push(Moment { at: Instant::now(), ports: None });
+        }
+    }
+
     fn take(&mut self, updates: TableUpdates) {
         replay(&mut self.rows, updates);
+        self.moments.push(Moment { at: Instant::now(), ports: Some(self.ports().count()) });
         let mut holders: BTreeMap<(String, String), String> = BTreeMap::new();
         let mut doubles = BTreeSet::new();
+        let mut names = Vec::new();
         for (name, space, addresses) in self.ports() {
             for address in addresses.split(' ').skip(1) {
                 if let Some(other) = holders.insert((space.clone(), address.to_owned()), name.clone()) {
                     doubles.insert(format!("{address} in {space}: {other} and {name}"));
                 }
             }
+            if !self.ever.contains(&name) {
+                names.push(name);
+            }
         }
         self.doubles.extend(doubles);
+        self.ever.extend(names);
     }
 
     /// Name, address space and addresses of every port of a pod or node.

@@ -1,0 +1,16 @@
+//! `kubeovn-ctl`: looks at a network from outside. Reads, and never writes.
+//!
+//! ```text
+//!   ovsdb-server ─┐                      ┌─> dump, owner, verify
+//!                 ├─> Snapshot ─> Listing┤
+//!   its file ─────┘        │             └─> diff, verify, owner --from: the controller's own way, on a copy in memory
+//!                          └─ manifests ─┘
+//!   ovsdb-server ─────────────────────────> watch
+//! ```
+//!
+//! Everything but `watch` works on a file as on a server: with the database of last night, on a machine without OVN.
+
+pub mod cli;
+pub mod error;
+pub mod nb;
+pub mod paint;

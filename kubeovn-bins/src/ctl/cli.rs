@@ -1,0 +1,66 @@
+//! The command line of `kubeovn-ctl`.
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use super::nb;
+
+/// Looks at a Kube-OVN network; changes nothing.
+#[derive(Debug, Parser)]
+#[command(name = "kubeovn-ctl", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// OVN's Northbound: what stands there, who caused it, what would change, whether it is sound
+    Nb(nb::cli::Args),
+}
+
+/// What a command found; errors end with [`ExitCode::FAILURE`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// All is as it should be: exit code 0.
+    Nothing,
+    /// There are differences or findings: exit code 2.
+    Something,
+}
+
+/// Does what the command line says. The exit code is 0, or 2 for differences and findings, or 1 for an error, also one
+/// of usage, so that scripts can tell a bad command from a difference.
+pub async fn main(arguments: Vec<OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // There is nobody else to tell.
+            let _ = error.print();
+            return if error.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS };
+        }
+    };
+    let Command::Nb(args) = cli.command;
+    match nb::cli::run(args).await {
+        Ok(Found::Nothing) => ExitCode::SUCCESS,
+        Ok(Found::Something) => ExitCode::from(2),
+        Err(error) => {
+            say(&error.to_string());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// A line on standard output. Answers whether anybody reads on.
+pub(super) fn print(text: &str) -> bool {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_ok()
+}
+
+/// A line on standard error.
+pub(super) fn say(text: &str) {
+    // There is nobody else to tell.
+    let _ = writeln!(std::io::stderr(), "{text}");
+}

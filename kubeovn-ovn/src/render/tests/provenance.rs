@@ -1,0 +1,135 @@
+//! A field is about just the rows that change with it.
+
+use std::collections::BTreeMap;
+
+use kubeovn_core::{
+    index::{
+        World,
+        objects::{PolicyRoute, StaticRoute, SubnetSpec, VpcSpec},
+    },
+    rows::{OwnerKey, OwnerKind, RowKey, RowSpec},
+};
+
+use super::world::Facts;
+use crate::{
+    nb,
+    render::{FEATURES, Fabric, Origin},
+};
+
+fn rows(world: &World, owner: &OwnerKey, feature: &str) -> BTreeMap<RowKey, RowSpec> {
+    let parts = Fabric.explain(world, owner).unwrap();
+    parts.into_iter().find(|p| p.origin.name() == feature).map(|p| p.rendered.rows).unwrap_or_default()
+}
+
+/// Of the rows of both worlds those that differ are rows that the field says it is about, and there are some.
+fn check(owner: &OwnerKey, feature: &str, path: &str, before: &World, after: &World) {
+    let field = FEATURES.iter().find(|f| f.name == feature).unwrap().fields;
+    let field = field.iter().find(|f| f.path() == path).unwrap_or_else(|| panic!("{feature} has no {path}"));
+    assert_ne!(field.value(before, owner), field.value(after, owner), "{path}");
+    let (old, new) = (rows(before, owner, feature), rows(after, owner, feature));
+    let changed: Vec<&RowKey> =
+        old.keys().chain(new.keys()).filter(|row| old.get(*row) != new.get(*row)).collect();
+    assert!(!changed.is_empty(), "{path} changes nothing of {feature}");
+    let others: Vec<_> = changed.iter().filter(|row| !field.concerns(row)).collect();
+    assert!(others.is_empty(), "{path} is not said to be about {others:?}");
+}
+
+/// A subnet `db` of this spec, in the default VPC or another, with a node of this address.
+fn world(spec: SubnetSpec, node: &str) -> World {
+    let (vpc, cidr) = (spec.vpc.clone(), spec.cidr_block.clone());
+    let facts = Facts::new().vpc("blue", VpcSpec::default()).subnet("db", &vpc, &cidr, spec);
+    facts.node("n1", node, "100.64.0.2").done()
+}
+
+#[test]
+fn fields_of_a_subnet() {
+    let db = OwnerKey::new(OwnerKind::Subnet, "db");
+    let base = || SubnetSpec {
+        cidr_block: "10.30.0.0/24".into(),
+        private: true,
+        allow_subnets: vec!["10.20.0.0/24".into()],
+        ..SubnetSpec::default()
+    };
+    let before = world(base(), "172.18.0.2");
+    let spec = |change: fn(&mut SubnetSpec)| {
+        let mut spec = base();
+        change(&mut spec);
+        world(spec, "172.18.0.2")
+    };
+    for (feature, path, after) in [
+        ("private subnet", "Subnet.spec.private", spec(|s| s.private = false)),
+        ("private subnet", "Subnet.spec.allowSubnets", spec(|s| s.allow_subnets.clear())),
+        ("private subnet", "Subnet.spec.cidrBlock", spec(|s| s.cidr_block = "10.31.0.0/24".into())),
+        ("private subnet", "Subnet.spec.vpc", spec(|s| s.vpc = "blue".into())),
+        ("private subnet", "Node.status.addresses", world(base(), "172.18.0.3")),
+        ("subnet", "Subnet.spec.cidrBlock", spec(|s| s.cidr_block = "10.31.0.0/24".into())),
+        ("subnet", "Subnet.spec.gateway", spec(|s| s.gateway = "10.30.0.9".into())),
+        ("subnet", "Subnet.spec.vpc", spec(|s| s.vpc = "blue".into())),
+        ("subnet", "Subnet.spec.routeTable", spec(|s| s.route_table = "t".into())),
+    ] {
+        check(&db, feature, path, &before, &after);
+    }
+}
+
+#[test]
+fn fields_of_a_vpc() {
+    let blue = OwnerKey::new(OwnerKind::Vpc, "blue");
+    let world = |spec: VpcSpec, subnet: SubnetSpec| {
+        Facts::new().vpc("blue", spec).subnet("net", "blue", "10.0.0.0/24", subnet).done()
+    };
+    let before = world(VpcSpec::default(), SubnetSpec::default());
+    let route =
+        StaticRoute { cidr: "192.168.7.0/24".into(), next_hop: "10.0.0.10".into(), ..StaticRoute::default() };
+    let policy = PolicyRoute {
+        priority: 900,
+        r#match: "ip4.src == 10.0.0.9".into(),
+        action: "drop".into(),
+        ..PolicyRoute::default()
+    };
+    for (path, after) in [
+        (
+            "Vpc.spec.staticRoutes",
+            world(VpcSpec { static_routes: vec![route], ..VpcSpec::default() }, SubnetSpec::default()),
+        ),
+        (
+            "Vpc.spec.policyRoutes",
+            world(VpcSpec { policy_routes: vec![policy], ..VpcSpec::default() }, SubnetSpec::default()),
+        ),
+        (
+            "Subnet.spec.gateway",
+            world(VpcSpec::default(), SubnetSpec { gateway: "10.0.0.9".into(), ..SubnetSpec::default() }),
+        ),
+        (
+            "Subnet.spec.routeTable",
+            world(VpcSpec::default(), SubnetSpec { route_table: "t".into(), ..SubnetSpec::default() }),
+        ),
+    ] {
+        check(&blue, "routing", path, &before, &after);
+    }
+}
+
+#[test]
+fn fields_of_pods_and_nodes() {
+    let pod = OwnerKey::pod("default", "web-0");
+    let world = |security: &str, ip: &str| {
+        let annotations = [("ovn.kubernetes.io/port_security", security)];
+        Facts::new().pod("web-0", &annotations, &[("", "ovn-default", ip)]).done()
+    };
+    let before = world("false", "10.16.0.7");
+    let path = |name: &str| format!("Pod.metadata.annotations[ovn.kubernetes.io/{name}]");
+    check(&pod, "pod port", &path("port_security"), &before, &world("true", "10.16.0.7"));
+    check(&pod, "pod port", &path("ip_address"), &before, &world("false", "10.16.0.8"));
+
+    let node = OwnerKey::new(OwnerKind::Node, "n1");
+    let world = |internal: &str| Facts::new().node("n1", internal, "100.64.0.2").done();
+    check(&node, "node port", "Node.status.addresses", &world("172.18.0.2"), &world("172.18.0.3"));
+}
+
+#[test]
+fn without_objects_the_table_tells_the_feature() {
+    let names = |kind, table| Fabric::origins(kind, table).map(Origin::name).collect::<Vec<_>>();
+    assert_eq!(names(OwnerKind::Subnet, nb::ACL), ["private subnet"]);
+    assert_eq!(names(OwnerKind::Vpc, nb::LOGICAL_ROUTER_POLICY), ["routing"]);
+    assert_eq!(names(OwnerKind::Node, nb::LOGICAL_ROUTER_POLICY), ["node port"]);
+    assert!(names(OwnerKind::Pod, nb::ACL).is_empty());
+}
