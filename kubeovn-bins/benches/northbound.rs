@@ -46,7 +46,8 @@ use size::Size;
 const LAST: (&str, &str) = ("zzz", "zzz");
 
 fn main() {
-    let size = Size::from_args(std::env::args().skip(1));
+    let mut size = Size { pods: 10_000, nodes: 200, subnets: 50 };
+    size.take(std::env::args().skip(1));
     println!("{} pods on {} nodes in {} subnets\n", size.pods, size.nodes, size.subnets);
     println!(
         "{:<44}{:>10}{:>10}{:>12}{:>10}{:>14}",

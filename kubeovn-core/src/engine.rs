@@ -27,6 +27,7 @@ use std::{
 
 use crate::{
     error::Problem,
+    index::Marks,
     rows::{Atom, Elem, Give, Millis, OwnerKey, Replica, RowKey, Schema, Txn, VENDOR},
     sorted::SortedSet,
 };
@@ -88,7 +89,7 @@ pub struct RowEngine {
     /// Rows with our mark that nobody may want.
     suspects: BTreeSet<RowKey>,
     verdicts: BTreeMap<OwnerKey, Verdict>,
-    judged: BTreeSet<OwnerKey>,
+    judged: Marks<OwnerKey>,
     flight: Option<Flight>,
     /// Planned while another one is on its way; goes out as soon as that one is through.
     next: Option<Flight>,
@@ -140,7 +141,7 @@ impl RowEngine {
             repairs: BTreeSet::new(),
             suspects: BTreeSet::new(),
             verdicts: BTreeMap::new(),
-            judged: BTreeSet::new(),
+            judged: Marks::default(),
             flight: None,
             next: None,
             unsure: false,
@@ -239,7 +240,7 @@ impl RowEngine {
     }
 
     /// Owners of whom it was found out where they stand, since the last call.
-    pub fn take_judged(&mut self) -> BTreeSet<OwnerKey> {
+    pub fn take_judged(&mut self) -> Marks<OwnerKey> {
         std::mem::take(&mut self.judged)
     }
 

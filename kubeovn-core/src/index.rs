@@ -1,12 +1,13 @@
 //! Facts: what the cluster holds, found fast in every direction that a decision asks for.
 
 mod dirty;
+mod intern;
 pub mod objects;
 pub mod selectors;
 mod settings;
 mod world;
 
-pub use dirty::Dirty;
+pub use dirty::{Dirty, Marks};
 pub use settings::Settings;
 pub use world::{Decision, World, ip_name};
 pub(crate) use world::{ip_owner, object_key, owner_key};

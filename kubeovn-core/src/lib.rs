@@ -32,6 +32,7 @@ pub mod count;
 pub mod decide;
 pub mod engine;
 pub mod error;
+pub mod hash;
 pub mod index;
 pub mod rows;
 pub mod sorted;

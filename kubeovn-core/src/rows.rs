@@ -254,4 +254,10 @@ pub trait Replica {
     fn parents(&self, row: &RowKey, f: &mut dyn FnMut(RowKey, &'static str));
     /// Calls `f` for each row that carries our mark, with its owner if that is readable. In the order of the keys.
     fn ours(&self, f: &mut dyn FnMut(&RowKey, Option<&OwnerKey>));
+    /// Is there a row that carries our mark?
+    fn any_ours(&self) -> bool {
+        let mut any = false;
+        self.ours(&mut |_, _| any = true);
+        any
+    }
 }

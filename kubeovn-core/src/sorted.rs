@@ -8,34 +8,71 @@ use std::{
     ops::{Deref, RangeInclusive},
 };
 
-/// A small set.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SortedSet<T>(Vec<T>);
+/// A small set. A single element needs no memory of its own: most sets have one.
+#[derive(Clone)]
+pub struct SortedSet<T>(Elems<T>);
+
+#[derive(Clone)]
+enum Elems<T> {
+    One(T),
+    Many(Vec<T>),
+}
 
 impl<T: Ord> SortedSet<T> {
     /// Is the element there?
     pub fn contains(&self, elem: &T) -> bool {
-        self.0.binary_search(elem).is_ok()
+        self.binary_search(elem).is_ok()
+    }
+
+    /// The element that equals this one.
+    pub fn get(&self, elem: &T) -> Option<&T> {
+        self.binary_search(elem).ok().and_then(|at| self.0.all().get(at))
     }
 
     /// Adds an element; `false` when it is there already.
     pub fn insert(&mut self, elem: T) -> bool {
-        let Err(at) = self.0.binary_search(&elem) else { return false };
-        self.0.reserve_exact(1);
-        self.0.insert(at, elem);
+        let Err(at) = self.binary_search(&elem) else { return false };
+        match &mut self.0 {
+            Elems::Many(all) if !all.is_empty() => {
+                all.reserve_exact(1);
+                all.insert(at, elem);
+            }
+            Elems::Many(_) => self.0 = Elems::One(elem),
+            Elems::One(_) => {
+                let mut all = Vec::with_capacity(2);
+                if let Elems::One(first) = std::mem::replace(&mut self.0, Elems::Many(Vec::new())) {
+                    all.push(first);
+                }
+                all.insert(at, elem);
+                self.0 = Elems::Many(all);
+            }
+        }
         true
     }
 
     /// Removes an element; `false` when it is not there.
     pub fn remove(&mut self, elem: &T) -> bool {
-        let found = self.0.binary_search(elem);
-        found.map(|at| self.0.remove(at)).is_ok()
+        let Ok(at) = self.binary_search(elem) else { return false };
+        match &mut self.0 {
+            Elems::Many(all) => _ = all.remove(at),
+            Elems::One(_) => self.0 = Elems::Many(Vec::new()),
+        }
+        true
+    }
+}
+
+impl<T> Elems<T> {
+    fn all(&self) -> &[T] {
+        match self {
+            Elems::One(elem) => std::slice::from_ref(elem),
+            Elems::Many(all) => all,
+        }
     }
 }
 
 impl<T> Default for SortedSet<T> {
     fn default() -> Self {
-        SortedSet(Vec::new())
+        SortedSet(Elems::Many(Vec::new()))
     }
 }
 
@@ -43,17 +80,28 @@ impl<T> Deref for SortedSet<T> {
     type Target = [T];
 
     fn deref(&self) -> &[T] {
-        &self.0
+        self.0.all()
     }
 }
 
+impl<T: PartialEq> PartialEq for SortedSet<T> {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl<T: Eq> Eq for SortedSet<T> {}
+
 impl<T: Ord> FromIterator<T> for SortedSet<T> {
     fn from_iter<I: IntoIterator<Item = T>>(elems: I) -> Self {
-        let mut elems: Vec<T> = elems.into_iter().collect();
+        let mut elems = elems.into_iter();
+        let Some(first) = elems.next() else { return Self::default() };
+        let Some(second) = elems.next() else { return SortedSet(Elems::One(first)) };
+        let mut elems: Vec<T> = [first, second].into_iter().chain(elems).collect();
         elems.sort_unstable();
         elems.dedup();
         elems.shrink_to_fit();
-        SortedSet(elems)
+        SortedSet(Elems::Many(elems))
     }
 }
 
@@ -62,19 +110,26 @@ impl<'a, T> IntoIterator for &'a SortedSet<T> {
     type IntoIter = std::slice::Iter<'a, T>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.0.iter()
+        self.iter()
     }
 }
 
 impl<T: fmt::Debug> fmt::Debug for SortedSet<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(&self.0).finish()
+        f.debug_set().entries(self).finish()
     }
 }
 
 /// A small map.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SortedMap<K, V>(Vec<(K, V)>);
+
+impl<K, V> SortedMap<K, V> {
+    /// An empty map.
+    pub const fn new() -> Self {
+        SortedMap(Vec::new())
+    }
+}
 
 impl<K: Ord, V> SortedMap<K, V> {
     /// The value under a key.
@@ -84,6 +139,15 @@ impl<K: Ord, V> SortedMap<K, V> {
     {
         let at = self.find(key).ok()?;
         self.0.get(at).map(|(_, value)| value)
+    }
+
+    /// The value under a key, to change.
+    pub fn get_mut<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<&mut V>
+    where
+        K: Borrow<Q>,
+    {
+        let at = self.find(key).ok()?;
+        self.0.get_mut(at).map(|(_, value)| value)
     }
 
     /// Is there a value under the key?
@@ -126,6 +190,16 @@ impl<K: Ord, V> SortedMap<K, V> {
         // It is there now: found, or just inserted.
         #[allow(clippy::indexing_slicing, reason = "the place was found or filled above")]
         &mut self.0[at].1
+    }
+
+    /// Keeps only those that are wanted.
+    pub fn retain(&mut self, mut wanted: impl FnMut(&K, &mut V) -> bool) {
+        self.0.retain_mut(|(key, value)| wanted(key, value));
+    }
+
+    /// The first key and its value.
+    pub fn first_key_value(&self) -> Option<(&K, &V)> {
+        self.0.first().map(|(key, value)| (key, value))
     }
 
     /// Keys and values, by key.
@@ -276,6 +350,8 @@ mod tests {
                 }
                 prop_assert!(sorted.iter().eq(&tree));
                 prop_assert_eq!(sorted.contains(&n), comes);
+                prop_assert_eq!(sorted.get(&n), tree.get(&n));
+                prop_assert_eq!(&sorted, &tree.iter().copied().collect::<SortedSet<u8>>());
             }
         }
 

@@ -28,6 +28,7 @@ use crate::{
     decide::publish::{self, Seat},
     engine::{RowEngine, Standing, Verdict},
     error::Problem,
+    hash::FixedMap,
     index::{
         Dirty, Settings, World, object_key,
         objects::{Kind, Name, Object, ObjectKey},
@@ -96,7 +97,7 @@ pub struct Spine {
     /// Owners that wait for somebody else's release, in the order in which they came.
     parked: parked::Parked,
     /// What was last asked of the cluster and has not been seen yet, by object.
-    sent: BTreeMap<ObjectKey, Vec<Write>>,
+    sent: FixedMap<ObjectKey, Vec<Write>>,
     rewrite: BTreeMap<ObjectKey, Millis>,
     noted: BTreeMap<ObjectKey, Vec<Problem>>,
     /// Objects that are not told yet what their rows wait for: it may be there in a moment.
@@ -126,7 +127,7 @@ impl Spine {
             closing: BTreeSet::new(),
             unoffered: BTreeMap::new(),
             parked: parked::Parked::default(),
-            sent: BTreeMap::new(),
+            sent: FixedMap::default(),
             rewrite: BTreeMap::new(),
             noted: BTreeMap::new(),
             waiting: BTreeSet::new(),
@@ -286,7 +287,7 @@ impl Spine {
         self.world.dirty.status.extend(judged.iter().filter_map(object_key));
         if self.engine.idle() {
             // What they wait for is not on its way.
-            self.world.dirty.status.append(&mut self.waiting);
+            self.world.dirty.status.extend(std::mem::take(&mut self.waiting));
         }
         let now = self.clock.at(now);
         self.tell(now, out);
@@ -322,7 +323,9 @@ impl Spine {
     /// is not asked again at once: it may be on its way. For ever it is not waited for, for somebody else may have
     /// changed it back before we saw it.
     fn tell(&mut self, now: Millis, out: &mut Vec<Effect>) {
-        for key in std::mem::take(&mut self.world.dirty.status) {
+        let mut keys: Vec<ObjectKey> = std::mem::take(&mut self.world.dirty.status).into_iter().collect();
+        keys.sort_unstable();
+        for key in keys {
             // Comes again when it is known where its rows stand: half a truth would only be taken back.
             if owner_key(&key).is_some_and(|owner| self.engine.pending(&owner)) {
                 continue;

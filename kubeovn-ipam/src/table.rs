@@ -2,16 +2,15 @@
 //! of plain memory.
 
 mod addresses;
-mod hash;
 mod identities;
 mod index;
 mod names;
 mod slab;
 
 pub(crate) use addresses::Addresses;
-pub(crate) use hash::{FixedMap, fold, hash};
 pub(crate) use identities::Identities;
 pub(crate) use index::Index;
+pub(crate) use kubeovn_core::hash::{FixedMap, fold, hash};
 pub(crate) use names::Names;
 pub(crate) use slab::Slab;
 

@@ -58,7 +58,7 @@ impl Sync {
     /// A client of a server that is there already, perhaps with rows.
     pub fn with(schema: &'static Schema, server: Server) -> Self {
         let mut replica = Replica::new(schema, server.schema());
-        let whole = replica.replace(&server.dump());
+        let whole = replica.replace(server.dump());
         debug_assert_eq!(whole, Ok(()), "a dump holds whole rows only");
         Sync { server, replica, identity: Identity::Given(Uuid::nil()) }
     }
@@ -76,10 +76,10 @@ impl Sync {
     /// Applies operations as somebody else would: what they changed, and the server's results.
     pub fn transact(&mut self, ops: &[Operation]) -> (Vec<RowChange>, Vec<OpResult>) {
         let (results, updates) = self.server.transact(ops);
-        (self.follow(&updates), results)
+        (self.follow(updates), results)
     }
 
-    fn follow(&mut self, updates: &TableUpdates) -> Vec<RowChange> {
+    fn follow(&mut self, updates: TableUpdates) -> Vec<RowChange> {
         let changes = self.replica.apply(updates);
         debug_assert!(changes.is_ok(), "the replica missed an update");
         changes.unwrap_or_default()

@@ -35,6 +35,8 @@ pub const LOGICAL_ROUTER_STATIC_ROUTE: &str = "Logical_Router_Static_Route";
 pub const LOGICAL_SWITCH: &str = "Logical_Switch";
 /// Table of switch ports.
 pub const LOGICAL_SWITCH_PORT: &str = "Logical_Switch_Port";
+/// Table of watched next hops.
+pub const BFD: &str = "BFD";
 /// Table of access rules.
 pub const ACL: &str = "ACL";
 /// Table of named sets of addresses.
@@ -105,10 +107,12 @@ pub static NORTHBOUND: Schema = Schema {
                 value("policy"),
                 value("nexthop"),
                 seen("options"),
-                column("bfd", Refs { table: "BFD", strong: false }),
+                column("bfd", Refs { table: BFD, strong: false }),
                 column(EXTERNAL_IDS, Keys(&[KEY_VENDOR, KEY_OWNER, KEY_ROW])),
             ],
         },
+        // Only to be referred to: whose next hop is watched is not ours to route.
+        Table { name: BFD, root: true, natural: None, columns: &[seen("logical_port"), seen("dst_ip")] },
         Table {
             name: LOGICAL_SWITCH,
             root: true,

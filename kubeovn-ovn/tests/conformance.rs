@@ -116,7 +116,7 @@ fn uuids_are_drawn_and_names_stand_for_them() {
         else {
             panic!("{results:?}")
         };
-        assert_eq!(rows[0]["ports"].elements(), [Atom::Uuid(*port)]);
+        assert_eq!(rows[0].get("ports").unwrap().elements(), [Atom::Uuid(*port)]);
         assert!(updates["Logical_Switch"].contains_key(switch));
         assert!(updates["Logical_Switch_Port"].contains_key(port));
     }

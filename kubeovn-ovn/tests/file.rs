@@ -174,7 +174,9 @@ fn a_torn_write_costs_its_transaction_only() {
     let contents = file::read(&bytes[..bytes.len() - 7]).unwrap();
     let names: Vec<&Datum> = contents.rows["Logical_Switch"]
         .values()
-        .map(|update| if let RowUpdate::Initial(row) = update { &row["name"] } else { panic!("{update:?}") })
+        .map(|update| {
+            if let RowUpdate::Initial(row) = update { row.get("name").unwrap() } else { panic!("{update:?}") }
+        })
         .collect();
     assert_eq!(names, [&Datum::from(kubeovn_ovn::ovsdb::wire::Atom::from("first"))]);
     assert!(contents.cut.is_some_and(|at| at < bytes.len() as u64));

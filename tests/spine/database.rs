@@ -91,7 +91,7 @@ impl Database {
     /// A client that has just read the server.
     pub(crate) fn on(server: Server) -> Self {
         let mut replica = Replica::new(&NORTHBOUND, server.schema());
-        replica.replace(&server.dump()).unwrap();
+        replica.replace(server.dump()).unwrap();
         Database {
             server,
             replica,
@@ -183,7 +183,7 @@ impl Database {
     /// Connected again: the database is read.
     pub(crate) fn read(&mut self) {
         if self.link == Link::Down {
-            self.replica.replace(&self.server.dump()).unwrap();
+            self.replica.replace(self.server.dump()).unwrap();
             self.link = Link::Read;
         }
     }
@@ -202,7 +202,7 @@ impl Database {
     /// Takes in the next message.
     pub(crate) fn hear(&mut self) -> Option<Told> {
         Some(match self.wire.pop_front()? {
-            Message::Changed(updates) => Told::Rows(self.replica.apply(&updates).unwrap()),
+            Message::Changed(updates) => Told::Rows(self.replica.apply(updates).unwrap()),
             Message::Answered(id, outcome) => Told::Committed(id, outcome),
         })
     }
@@ -214,7 +214,7 @@ impl Database {
             oracle::at_any_moment(&self.server);
             match self.link {
                 Link::Down => {}
-                Link::Read => drop(self.replica.apply(&updates).unwrap()),
+                Link::Read => drop(self.replica.apply(updates).unwrap()),
                 Link::Live => self.wire.push_back(Message::Changed(updates)),
             }
         }

@@ -1,4 +1,5 @@
 //! A cluster and a database that count what the controller asks of them.
+#![allow(dead_code, reason = "no bench needs all of it")]
 
 use std::{
     collections::HashMap,

@@ -1,4 +1,5 @@
 //! How much there is, and the objects that it means.
+#![allow(dead_code, reason = "no bench needs all of it")]
 
 use kubeovn_core::index::objects::{Meta, Namespace, Node, Object, Pod, Subnet, SubnetSpec};
 
@@ -12,23 +13,31 @@ pub(crate) struct Size {
 
 impl Size {
     /// Reads `--pods`, `--nodes`, `--subnets` and `--quick`; passes over what `cargo bench` adds.
-    pub(crate) fn from_args(mut args: impl Iterator<Item = String>) -> Self {
-        let mut size = Size { pods: 10_000, nodes: 200, subnets: 50 };
+    pub(crate) fn take(&mut self, mut args: impl Iterator<Item = String>) {
         while let Some(arg) = args.next() {
             let mut number = || {
                 let value = args.next().unwrap_or_default();
                 value.parse().unwrap_or_else(|_| panic!("{arg} needs a number, not {value:?}"))
             };
             match arg.as_str() {
-                "--pods" => size.pods = number(),
-                "--nodes" => size.nodes = number(),
-                "--subnets" => size.subnets = number(),
-                "--quick" => size = Size { pods: 500, nodes: 10, subnets: 5 },
+                "--pods" => self.pods = number(),
+                "--nodes" => self.nodes = number(),
+                "--subnets" => self.subnets = number(),
+                "--quick" => *self = Size { pods: 500, nodes: 10, subnets: 5 },
                 "--bench" => {}
                 _ => panic!("{arg}? --pods N, --nodes N, --subnets N or --quick"),
             }
         }
-        size
+    }
+
+    /// The prefix of a subnet.
+    pub(crate) fn cidr(subnet: usize) -> String {
+        format!("10.{}.{}.0/21", 100 + subnet / 32, subnet % 32 * 8)
+    }
+
+    /// Its gateway.
+    pub(crate) fn gateway(subnet: usize) -> String {
+        format!("10.{}.{}.1", 100 + subnet / 32, subnet % 32 * 8)
     }
 
     /// How many pods are wired one by one.
@@ -47,7 +56,7 @@ impl Size {
         for i in 0..self.subnets {
             objects.push(Object::Namespace(Namespace { meta: Meta::named(&namespace(i)) }));
             let spec = SubnetSpec {
-                cidr_block: format!("10.{}.{}.0/21", 100 + i / 32, i % 32 * 8),
+                cidr_block: Self::cidr(i),
                 namespaces: vec![namespace(i).into()],
                 ..SubnetSpec::default()
             };

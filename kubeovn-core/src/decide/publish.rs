@@ -9,6 +9,8 @@ mod node;
 mod pod;
 mod status;
 
+use std::fmt::{self, Display, Write as _};
+
 use crate::{
     contract::cluster::Write,
     error::Problem,
@@ -49,13 +51,58 @@ pub fn tell(world: &World, key: &ObjectKey, seat: &dyn Fn(&OwnerKey) -> Seat) ->
     }
 }
 
-/// The annotations of `want` that differ from what is there, as a patch has them.
-fn differing(
+/// What an annotation should be; `None` for not there.
+type Want<'a> = (&'static str, Option<&'a dyn Display>);
+
+/// The annotations of `want` that differ from what is there, as a patch has them. Nearly all are as they should be
+/// nearly always, so that no text is made before it is known to differ.
+fn differing<'a>(
     have: &Labels,
-    want: impl IntoIterator<Item = (&'static str, Option<String>)>,
+    want: impl IntoIterator<Item = Want<'a>>,
 ) -> std::collections::BTreeMap<Name, Option<Name>> {
     want.into_iter()
-        .filter(|(key, value)| have.get(*key).map(|v| &**v) != value.as_deref())
-        .map(|(key, value)| (Name::from(key), value.map(Name::from)))
+        .filter(|(key, value)| match (have.get(*key), value) {
+            (Some(text), Some(value)) => !reads(text, *value),
+            (None, None) => false,
+            _ => true,
+        })
+        .map(|(key, value)| (Name::from(key), value.map(|value| value.to_string().into())))
         .collect()
+}
+
+/// Is this the text of the value?
+fn reads(text: &str, value: impl Display) -> bool {
+    struct Rest<'a>(&'a str);
+    impl fmt::Write for Rest<'_> {
+        fn write_str(&mut self, part: &str) -> fmt::Result {
+            self.0 = self.0.strip_prefix(part).ok_or(fmt::Error)?;
+            Ok(())
+        }
+    }
+    let mut rest = Rest(text);
+    write!(rest, "{value}").is_ok() && rest.0.is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_reads_as_a_value_when_all_of_it_does() {
+        let dual = crate::addr::DualStack { v4: Some(4), v6: Some(6) };
+        assert!(reads("4,6", dual) && reads("", ""));
+        for other in ["4,", "4,66", "4,7", "", "4"] {
+            assert!(!reads(other, dual), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn what_differs_is_set_or_removed_and_nothing_else() {
+        let have: Labels = [("a", "1"), ("b", "2"), ("c", "3")].map(|(k, v)| (k.into(), v.into())).into();
+        let want: [Want<'_>; 5] =
+            [("a", Some(&1)), ("b", Some(&3)), ("c", None), ("d", Some(&4)), ("e", None)];
+        let patch = differing(&have, want);
+        let told: Vec<_> = patch.iter().map(|(key, value)| (&**key, value.as_deref())).collect();
+        assert_eq!(told, [("b", Some("3")), ("c", None), ("d", Some("4"))]);
+    }
 }

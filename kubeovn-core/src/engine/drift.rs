@@ -1,6 +1,6 @@
 //! What others change, and what nobody wants any more.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 
 use super::{Flight, RowEngine};
 use crate::rows::{
@@ -24,7 +24,7 @@ impl RowEngine {
         match &change.what {
             Change::Inserted | Change::Deleted if own => {}
             Change::Inserted | Change::Deleted => {
-                let open = change.owner.as_ref().is_none_or(|owner| self.open().contains(owner));
+                let open = change.owner.as_ref().is_none_or(|owner| self.is_open(owner));
                 if let Some(winner) = self.holdings.winner(row).cloned() {
                     self.dirty.insert(winner);
                 } else if have.has(row) && !open {
@@ -54,10 +54,9 @@ impl RowEngine {
         }
         let mut rows: Vec<(RowKey, Option<OwnerKey>)> = Vec::new();
         have.ours(&mut |row, owner| rows.push((row.clone(), owner.cloned())));
-        let open = self.open();
         let waiting: BTreeSet<&RowKey> = rows
             .iter()
-            .filter(|(_, owner)| owner.as_ref().is_some_and(|o| open.contains(o)))
+            .filter(|(_, owner)| owner.as_ref().is_some_and(|o| self.is_open(o)))
             .map(|(row, _)| row)
             .collect();
         let mut suspects = BTreeSet::new();
@@ -105,15 +104,13 @@ impl RowEngine {
         self.repairs = repairs;
     }
 
-    /// Owners of whom it is not settled what they want.
-    fn open(&self) -> HashSet<&OwnerKey> {
-        let queued = self.dirty.iter().chain(self.groups.iter().flatten());
-        self.undecided
-            .iter()
-            .chain(queued)
-            .chain(self.retries.owners())
-            .chain(self.blocked_on.keys())
-            .collect()
+    /// Is it not settled what the owner wants?
+    fn is_open(&self, owner: &OwnerKey) -> bool {
+        self.undecided.contains(owner)
+            || self.dirty.contains(owner)
+            || self.groups.iter().any(|group| group.contains(owner))
+            || self.retries.waits(owner)
+            || self.blocked_on.contains_key(owner)
     }
 
     /// Do rows of undecided owners live by this row?

@@ -1,12 +1,10 @@
 //! What owners hold: which rows they claim, and how often each element is given.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
-    rows::{Elem, Give, OwnerKey, RowKey},
+    hash::FixedMap,
+    rows::{Atom, Elem, Give, OwnerKey, RowKey},
     sorted::SortedSet,
 };
 
@@ -38,11 +36,11 @@ type Elements = BTreeMap<Elem, u32>;
 /// All holdings, found by owner, by row and by element.
 #[derive(Debug, Default)]
 pub(super) struct Holdings {
-    by_owner: HashMap<OwnerKey, Arc<Holding>>,
-    claims: HashMap<RowKey, SortedSet<(u64, OwnerKey)>>,
+    by_owner: FixedMap<OwnerKey, Arc<Holding>>,
+    claims: FixedMap<RowKey, SortedSet<(u64, OwnerKey)>>,
     /// Counted, not collected: two owners may give the same value, and it stays until the last one takes it back.
-    given: HashMap<RowKey, BTreeMap<&'static str, Elements>>,
-    exclusive: HashMap<RowKey, SortedSet<OwnerKey>>,
+    given: FixedMap<RowKey, BTreeMap<&'static str, Elements>>,
+    exclusive: FixedMap<RowKey, SortedSet<OwnerKey>>,
 }
 
 impl Holdings {
@@ -52,6 +50,26 @@ impl Holdings {
 
     pub(super) fn owners(&self) -> impl Iterator<Item = &OwnerKey> {
         self.by_owner.keys()
+    }
+
+    /// The key of a row as it is held already: a renderer makes it anew each time, and there are several per pod.
+    pub(super) fn row(&self, row: RowKey) -> RowKey {
+        self.claims.get_key_value(&row).map_or(row, |(held, _)| held.clone())
+    }
+
+    /// The same of something exclusive.
+    pub(super) fn exclusive(&self, what: RowKey) -> RowKey {
+        self.exclusive.get_key_value(&what).map_or(what, |(held, _)| held.clone())
+    }
+
+    /// The same of what is given.
+    pub(super) fn give(&self, give: &Give) -> Give {
+        match &give.elem {
+            Elem::Item(Atom::Row(row)) => {
+                Give { elem: Elem::Item(Atom::Row(self.row(row.clone()))), ..give.clone() }
+            }
+            _ => give.clone(),
+        }
     }
 
     /// Who has the row: the claim with the lowest rank, then the lowest owner key.

@@ -42,8 +42,7 @@ impl RowEngine {
 
     /// Much has been deleted, perhaps all that is ours: then it is planned as one transaction.
     pub fn look_for_loss(&mut self, have: &dyn Replica) {
-        let mut lost = self.holdings.owners().next().is_some();
-        have.ours(&mut |_, _| lost = false);
+        let lost = self.holdings.owners().next().is_some() && !have.any_ours();
         // Every moment in which it is half of what it should be is an outage: what is whole at once is short.
         self.whole |= lost;
     }

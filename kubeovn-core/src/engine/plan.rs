@@ -15,8 +15,9 @@ use crate::{
 /// One batch while it is planned.
 #[derive(Default)]
 pub(super) struct Batch {
-    /// Who wants something, and gets it.
-    pub(super) fresh: BTreeMap<OwnerKey, Rendered>,
+    /// Who wants something, and gets it. Boxed, since nodes of a tree of these would be too large for an allocator to be
+    /// quick about.
+    pub(super) fresh: BTreeMap<OwnerKey, Box<Rendered>>,
     pub(super) undo: Undo,
     /// Rows and elements to compare.
     pub(super) rows: BTreeSet<RowKey>,
@@ -141,7 +142,7 @@ impl RowEngine {
                     self.stamp(&owner, &mut want.rows);
                     let holding = self.wanted_holding(&owner, &want);
                     self.swap(&owner, Some(Arc::new(holding)), &mut batch);
-                    batch.fresh.insert(owner, want);
+                    batch.fresh.insert(owner, Box::new(want));
                 }
             }
         }
@@ -155,10 +156,11 @@ impl RowEngine {
             held.iter().flat_map(|h| &h.rows).filter(|row| want.keeps(row)).cloned().collect();
         let attached = |give: &&Give| matches!(&give.elem, Elem::Item(Atom::Row(row)) if kept.contains(row));
         let gives = held.iter().flat_map(|h| &h.gives).filter(attached);
+        let known = |what: &Arc<str>| self.holdings.exclusive(RowKey::exclusive(what.clone()));
         Holding {
-            gives: want.gives.iter().chain(gives).cloned().collect(),
-            rows: claimed(want).chain(kept.iter().cloned()).collect(),
-            exclusive: want.exclusive.iter().cloned().map(RowKey::exclusive).collect(),
+            gives: want.gives.iter().map(|give| self.holdings.give(give)).chain(gives.cloned()).collect(),
+            rows: claimed(want).map(|row| self.holdings.row(row)).chain(kept.iter().cloned()).collect(),
+            exclusive: want.exclusive.iter().map(known).collect(),
             rank: want.rank,
             beaten: false,
         }

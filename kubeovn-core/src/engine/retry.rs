@@ -38,9 +38,9 @@ impl Retries {
         }
     }
 
-    /// Who is waiting for its time.
-    pub(super) fn owners(&self) -> impl Iterator<Item = &OwnerKey> {
-        self.owners.keys()
+    /// Is the owner waiting for its time?
+    pub(super) fn waits(&self, owner: &OwnerKey) -> bool {
+        self.owners.contains_key(owner)
     }
 
     /// Owners whose time has come. They keep their count until [`forget`](Self::forget).

@@ -1,9 +1,12 @@
 //! What must be looked at again. Facts only mark; nobody decides, renders or publishes where a fact comes in.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use super::objects::{Name, ObjectKey};
-use crate::rows::OwnerKey;
+use crate::{hash::FixedState, rows::OwnerKey};
+
+/// Marks of many: put in order once, when they are taken, and not with each of them.
+pub type Marks<T> = HashSet<T, FixedState>;
 
 /// Marks, by what they ask for. Apart, so that the echo of an annotation that we wrote ourselves does not render
 /// its pod again.
@@ -12,12 +15,12 @@ pub struct Dirty {
     /// VPCs whose subnets are to be decided again.
     pub vpcs: BTreeSet<Name>,
     /// Owners whose addresses are to be settled again.
-    pub addresses: BTreeSet<OwnerKey>,
+    pub addresses: Marks<OwnerKey>,
     /// Of these, owners whose object is gone, or was replaced by another of the same name: what the one before held is
     /// not theirs.
     pub successors: BTreeSet<OwnerKey>,
     /// Owners whose rows are to be rendered again.
-    pub rows: BTreeSet<OwnerKey>,
+    pub rows: Marks<OwnerKey>,
     /// Objects to which something may have to be told.
-    pub status: BTreeSet<ObjectKey>,
+    pub status: Marks<ObjectKey>,
 }

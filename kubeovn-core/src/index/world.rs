@@ -4,18 +4,20 @@ mod bindings;
 mod change;
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
 
 use super::{
     Dirty, Settings,
+    intern::Interner,
     objects::{Ip, Kind, Meta, Name, Namespace, Node, ObjectKey, Pod, Subnet, Vpc},
 };
 use crate::{
     contract::ipam::{Grant, Usage},
     decide::SubnetPlan,
     error::Problem,
+    hash::FixedMap,
     rows::{OwnerKey, OwnerKind},
 };
 
@@ -28,7 +30,8 @@ pub struct Decision {
     pub problems: Vec<Problem>,
 }
 
-/// All facts: the objects of the cluster, what was decided from them alone, and the addresses granted.
+/// All facts: the objects of the cluster, what was decided from them alone, and the addresses granted. Of pods and
+/// address records it keeps what may be read here: no revision, no generation, no finalizers, no annotations of others.
 #[derive(Debug, Default)]
 pub struct World {
     settings: Settings,
@@ -36,15 +39,16 @@ pub struct World {
     nodes: BTreeMap<Name, Arc<Node>>,
     vpcs: BTreeMap<Name, Arc<Vpc>>,
     subnets: BTreeMap<Name, Arc<Subnet>>,
-    ips: BTreeMap<Name, Arc<Ip>>,
+    ips: FixedMap<Name, Arc<Ip>>,
     pods: BTreeMap<Name, BTreeMap<Name, Arc<Pod>>>,
     by_vpc: BTreeMap<Name, BTreeSet<Name>>,
     bindings: bindings::Bindings,
     decisions: BTreeMap<Name, Decision>,
-    grants: HashMap<OwnerKey, Vec<Grant>>,
+    grants: FixedMap<OwnerKey, Box<[Grant]>>,
     holders: BTreeMap<Name, BTreeSet<OwnerKey>>,
     refusals: BTreeMap<OwnerKey, Problem>,
     usage: BTreeMap<Name, Usage>,
+    words: Interner,
     /// What must be looked at again.
     pub dirty: Dirty,
 }
@@ -120,7 +124,7 @@ impl World {
         self.ips.get(name)
     }
 
-    /// All address records, by name.
+    /// All address records, in no order.
     pub fn ips(&self) -> impl Iterator<Item = &Arc<Ip>> {
         self.ips.values()
     }
@@ -158,7 +162,7 @@ impl World {
 
     /// What an owner was granted.
     pub fn grants(&self, owner: &OwnerKey) -> &[Grant] {
-        self.grants.get(owner).map_or(&[], Vec::as_slice)
+        self.grants.get(owner).map_or(&[], |grants| grants)
     }
 
     /// Why an owner did not get what it wants.
@@ -199,7 +203,14 @@ impl World {
 
     /// Identity of the object behind an owner, `None` when there is none.
     pub fn uid(&self, owner: &OwnerKey) -> Option<Name> {
-        object_key(owner).and_then(|key| self.uid_of(&key).cloned())
+        let meta = match owner.kind {
+            OwnerKind::Vpc => &self.vpcs.get(&owner.name)?.meta,
+            OwnerKind::Subnet => &self.subnets.get(&owner.name)?.meta,
+            OwnerKind::Node => &self.nodes.get(&owner.name)?.meta,
+            OwnerKind::Pod => &self.pod_of(owner)?.meta,
+            OwnerKind::Attachment => return None,
+        };
+        Some(meta.uid.clone())
     }
 
     /// Creation time of the object behind an owner; of what is gone, before everything: it only gives back.

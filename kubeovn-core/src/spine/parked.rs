@@ -1,8 +1,8 @@
 //! Owners that wait for somebody else's release.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
-use crate::{contract::ipam::AddrError, index::objects::Name, rows::OwnerKey};
+use crate::{contract::ipam::AddrError, hash::FixedMap, index::objects::Name, rows::OwnerKey};
 
 /// What would help a waiting owner.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ impl Need {
 #[derive(Debug, Default)]
 pub(super) struct Parked {
     line: BTreeMap<u64, (OwnerKey, Need)>,
-    places: HashMap<OwnerKey, u64>,
+    places: FixedMap<OwnerKey, u64>,
     last: u64,
 }
 

@@ -1,6 +1,6 @@
 //! What was granted before a restart, from all that is durable: rows of the database, annotations, IP objects.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use super::Spine;
 use crate::{
@@ -10,6 +10,7 @@ use crate::{
         ipam::{Grant, Role},
         model::{Recovered, exclusive_address},
     },
+    hash::FixedMap,
     index::{
         ip_name, ip_owner,
         objects::{Ip, Meta, Name},
@@ -55,7 +56,7 @@ impl Spine {
 
     /// What the database has of owners is theirs until it is decided what they want. Answers the grants among it.
     fn find(&mut self, have: &dyn Replica) -> Vec<Recovered> {
-        let mut found: BTreeMap<OwnerKey, Found> = BTreeMap::new();
+        let mut found: FixedMap<OwnerKey, Found> = FixedMap::default();
         have.ours(&mut |row, owner| {
             if let Some(owner) = owner {
                 found.entry(owner.clone()).or_default().rows.push(row.clone());
@@ -78,6 +79,10 @@ impl Spine {
 
     /// What the objects say of an owner: its own annotations, else its record.
     fn restore(&mut self, now: Millis, owner: &OwnerKey) {
+        // Its port has told already.
+        if self.world.grants(owner).iter().any(|grant| grant.nic.is_empty()) {
+            return;
+        }
         let Some(uid) = self.world.uid(owner) else { return };
         let meta = match owner.kind {
             OwnerKind::Node => self.world.node(&owner.name).map(|n| &n.meta),

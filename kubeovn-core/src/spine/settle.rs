@@ -37,10 +37,11 @@ impl Spine {
             self.close_empty();
             let mut freed = BTreeSet::new();
             // The older first: of two that ask for one address it is the one that stays.
-            let mut owners: Vec<OwnerKey> =
-                std::mem::take(&mut self.world.dirty.addresses).into_iter().collect();
-            owners.sort_by_cached_key(|owner| self.world.created(owner));
-            for owner in owners {
+            let marked = std::mem::take(&mut self.world.dirty.addresses).into_iter();
+            let mut owners: Vec<(u64, OwnerKey)> =
+                marked.map(|owner| (self.world.created(&owner), owner)).collect();
+            owners.sort_unstable();
+            for (_, owner) in owners {
                 freed.extend(self.settle(now, &owner));
             }
             self.close_empty();

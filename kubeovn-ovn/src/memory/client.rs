@@ -140,14 +140,14 @@ impl Database for Memory {
     async fn next(&mut self) -> DbEvent {
         while let Some(message) = self.inbox.recv().await {
             match message {
-                Message::Changes(updates) => match self.replica.apply(&updates) {
+                Message::Changes(updates) => match self.replica.apply(Arc::unwrap_or_clone(updates)) {
                     Ok(changes) if changes.is_empty() => {}
                     Ok(changes) => return DbEvent::Changed(changes),
                     // after a loss: the dump that follows has it
                     Err(diverged) => tracing::debug!(%diverged, "update of a lost connection"),
                 },
                 Message::Whole(all) => {
-                    let whole = self.replica.replace(&all);
+                    let whole = self.replica.replace(Arc::unwrap_or_clone(all));
                     debug_assert_eq!(whole, Ok(()), "a dump holds whole rows only");
                     return DbEvent::Resynced;
                 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use kubeovn_core::rows::{ColumnKind, Schema, Table};
 
 use super::{
-    ACL, ADDRESS_SET, LOGICAL_ROUTER_POLICY, LOGICAL_ROUTER_PORT, LOGICAL_SWITCH_PORT, NB_GLOBAL, NORTHBOUND,
-    PORT_GROUP,
+    ACL, ADDRESS_SET, BFD, LOGICAL_ROUTER_POLICY, LOGICAL_ROUTER_PORT, LOGICAL_SWITCH_PORT, NB_GLOBAL,
+    NORTHBOUND, PORT_GROUP,
 };
 use crate::ovsdb::wire::{Atomic, BaseType, ColumnSchema, DbSchema, TableSchema};
 
@@ -24,13 +24,17 @@ pub(crate) fn column_of(schema: &'static Schema, table: &str, column: &str) -> O
 }
 
 fn table_schema(table: &Table) -> TableSchema {
-    let indexed = [LOGICAL_ROUTER_PORT, LOGICAL_SWITCH_PORT, ADDRESS_SET, PORT_GROUP];
+    let unique: &[&str] = match table.name {
+        LOGICAL_ROUTER_PORT | LOGICAL_SWITCH_PORT | ADDRESS_SET | PORT_GROUP => &["name"],
+        BFD => &["logical_port", "dst_ip"],
+        _ => &[],
+    };
     let columns =
         table.columns.iter().map(|c| (Arc::from(c.name), column_schema(table.name, c.name, c.kind)));
     TableSchema {
         columns: columns.collect(),
         is_root: table.root,
-        indexes: if indexed.contains(&table.name) { vec![vec!["name".into()]] } else { Vec::new() },
+        indexes: unique.chunks(2).map(|names| names.iter().map(|name| Arc::from(*name)).collect()).collect(),
         max_rows: (table.name == NB_GLOBAL).then_some(1),
     }
 }

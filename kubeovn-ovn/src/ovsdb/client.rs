@@ -220,7 +220,7 @@ impl Client {
                 self.dump();
             }
             Step::Session(SessionEvent::Monitored { reply, .. }) => self.dumped(reply),
-            Step::Session(SessionEvent::Update(update)) => self.update(&update),
+            Step::Session(SessionEvent::Update(update)) => self.update(update),
             Step::Session(SessionEvent::Reply { id, result }) if self.is_audit(id) => self.audited(&result),
             Step::Session(SessionEvent::Reply { id, result }) => {
                 let unfit = result.as_ref().err().filter(|error| !writes::is_our_mistake(error)).cloned();
@@ -262,9 +262,9 @@ impl Client {
             (Err(error), None) => return self.lose(&error),
         };
         let applied = if reply.found {
-            self.replica.apply(&reply.updates)
+            self.replica.apply(reply.updates).map(drop)
         } else {
-            let applied = fresh.apply(&reply.updates);
+            let applied = fresh.fill(reply.updates);
             if applied.is_ok() {
                 std::mem::swap(&mut self.replica, fresh);
                 self.epoch += 1;
@@ -280,12 +280,12 @@ impl Client {
         up.stage = Stage::Recovering;
         self.resume = reply.last_txn.filter(|last| !last.is_nil());
         match applied {
-            Ok(_) => up.connector.succeeded(),
+            Ok(()) => up.connector.succeeded(),
             Err(diverged) => self.diverged(&diverged),
         }
     }
 
-    fn update(&mut self, update: &Notification) {
+    fn update(&mut self, update: Notification) {
         let Link::Up(up) = &mut self.link else { return };
         if &*update.monitor == SERVER_DATABASE {
             up.server.apply(&update.updates);
@@ -301,7 +301,7 @@ impl Client {
             self.resume = None;
             return self.lose(&"the server told of changes before it told of what there was");
         }
-        match self.replica.apply(&update.updates) {
+        match self.replica.apply(update.updates) {
             Ok(changes) => {
                 self.resume = update.last_txn.filter(|last| !last.is_nil());
                 if matches!(up.stage, Stage::Live) && !changes.is_empty() {

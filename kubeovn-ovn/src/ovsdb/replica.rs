@@ -14,19 +14,27 @@ mod apply;
 mod cell;
 mod compare;
 mod identity;
+mod pairs;
 #[cfg(test)]
 mod tests;
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
 
-use kubeovn_core::rows::{Atom, ColumnKind, EachPair, Elem, OwnerKey, RowKey, Schema, Table, VENDOR, Value};
+use kubeovn_core::{
+    hash::FixedMap,
+    rows::{Atom, ColumnKind, EachPair, Elem, OwnerKey, RowKey, Schema, Table, VENDOR, Value},
+    sorted::SortedMap,
+};
 use uuid::Uuid;
 
-use self::cell::{Cell, Shape};
 pub use self::compare::Difference;
+use self::{
+    cell::{Cell, Shape},
+    pairs::Lists,
+};
 use super::wire::{DbSchema, TableUpdates};
 use crate::{
     capability::{Gap, Release, Thing},
@@ -69,8 +77,9 @@ struct TableRows {
     assumed: Vec<Value>,
     /// Keys of maps that many rows have, to be held once. Sorted.
     words: Vec<Arc<str>>,
-    rows: HashMap<Uuid, Row>,
-    ids: HashMap<Arc<str>, Uuid>,
+    lists: Lists,
+    rows: FixedMap<Uuid, Row>,
+    ids: FixedMap<Arc<str>, Uuid>,
     /// Rows whose id another row has already.
     twins: BTreeSet<(Arc<str>, Uuid)>,
 }
@@ -82,9 +91,11 @@ struct Row {
     id: Option<Arc<str>>,
     ours: bool,
     owner: Option<OwnerKey>,
-    /// As the columns of the table.
-    cells: Box<[Cell]>,
+    cells: Cells,
 }
+
+/// What a row sets, by the number of the column: most columns of most rows hold what they hold by default.
+type Cells = SortedMap<u8, Cell>;
 
 impl Replica {
     /// An empty replica of the part of a database that `schema` names and `server` has.
@@ -120,9 +131,9 @@ impl Replica {
     ///
     /// # Errors
     /// [`Diverged`] when `all` is no whole database but a difference.
-    pub fn replace(&mut self, all: &TableUpdates) -> Result<(), Diverged> {
+    pub fn replace(&mut self, all: TableUpdates) -> Result<(), Diverged> {
         let mut fresh = self.clone_empty();
-        fresh.apply(all)?;
+        fresh.fill(all)?;
         *self = fresh;
         Ok(())
     }
@@ -169,7 +180,7 @@ impl Replica {
     /// What a column holds in a row that does not set it; `None` when the server has no such column.
     pub fn default_of(&self, table: &str, column: &str) -> Option<&Value> {
         let table = self.table(table)?;
-        table.shapes.get(table.column(column)?)?.as_ref().map(|shape| &shape.default)
+        table.default_of(table.column(column)?)
     }
 
     /// A declared key of a map column, as it is held already: there are many of each.
@@ -183,7 +194,7 @@ impl Replica {
     /// wants no more than that is as it wants to be. `None` also when the table itself is lacking.
     pub(super) fn assumed(&self, table: &str, column: &str) -> Option<&Value> {
         let table = self.table(table).filter(|table| table.there)?;
-        table.assumed.get(table.column(column)?)
+        table.assumed.get(usize::from(table.column(column)?))
     }
 
     /// That the server lacks a column, or its table.
@@ -200,8 +211,8 @@ impl Replica {
 
     fn clone_empty(&self) -> Self {
         let empty = |t: &TableRows| TableRows {
-            rows: HashMap::new(),
-            ids: HashMap::new(),
+            rows: FixedMap::default(),
+            ids: FixedMap::default(),
             twins: BTreeSet::new(),
             table: t.table,
             single: t.single,
@@ -209,6 +220,7 @@ impl Replica {
             shapes: t.shapes.clone(),
             assumed: t.assumed.clone(),
             words: t.words.clone(),
+            lists: t.lists.clone(),
         };
         Replica {
             schema: self.schema,
@@ -222,10 +234,15 @@ impl Replica {
         self.tables.iter().find(|t| t.table.name == name)
     }
 
-    fn cell(&self, row: &RowKey, column: &str) -> Option<&Cell> {
+    fn row(&self, row: &RowKey) -> Option<(&TableRows, &Row)> {
         let table = self.table(row.table)?;
-        let row = table.rows.get(table.ids.get(&row.id)?)?;
-        row.cells.get(table.column(column)?)
+        Some((table, table.rows.get(table.ids.get(&row.id)?)?))
+    }
+
+    /// What the row sets in a column.
+    fn cell(&self, row: &RowKey, column: &str) -> Option<&Cell> {
+        let (table, row) = self.row(row)?;
+        row.cells.get(&table.column(column)?)
     }
 
     /// The row as an element of a reference column to `table`.
@@ -258,14 +275,35 @@ impl TableRows {
             shapes: table.columns.iter().map(|c| shape(c.name)).collect(),
             assumed: table.columns.iter().map(|c| assumed(c.name)).collect(),
             words,
-            rows: HashMap::new(),
-            ids: HashMap::new(),
+            lists: Lists::default(),
+            rows: FixedMap::default(),
+            ids: FixedMap::default(),
             twins: BTreeSet::new(),
         }
     }
 
-    fn column(&self, name: &str) -> Option<usize> {
-        self.table.columns.iter().position(|c| c.name == name)
+    /// The number of a column. Tables have few.
+    fn column(&self, name: &str) -> Option<u8> {
+        self.table.columns.iter().position(|c| c.name == name).and_then(|at| u8::try_from(at).ok())
+    }
+
+    /// The value of a plain column.
+    fn value<'a>(&'a self, row: &'a Row, column: u8) -> &'a Value {
+        match row.cells.get(&column) {
+            Some(Cell::Plain(value)) => value,
+            Some(_) => &EMPTY,
+            None => self.unset(column),
+        }
+    }
+
+    /// What a row that does not set the column reads as, also where the server has no such column.
+    fn unset(&self, column: u8) -> &Value {
+        self.default_of(column).or_else(|| self.assumed.get(usize::from(column))).unwrap_or(&EMPTY)
+    }
+
+    /// What a column holds in a row that does not set it; `None` when the server has no such column.
+    fn default_of(&self, column: u8) -> Option<&Value> {
+        self.shapes.get(usize::from(column))?.as_ref().map(|shape| &shape.default)
     }
 }
 
@@ -277,10 +315,8 @@ impl kubeovn_core::rows::Replica for Replica {
     }
 
     fn value(&self, row: &RowKey, column: &str) -> Option<&Value> {
-        self.cell(row, column).map(|cell| match cell {
-            Cell::Plain(value) => value,
-            _ => &EMPTY,
-        })
+        let (table, row) = self.row(row)?;
+        Some(table.value(row, table.column(column)?))
     }
 
     fn pair(&self, row: &RowKey, column: &str, key: &str) -> Option<&Arc<str>> {
@@ -328,6 +364,10 @@ impl kubeovn_core::rows::Replica for Replica {
                 f(key, column.name);
             }
         }
+    }
+
+    fn any_ours(&self) -> bool {
+        self.tables.iter().flat_map(|t| t.rows.values()).any(|row| row.ours && row.key.is_some())
     }
 
     fn ours(&self, f: &mut dyn FnMut(&RowKey, Option<&OwnerKey>)) {

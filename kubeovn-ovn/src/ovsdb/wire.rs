@@ -10,6 +10,7 @@ mod op;
 mod result;
 mod schema;
 mod update;
+mod words;
 
 #[cfg(test)]
 mod tests;
@@ -20,3 +21,4 @@ pub use op::{Condition, Function, Mutation, Mutator, Operation};
 pub use result::{OpResult, ServerError};
 pub use schema::{Atomic, BaseType, ColumnSchema, DbSchema, TableSchema};
 pub use update::{MonitorReply, Notification, RowUpdate, TableUpdates};
+pub use words::Words;

@@ -1,5 +1,7 @@
 //! Ids of rows and values derived from names.
 
+use std::sync::Arc;
+
 use kubeovn_core::{
     addr::{DualStack, Mac},
     rows::RowKey,
@@ -17,12 +19,12 @@ pub(super) fn router(vpc: &str) -> RowKey {
 }
 
 /// The logical switch of a subnet.
-pub(super) fn switch(subnet: &str) -> RowKey {
+pub(super) fn switch(subnet: impl Into<Arc<str>>) -> RowKey {
     RowKey::new(nb::LOGICAL_SWITCH, subnet)
 }
 
 /// A logical switch port by name.
-pub(super) fn switch_port(name: &str) -> RowKey {
+pub(super) fn switch_port(name: impl Into<Arc<str>>) -> RowKey {
     RowKey::new(nb::LOGICAL_SWITCH_PORT, name)
 }
 

@@ -3,7 +3,7 @@
 use kubeovn_core::{
     addr::Family,
     annotations::node_port_name,
-    index::World,
+    index::{World, objects::Name},
     rows::{EXTERNAL_IDS, OwnerKey, Rendered, Value},
 };
 
@@ -29,10 +29,10 @@ pub(super) const FIELDS: &[Field] = &[
 pub(super) fn render(world: &World, owner: &OwnerKey, out: &mut Rendered) {
     let (Some(node), Some(grant)) = (world.node(&owner.name), world.grants(owner).first()) else { return };
     let vpc = &world.settings().vpc;
-    let name = node_port_name(&owner.name);
+    let name: Name = node_port_name(&owner.name).into();
     let Some(mac) = grant.mac else { return };
     port(out, &name, grant, mac, &node.meta.uid);
-    out.row(ids::switch_port(&name)).pair(EXTERNAL_IDS, "node", owner.name.clone());
+    out.row(ids::switch_port(name.clone())).pair(EXTERNAL_IDS, "node", owner.name.clone());
     for family in node.internal.families() {
         let (Some(ip), Some(via)) = (node.internal.get(family), grant.ips.get(family)) else { continue };
         let key = ids::policy(vpc, TO_NODE, &format!("{}/{ip}", owner.name));
@@ -42,5 +42,5 @@ pub(super) fn render(world: &World, owner: &OwnerKey, out: &mut Rendered) {
         row.pair(EXTERNAL_IDS, "address-family", if family == Family::V4 { "4" } else { "6" });
     }
     // A node's port has none: what nodes forward has other sources than their own.
-    out.row(ids::switch_port(&name)).set("port_security", Value::EMPTY);
+    out.row(ids::switch_port(name.clone())).set("port_security", Value::EMPTY);
 }

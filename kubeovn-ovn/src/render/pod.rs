@@ -4,7 +4,7 @@ use kubeovn_core::{
     addr::Mac,
     annotations::{self, nic},
     contract::{ipam::Grant, model::exclusive_address},
-    index::{World, ip_name},
+    index::{World, ip_name, objects::Name},
     rows::{EXTERNAL_IDS, OwnerKey, Rendered, Value},
 };
 
@@ -40,7 +40,7 @@ pub(super) fn render(world: &World, owner: &OwnerKey, out: &mut Rendered) {
         port(out, &name, grant, mac, &pod.meta.uid);
         let secure =
             pod.meta.annotation(nic::PORT_SECURITY.of(&grant.nic).as_ref()).is_some_and(annotations::is_true);
-        let row = out.row(ids::switch_port(&name));
+        let row = out.row(ids::switch_port(name));
         row.pair(EXTERNAL_IDS, "pod", owner.name.clone());
         let own = Value::str(ids::port_addresses(mac, &grant.ips));
         row.set("port_security", if secure { own } else { Value::EMPTY });
@@ -49,17 +49,17 @@ pub(super) fn render(world: &World, owner: &OwnerKey, out: &mut Rendered) {
 
 /// What ports of pods and nodes have in common. `uid`, `space` and `nic` are what the grant is recovered from should
 /// everything else be lost.
-pub(super) fn port(out: &mut Rendered, name: &str, grant: &Grant, mac: Mac, uid: &str) {
-    let key = ids::switch_port(name);
+pub(super) fn port(out: &mut Rendered, name: &Name, grant: &Grant, mac: Mac, uid: &Name) {
+    let key = ids::switch_port(name.clone());
     let row = out.row(key.clone());
-    row.set("name", Value::str(name));
+    row.set("name", Value::str(name.clone()));
     row.set("type", Value::str(""));
     row.set("addresses", Value::str(ids::port_addresses(mac, &grant.ips)));
     row.pair(EXTERNAL_IDS, "ls", grant.subnet.clone());
-    row.pair(EXTERNAL_IDS, "uid", uid);
+    row.pair(EXTERNAL_IDS, "uid", uid.clone());
     row.pair(EXTERNAL_IDS, "space", grant.space.clone());
     row.pair(EXTERNAL_IDS, "nic", grant.nic.clone());
-    out.attach(ids::switch(&grant.subnet), "ports", key);
+    out.attach(ids::switch(grant.subnet.clone()), "ports", key);
     out.exclusive.extend(grant.ips.iter().map(|ip| exclusive_address(&grant.space, *ip)));
-    out.name(name);
+    out.name(name.clone());
 }

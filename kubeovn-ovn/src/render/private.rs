@@ -77,7 +77,7 @@ fn rule(plan: &SubnetPlan, out: &mut Rendered, priority: u16, what: &str, matchi
     row.set("severity", if drop { Value::str("warning") } else { Value::EMPTY });
     row.set("name", if drop { Value::str(acl_name(&plan.name)) } else { Value::EMPTY });
     row.pair(EXTERNAL_IDS, "parent", plan.name.clone());
-    out.attach(ids::switch(&plan.name), "acls", key);
+    out.attach(ids::switch(plan.name.clone()), "acls", key);
 }
 
 pub(super) fn rule_id(subnet: &str, priority: u16, what: &str) -> String {

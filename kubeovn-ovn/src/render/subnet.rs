@@ -29,11 +29,11 @@ pub(super) const FIELDS: &[Field] = &[
 
 pub(super) fn render(world: &World, owner: &OwnerKey, out: &mut Rendered) {
     let Some(plan) = world.plan(&owner.name) else { return };
-    let (switch, router) = (ids::switch(&plan.name), ids::router(&plan.vpc));
+    let (switch, router) = (ids::switch(plan.name.clone()), ids::router(&plan.vpc));
     out.row(switch.clone()).set("name", Value::str(plan.name.clone()));
 
     let (at_switch, at_router) = (plan.switch_port(), plan.router_port());
-    let key = ids::switch_port(&at_switch);
+    let key = ids::switch_port(&*at_switch);
     let row = out.row(key.clone());
     row.set("name", Value::str(at_switch.as_str()));
     row.set("type", Value::str("router"));

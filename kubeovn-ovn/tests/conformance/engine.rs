@@ -129,7 +129,7 @@ fn transactions_of_the_engine_have_the_same_outcome() {
         let (real_changes, real_outcome) = match encode(&txn, &replica, Identity::Given(Uuid::nil())) {
             Ok(encoded) => {
                 let (results, updates) = real.transact(&encoded.ops);
-                (replica.apply(&updates).unwrap(), encoded.receipt.judge(&results))
+                (replica.apply(updates).unwrap(), encoded.receipt.judge(&results))
             }
             Err(error) => (Vec::new(), error.into()),
         };
@@ -177,6 +177,6 @@ fn servers_that_draw_uuids_are_written_by_name() {
     let encoded = encode(&Txn { id: 1, ops }, &replica, Identity::Drawn).unwrap();
     let (results, updates) = real.transact(&encoded.ops);
     assert_eq!(encoded.receipt.judge(&results), Outcome::Done);
-    replica.apply(&updates).unwrap();
+    replica.apply(updates).unwrap();
     assert!(replica.holds(&switch, "ports", &item(&port)));
 }

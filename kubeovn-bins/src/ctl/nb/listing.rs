@@ -58,7 +58,7 @@ impl Listing {
     /// When the snapshot holds differences instead of rows.
     pub fn of(snapshot: &Snapshot) -> Result<Self, CtlError> {
         let mut replica = Replica::new(&NORTHBOUND, &snapshot.schema);
-        replica.replace(&snapshot.rows).map_err(|error| CtlError::Inconsistent {
+        replica.replace(snapshot.rows.clone()).map_err(|error| CtlError::Inconsistent {
             origin: snapshot.origin.clone(),
             problem: error.to_string(),
         })?;

@@ -1,6 +1,6 @@
 //! Namespaces: the subnets that they offer.
 
-use super::{Telling, differing};
+use super::{Telling, Want, differing};
 use crate::{
     annotations::{self, namespace},
     contract::cluster::{Patch, Write},
@@ -20,10 +20,11 @@ pub(super) fn tell(world: &World, key: &ObjectKey) -> Telling {
         annotations::joined(gateways.chain(excludes))
     });
     let given = [
-        (namespace::LOGICAL_SWITCH, Some(annotations::joined(names.iter()))),
-        (namespace::CIDR, Some(annotations::joined_per_subnet(cidrs))),
-        (namespace::EXCLUDE_IPS, Some(annotations::joined_per_subnet(excludes))),
+        (namespace::LOGICAL_SWITCH, annotations::joined(names.iter())),
+        (namespace::CIDR, annotations::joined_per_subnet(cidrs)),
+        (namespace::EXCLUDE_IPS, annotations::joined_per_subnet(excludes)),
     ];
+    let given = given.iter().map(|(key, value)| -> Want<'_> { (key, Some(value)) });
     let mut patch = Patch::new(key.clone(), object.meta.uid.clone());
     patch.annotations = differing(&object.meta.annotations, given);
     let writes = if patch.is_empty() { Vec::new() } else { vec![Write::Patch(patch)] };

@@ -1,6 +1,8 @@
 //! Nodes: their address on the join subnet.
 
-use super::{Seat, Telling, differing, ip};
+use std::fmt::Display;
+
+use super::{Seat, Telling, Want, differing, ip};
 use crate::{
     annotations::{self, node},
     contract::cluster::{Patch, Write},
@@ -18,14 +20,15 @@ pub(super) fn tell(world: &World, key: &ObjectKey, seat: &dyn Fn(&OwnerKey) -> S
     if let Some(grant) = world.grants(&owner).first() {
         writes.extend(ip::record(world, &owner, &key.name, grant));
         if let Some(plan) = world.plan(&grant.subnet).filter(|_| writes.is_empty() && seat.ready) {
-            let given = [
-                (node::ALLOCATED, Some(annotations::TRUE.to_owned())),
-                (node::IP_ADDRESS, Some(grant.ips.to_string())),
-                (node::MAC_ADDRESS, grant.mac.map(|mac| mac.to_string())),
-                (node::CIDR, Some(plan.cidrs.to_string())),
-                (node::GATEWAY, Some(plan.gateways.to_string())),
-                (node::LOGICAL_SWITCH, Some(grant.subnet.to_string())),
-                (node::PORT_NAME, Some(annotations::node_port_name(&key.name))),
+            let port = annotations::node_port_name(&key.name);
+            let given: [Want<'_>; 7] = [
+                (node::ALLOCATED, Some(&annotations::TRUE)),
+                (node::IP_ADDRESS, Some(&grant.ips)),
+                (node::MAC_ADDRESS, grant.mac.as_ref().map(|mac| mac as &dyn Display)),
+                (node::CIDR, Some(&plan.cidrs)),
+                (node::GATEWAY, Some(&plan.gateways)),
+                (node::LOGICAL_SWITCH, Some(&grant.subnet)),
+                (node::PORT_NAME, Some(&port)),
             ];
             let mut patch = Patch::new(key.clone(), object.meta.uid.clone());
             patch.annotations = differing(&object.meta.annotations, given);

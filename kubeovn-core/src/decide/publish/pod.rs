@@ -1,6 +1,8 @@
 //! Pods: what they were given, or why not.
 
-use super::{Seat, Telling, differing, ip};
+use std::fmt::Display;
+
+use super::{Seat, Telling, Want, differing, ip};
 use crate::{
     annotations::{self, nic},
     contract::{
@@ -37,7 +39,7 @@ pub(super) fn tell(world: &World, key: &ObjectKey, seat: &dyn Fn(&OwnerKey) -> S
             patch.annotations.extend(differing(&pod.meta.annotations, given(world, pod, grant)));
         }
     }
-    let error = problems.first().map(ToString::to_string);
+    let error = problems.first().map(|problem| problem as &dyn Display);
     patch.annotations.extend(differing(&pod.meta.annotations, [(nic::ERROR.ovn(), error)]));
     if !patch.is_empty() {
         writes.push(Write::Patch(patch));
@@ -61,24 +63,21 @@ fn not_supported(pod: &Pod) -> Option<Problem> {
 }
 
 /// What a pod is told of a grant. Prefix and gateway are only told when the subnet is in effect.
-fn given(world: &World, pod: &Pod, grant: &Grant) -> Vec<(&'static str, Option<String>)> {
-    let yes = || Some(annotations::TRUE.to_owned());
-    let mut given = vec![
-        (nic::ALLOCATED.ovn(), yes()),
-        (nic::IP_ADDRESS.ovn(), Some(grant.ips.to_string())),
-        (nic::MAC_ADDRESS.ovn(), grant.mac.map(|mac| mac.to_string())),
-        (nic::LOGICAL_SWITCH.ovn(), Some(grant.subnet.to_string())),
-        (nic::LOGICAL_ROUTER.ovn(), Some(grant.space.to_string())),
+fn given<'a>(world: &'a World, pod: &Pod, grant: &'a Grant) -> impl Iterator<Item = Want<'a>> {
+    let plan = world.plan(&grant.subnet);
+    let plan = plan.map(|plan| -> [Want<'a>; 2] {
+        [(nic::CIDR.ovn(), Some(&plan.cidrs)), (nic::GATEWAY.ovn(), Some(&plan.gateways))]
+    });
+    let typed = pod.meta.annotation(nic::POD_NIC_TYPE.ovn()).is_some();
+    let typed: Option<Want<'a>> = (!typed).then_some((nic::POD_NIC_TYPE.ovn(), Some(&"veth-pair")));
+    let routed: Option<Want<'a>> =
+        pod.node.is_some().then_some((nic::ROUTED.ovn(), Some(&annotations::TRUE)));
+    let given: [Want<'a>; 5] = [
+        (nic::ALLOCATED.ovn(), Some(&annotations::TRUE)),
+        (nic::IP_ADDRESS.ovn(), Some(&grant.ips)),
+        (nic::MAC_ADDRESS.ovn(), grant.mac.as_ref().map(|mac| mac as &dyn Display)),
+        (nic::LOGICAL_SWITCH.ovn(), Some(&grant.subnet)),
+        (nic::LOGICAL_ROUTER.ovn(), Some(&grant.space)),
     ];
-    if let Some(plan) = world.plan(&grant.subnet) {
-        given.push((nic::CIDR.ovn(), Some(plan.cidrs.to_string())));
-        given.push((nic::GATEWAY.ovn(), Some(plan.gateways.to_string())));
-    }
-    if pod.meta.annotation(nic::POD_NIC_TYPE.ovn()).is_none() {
-        given.push((nic::POD_NIC_TYPE.ovn(), Some("veth-pair".to_owned())));
-    }
-    if pod.node.is_some() {
-        given.push((nic::ROUTED.ovn(), yes()));
-    }
-    given
+    given.into_iter().chain(plan.into_iter().flatten()).chain(typed).chain(routed)
 }

@@ -7,7 +7,7 @@ use crate::{
     annotations::nic,
     contract::ipam::{Grant, Usage},
     error::Problem,
-    index::objects::{Kind, Name, Namespace, Object, ObjectKey, Pod, Subnet},
+    index::objects::{Kind, Meta, Name, Namespace, Object, ObjectKey, Pod, Subnet},
     rows::{OwnerKey, OwnerKind},
 };
 
@@ -18,7 +18,10 @@ impl World {
         if self.meta(&key).is_some_and(|known| object.meta().is_before(known)) {
             return;
         }
-        self.dirty.status.insert(key);
+        // Of pods and records only what is kept is marked: the texts that they came with go.
+        if !matches!(object, Object::Pod(_) | Object::Ip(_)) {
+            self.dirty.status.insert(key);
+        }
         match object {
             Object::Namespace(new) => {
                 let name = new.meta.name.clone();
@@ -50,8 +53,17 @@ impl World {
                 }
             }
             Object::Subnet(new) => self.apply_subnet(new),
-            Object::Ip(new) => {
+            Object::Ip(mut new) => {
                 let owner = ip_owner(&new);
+                let pods = self.pods.get(&new.spec.namespace);
+                let pod = pods.and_then(|pods| pods.get(&new.spec.pod_name)).map(|pod| &**pod);
+                let old = self.ips.get(&new.meta.name).map(|ip| &**ip);
+                self.words.ip(&mut new, old, pod);
+                self.dirty.status.insert(ObjectKey {
+                    kind: Kind::Ip,
+                    namespace: new.meta.namespace.clone(),
+                    name: new.meta.name.clone(),
+                });
                 self.ips.insert(new.meta.name.clone(), Arc::new(new));
                 self.dirty.status.extend(owner.as_ref().and_then(object_key));
             }
@@ -79,15 +91,15 @@ impl World {
         self.mark_vpc(&vpc);
     }
 
-    fn apply_pod(&mut self, new: Pod) {
+    fn apply_pod(&mut self, mut new: Pod) {
         let owner = OwnerKey::pod(&new.meta.namespace, &new.meta.name);
-        let old = self.pods.entry(new.meta.namespace.clone()).or_default();
-        let old = old.insert(new.meta.name.clone(), Arc::new(new.clone()));
-        // Marking addresses is cheap: who holds what it wants is neither changed nor rendered.
-        self.dirty.addresses.insert(owner.clone());
-        if old.as_ref().is_some_and(|old| old.meta.uid != new.meta.uid) {
-            self.dirty.successors.insert(owner.clone());
-        }
+        let record = self.ips.get(&ip_name(&owner, "")).map(|ip| &**ip);
+        let pods = self.pods.entry(new.meta.namespace.clone()).or_default();
+        let old = pods.get(&new.meta.name).map(|pod| &**pod);
+        self.words.pod(&mut new, old, record);
+        let Meta { namespace, name, .. } = &new.meta;
+        let key = ObjectKey { kind: Kind::Pod, namespace: namespace.clone(), name: name.clone() };
+        self.dirty.status.insert(key);
         let port = |p: &Pod| {
             (
                 p.meta.uid.clone(),
@@ -95,7 +107,14 @@ impl World {
                 p.meta.annotation(nic::PORT_SECURITY.ovn()) == Some("true"),
             )
         };
-        if old.is_none_or(|old| port(&old) != port(&new)) {
+        let ported = port(&new);
+        let old = pods.insert(new.meta.name.clone(), Arc::new(new));
+        // Marking addresses is cheap: who holds what it wants is neither changed nor rendered.
+        self.dirty.addresses.insert(owner.clone());
+        if old.as_ref().is_some_and(|old| old.meta.uid != ported.0) {
+            self.dirty.successors.insert(owner.clone());
+        }
+        if old.is_none_or(|old| port(&old) != ported) {
             self.dirty.rows.insert(owner);
         }
     }
@@ -218,13 +237,13 @@ impl World {
     /// Enters what an owner holds now, and why it did not get more.
     pub fn grant(&mut self, owner: &OwnerKey, grants: Vec<Grant>, refusal: Option<Problem>) {
         let key = object_key(owner);
-        if self.grants(owner) != grants {
+        if *self.grants(owner) != *grants {
             // An object that goes has a record left to remove.
             let records =
                 self.grants(owner).iter().map(|g| ObjectKey::cluster(Kind::Ip, ip_name(owner, &g.nic)));
             let records: Vec<ObjectKey> = records.collect();
             self.dirty.status.extend(records);
-            for old in self.grants.get(owner).into_iter().flatten() {
+            for old in self.grants.get(owner).into_iter().flat_map(|grants| &**grants) {
                 if let Some(holders) = self.holders.get_mut(&old.subnet) {
                     holders.remove(owner);
                     if holders.is_empty() {
@@ -238,7 +257,7 @@ impl World {
             if grants.is_empty() {
                 self.grants.remove(owner);
             } else {
-                self.grants.insert(owner.clone(), grants);
+                self.grants.insert(owner.clone(), grants.into());
             }
             self.dirty.rows.insert(owner.clone());
             self.dirty.status.extend(key.clone());

@@ -8,13 +8,14 @@ use std::{
     sync::Arc,
 };
 
-use kubeovn_core::rows::{Atom, Change, Column, ColumnKind, Elem, OwnerKey, RowChange, RowKey};
+use kubeovn_core::rows::{Atom, Change, ColumnKind, Elem, OwnerKey, RowChange, RowKey, Value};
 use uuid::Uuid;
 
 use super::{
-    Diverged, Replica, Row, TableRows,
-    cell::{Cell, Raw, Shape, Touch},
+    Cells, Diverged, Replica, Row, TableRows,
+    cell::{Cell, Raw, Touch},
     identity::Identity,
+    pairs::Lists,
 };
 use crate::ovsdb::wire::{self, RowUpdate, TableUpdates};
 
@@ -27,9 +28,13 @@ struct Batch {
     /// Who the touched rows were before.
     before: BTreeMap<Place, Option<(RowKey, Option<OwnerKey>)>>,
     /// What changed in them, by column.
-    touched: BTreeMap<Place, Vec<(usize, Touch)>>,
+    touched: BTreeMap<Place, Vec<(u8, Touch)>>,
     /// Ids that lost their row.
     freed: BTreeSet<(usize, Arc<str>)>,
+    /// Rows whose names have to be looked at.
+    unnamed: Vec<Place>,
+    /// All rows are new, and nobody is told.
+    whole: bool,
 }
 
 impl Replica {
@@ -38,17 +43,36 @@ impl Replica {
     ///
     /// # Errors
     /// [`Diverged`]; nothing was applied.
-    pub fn apply(&mut self, updates: &TableUpdates) -> Result<Vec<RowChange>, Diverged> {
-        self.check(updates)?;
-        let mut batch = Batch::default();
+    pub fn apply(&mut self, updates: TableUpdates) -> Result<Vec<RowChange>, Diverged> {
+        let batch = self.take(updates, false)?;
+        Ok(self.tell(batch))
+    }
+
+    /// Applies a whole database to an empty replica.
+    ///
+    /// # Errors
+    /// [`Diverged`] when it is none; nothing was applied.
+    pub(in crate::ovsdb) fn fill(&mut self, all: TableUpdates) -> Result<(), Diverged> {
+        let whole = self.is_empty();
+        self.take(all, whole).map(drop)
+    }
+
+    fn take(&mut self, updates: TableUpdates, whole: bool) -> Result<Batch, Diverged> {
+        self.check(&updates)?;
+        let mut batch = Batch { whole, ..Batch::default() };
         for (name, rows) in updates {
-            let Some(at) = self.tables.iter().position(|t| t.table.name == &**name) else { continue };
+            let Some(at) = self.tables.iter().position(|t| t.table.name == &*name) else { continue };
+            if let Some(table) = self.tables.get_mut(at).filter(|_| whole) {
+                table.rows.reserve(rows.len());
+                table.ids.reserve(rows.len());
+            }
+            // Each is gone when the next is looked at: of a large dump that is half the memory.
             for (uuid, update) in rows {
-                self.update_row((at, *uuid), update, &mut batch);
+                self.update_row((at, uuid), update, &mut batch);
             }
         }
         self.rename(&mut batch);
-        Ok(self.tell(batch))
+        Ok(batch)
     }
 
     fn check(&self, updates: &TableUpdates) -> Result<(), Diverged> {
@@ -64,33 +88,43 @@ impl Replica {
         Ok(())
     }
 
-    fn update_row(&mut self, place: Place, update: &RowUpdate, batch: &mut Batch) {
+    fn update_row(&mut self, place: Place, update: RowUpdate, batch: &mut Batch) {
         let Some(table) = self.tables.get_mut(place.0) else { return };
         let held = table.rows.get(&place.1);
-        batch.before.insert(place, held.and_then(|row| Some((row.key.clone()?, row.owner.clone()))));
+        if !batch.whole {
+            batch.before.insert(place, held.and_then(|row| Some((row.key.clone()?, row.owner.clone()))));
+        }
+        batch.unnamed.push(place);
         match update {
             RowUpdate::Initial(row) | RowUpdate::Insert(row) => {
-                let cells = table.decode(row);
+                let mut lists = std::mem::take(&mut table.lists);
+                let mut cells = table.decode(&row, &mut lists);
+                table.lists = lists;
                 let Some(row) = table.rows.get_mut(&place.1) else {
                     self.parents.extend(table.strong_refs(place, &cells));
-                    let row = Row { key: None, id: None, ours: false, owner: None, cells: cells.into() };
+                    let row = Row { key: None, id: None, ours: false, owner: None, cells };
                     table.rows.insert(place.1, row);
                     return;
                 };
-                let columns = row.cells.iter_mut().zip(cells).zip(table.table.columns).enumerate();
-                let touches: Vec<(usize, Touch)> =
-                    columns.map(|(at, ((cell, new), column))| (at, cell.replace(new, column.kind))).collect();
+                let mut touches = Vec::new();
+                let defaults = table.shapes.iter().zip(&table.assumed);
+                let defaults =
+                    defaults.map(|(shape, assumed)| shape.as_ref().map_or(assumed, |s| &s.default));
+                for (at, (column, default)) in (0..).zip(table.table.columns.iter().zip(defaults)) {
+                    let new = cells.remove(&at).unwrap_or_else(|| Cell::unset(column.kind, default));
+                    let touch = row.change(at, column.kind, default, |cell| cell.replace(new, column.kind));
+                    touches.push((at, touch));
+                }
                 self.note(place, touches, batch);
             }
             RowUpdate::Modify(diff) => {
-                let TableRows { table, shapes, words, rows, .. } = table;
+                let TableRows { table, shapes, lists, rows, .. } = table;
                 let Some(row) = rows.get_mut(&place.1) else { return };
                 let mut touches = Vec::new();
-                for (at, ((column, shape), cell)) in
-                    table.columns.iter().zip(shapes).zip(&mut row.cells).enumerate()
-                {
+                for (at, (column, shape)) in (0..).zip(table.columns.iter().zip(shapes)) {
                     if let (Some(shape), Some(diff)) = (shape, diff.get(column.name)) {
-                        touches.push((at, cell.patch(column.kind, shape, diff, words)));
+                        let patch = |cell: &mut Cell| cell.patch(column.kind, shape, diff, lists);
+                        touches.push((at, row.change(at, column.kind, &shape.default, patch)));
                     }
                 }
                 self.note(place, touches, batch);
@@ -109,15 +143,15 @@ impl Replica {
     }
 
     /// Keeps what changed for the telling, and the index of strong references.
-    fn note(&mut self, place: Place, touches: Vec<(usize, Touch)>, batch: &mut Batch) {
+    fn note(&mut self, place: Place, touches: Vec<(u8, Touch)>, batch: &mut Batch) {
         let columns = self.tables.get(place.0).map_or(&[][..], |t| t.table.columns);
         for (at, touch) in &touches {
             if let Touch::Elems(elems) = touch
-                && columns.get(*at).is_some_and(|column| is_strong(column.kind))
+                && columns.get(usize::from(*at)).is_some_and(|column| is_strong(column.kind))
             {
                 for (raw, came) in elems {
                     let Raw::Ref(child) = raw else { continue };
-                    let entry = (*child, number(place.0), number(*at), place.1);
+                    let entry = (*child, number(place.0), u16::from(*at), place.1);
                     if *came {
                         self.parents.insert(entry)
                     } else {
@@ -135,7 +169,7 @@ impl Replica {
     fn rename(&mut self, batch: &mut Batch) {
         let mut fresh = Vec::new();
         let identities: Vec<(Place, Identity)> =
-            batch.before.keys().filter_map(|place| Some((*place, self.identity(*place)?))).collect();
+            batch.unnamed.iter().filter_map(|place| Some((*place, self.identity(*place)?))).collect();
         for ((at, uuid), Identity { id, ours, owner }) in identities {
             let Some(table) = self.tables.get_mut(at) else { continue };
             let Some(row) = table.rows.get_mut(&uuid) else { continue };
@@ -161,7 +195,9 @@ impl Replica {
             let Some(table) = self.tables.get_mut(at) else { continue };
             let Some(twin) = table.first_twin(&id).filter(|_| !table.ids.contains_key(&id)) else { continue };
             let before = table.rows.get(&twin).and_then(|row| Some((row.key.clone()?, row.owner.clone())));
-            batch.before.entry((at, twin)).or_insert(before);
+            if !batch.whole {
+                batch.before.entry((at, twin)).or_insert(before);
+            }
             table.release(twin, &id);
             table.assign(twin, &id);
         }
@@ -197,12 +233,12 @@ impl Replica {
     fn modified(
         &self,
         at: usize,
-        touches: Vec<(usize, Touch)>,
+        touches: Vec<(u8, Touch)>,
         before: &BTreeMap<Place, Option<(RowKey, Option<OwnerKey>)>>,
     ) -> Option<Change> {
         let (mut columns, mut elems) = (Vec::new(), Vec::new());
         for (column, touch) in touches {
-            let column = self.tables.get(at)?.table.columns.get(column)?;
+            let column = self.tables.get(at)?.table.columns.get(usize::from(column))?;
             match touch {
                 Touch::Nothing => {}
                 Touch::Column => columns.push(column.name),
@@ -238,22 +274,40 @@ impl Replica {
     }
 }
 
+impl Row {
+    /// Changes what the row holds in a column; what it holds by default is not kept.
+    fn change(
+        &mut self,
+        column: u8,
+        kind: ColumnKind,
+        default: &Value,
+        change: impl FnOnce(&mut Cell) -> Touch,
+    ) -> Touch {
+        let mut cell = self.cells.remove(&column).unwrap_or_else(|| Cell::unset(kind, default));
+        let touch = change(&mut cell);
+        if !cell.is_unset(default) {
+            self.cells.insert(column, cell);
+        }
+        touch
+    }
+}
+
 impl TableRows {
-    pub(super) fn decode(&self, row: &wire::Row) -> Vec<Cell> {
-        let columns = self.table.columns.iter().zip(self.shapes.iter().zip(&self.assumed));
-        let cell = |(column, (shape, assumed)): (&Column, (&Option<Shape>, _))| match row.get(column.name) {
-            Some(datum) => Cell::decode(column.kind, datum, &self.words),
-            None => Cell::unset(column.kind, shape.as_ref().map_or(assumed, |shape| &shape.default)),
-        };
-        columns.map(cell).collect()
+    pub(super) fn decode(&self, row: &wire::Row, lists: &mut Lists) -> Cells {
+        let cells = (0..).zip(self.table.columns).filter_map(|(at, column)| {
+            let cell = Cell::decode(column.kind, row.get(column.name)?, lists);
+            (!cell.is_unset(self.unset(at))).then_some((at, cell))
+        });
+        cells.collect()
     }
 
     /// The entries of [`Replica::parents`] that a row makes.
-    fn strong_refs(&self, place: Place, cells: &[Cell]) -> impl Iterator<Item = (Uuid, u16, u16, Uuid)> {
-        let columns = self.table.columns.iter().zip(cells).enumerate();
-        let strong = columns.filter(|(_, (column, _))| is_strong(column.kind));
-        strong.flat_map(move |(at, (_, cell))| {
-            cell.refs().map(move |child| (child, number(place.0), number(at), place.1))
+    fn strong_refs(&self, place: Place, cells: &Cells) -> impl Iterator<Item = (Uuid, u16, u16, Uuid)> {
+        let strong = cells.iter().filter(|(at, _)| {
+            self.table.columns.get(usize::from(**at)).is_some_and(|column| is_strong(column.kind))
+        });
+        strong.flat_map(move |(at, cell)| {
+            cell.refs().map(move |child| (child, number(place.0), u16::from(*at), place.1))
         })
     }
 

@@ -6,6 +6,7 @@ use crate::ovsdb::wire::Atomic;
 use kubeovn_core::rows::{Atom, ColumnKind, Value};
 use uuid::Uuid;
 
+use super::pairs::{Lists, Pairs};
 use crate::ovsdb::wire::{self, ColumnSchema, Datum};
 
 /// How the server writes a column.
@@ -22,8 +23,8 @@ pub(super) struct Shape {
 pub(super) enum Cell {
     /// Read as a whole.
     Plain(Value),
-    /// A string map, sorted by key.
-    Pairs(Vec<(Arc<str>, Arc<str>)>),
+    /// A string map.
+    Pairs(Pairs),
     /// A set of strings that givers feed.
     Texts(BTreeSet<Arc<str>>),
     /// A set of references.
@@ -68,20 +69,28 @@ impl Cell {
         match kind {
             ColumnKind::Refs { .. } => Cell::Refs(BTreeSet::new()),
             ColumnKind::Elements => Cell::Texts(BTreeSet::new()),
-            ColumnKind::Keys(_) => Cell::Pairs(Vec::new()),
+            ColumnKind::Keys(_) => Cell::Pairs(Pairs::default()),
             ColumnKind::Value | ColumnKind::Born | ColumnKind::Seen => Cell::Plain(default.clone()),
+        }
+    }
+
+    /// Is it what [`Cell::unset`] makes?
+    pub(super) fn is_unset(&self, default: &Value) -> bool {
+        match self {
+            Cell::Plain(value) => value == default,
+            Cell::Pairs(pairs) => pairs.is_empty(),
+            Cell::Texts(set) => set.is_empty(),
+            Cell::Refs(set) => set.is_empty(),
         }
     }
 
     /// The cell with these contents. Elements of kinds that cannot be asked for (reals, references in plain columns)
     /// are left out.
-    pub(super) fn decode(kind: ColumnKind, datum: &Datum, words: &[Arc<str>]) -> Self {
+    pub(super) fn decode(kind: ColumnKind, datum: &Datum, lists: &mut Lists) -> Self {
         match (datum, kind) {
             (Datum::Map(pairs), _) => {
-                // of the exact size, as there is one of these per row
-                let mut texts = Vec::with_capacity(pairs.len());
-                texts.extend(pairs.iter().filter_map(|pair| text_pair(pair, words)));
-                Cell::Pairs(texts)
+                let texts = pairs.iter().filter_map(|(k, v)| Some((text(k)?.clone(), text(v)?.clone())));
+                Cell::Pairs(lists.pairs(texts))
             }
             (Datum::Set(atoms), ColumnKind::Refs { .. }) => {
                 Cell::Refs(atoms.iter().filter_map(wire::Atom::as_uuid).collect())
@@ -89,7 +98,7 @@ impl Cell {
             (Datum::Set(atoms), ColumnKind::Elements) => {
                 Cell::Texts(atoms.iter().filter_map(text).cloned().collect())
             }
-            (Datum::Set(_), ColumnKind::Keys(_)) => Cell::Pairs(Vec::new()),
+            (Datum::Set(_), ColumnKind::Keys(_)) => Cell::Pairs(Pairs::default()),
             (Datum::Set(atoms), _) => Cell::Plain(match atoms.as_slice() {
                 [one] => Value::set(plain(one)),
                 many => Value::set(many.iter().filter_map(plain)),
@@ -118,12 +127,12 @@ impl Cell {
         kind: ColumnKind,
         shape: &Shape,
         diff: &Datum,
-        words: &[Arc<str>],
+        lists: &mut Lists,
     ) -> Touch {
         if shape.one {
-            return self.replace(Cell::decode(kind, diff, words), kind);
+            return self.replace(Cell::decode(kind, diff, lists), kind);
         }
-        match (Cell::decode(kind, diff, words), self) {
+        match (Cell::decode(kind, diff, lists), self) {
             (Cell::Plain(diff), Cell::Plain(value)) => {
                 let toggled = toggle(value.atoms(), diff.atoms());
                 *value = Value::set(toggled);
@@ -136,19 +145,19 @@ impl Cell {
             (Cell::Refs(diff), Cell::Refs(set)) => {
                 Touch::Elems(diff.into_iter().map(|uuid| (Raw::Ref(uuid), flip(set, uuid))).collect())
             }
-            (Cell::Pairs(diff), cell) => cell.patch_pairs(diff, kind),
+            (Cell::Pairs(diff), cell) => cell.patch_pairs(&diff, kind, lists),
             // a set column of a row that decoded as a map, or the reverse: the whole is all that can be believed
             (diff, cell) => cell.replace(diff, kind),
         }
     }
 
-    fn patch_pairs(&mut self, diff: Vec<(Arc<str>, Arc<str>)>, kind: ColumnKind) -> Touch {
-        if !matches!(self, Cell::Pairs(_)) {
-            *self = Cell::Pairs(Vec::new());
-        }
-        let Cell::Pairs(pairs) = self else { return Touch::Nothing };
+    fn patch_pairs(&mut self, diff: &Pairs, kind: ColumnKind, lists: &mut Lists) -> Touch {
+        let mut pairs: Vec<(Arc<str>, Arc<str>)> = match self {
+            Cell::Pairs(pairs) => pairs.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
+            _ => Vec::new(),
+        };
         let mut elems = Vec::new();
-        for (key, value) in diff {
+        for (key, value) in diff.iter().map(|(key, value)| (key.clone(), value.clone())) {
             match pairs.binary_search_by(|(held, _)| held.cmp(&key)) {
                 Err(at) => {
                     elems.push((Raw::Pair(key.clone(), value.clone()), true));
@@ -167,22 +176,20 @@ impl Cell {
                 }
             }
         }
+        *self = Cell::Pairs(lists.pairs(pairs));
         if kind == ColumnKind::Elements { Touch::Elems(elems) } else { Touch::Column }
     }
 
     /// The value under a key of a map.
     pub(super) fn pair(&self, key: &str) -> Option<&Arc<str>> {
         let Cell::Pairs(pairs) = self else { return None };
-        let at = pairs.binary_search_by(|(held, _)| (**held).cmp(key)).ok()?;
-        pairs.get(at).map(|(_, value)| value)
+        pairs.get(key)
     }
 
-    /// The only string of a plain column.
-    pub(super) fn text(&self) -> Option<&Arc<str>> {
-        match self {
-            Cell::Plain(value) => value.texts().next(),
-            _ => None,
-        }
+    /// This text, as a value of the map holds it.
+    pub(super) fn pair_of(&self, text: &str) -> Option<&Arc<str>> {
+        let Cell::Pairs(pairs) = self else { return None };
+        pairs.values().iter().find(|value| ***value == *text)
     }
 
     /// The rows that a reference column refers to.
@@ -240,14 +247,6 @@ fn text(atom: &wire::Atom) -> Option<&Arc<str>> {
         wire::Atom::String(text) => Some(text),
         _ => None,
     }
-}
-
-fn text_pair((key, value): &(wire::Atom, wire::Atom), words: &[Arc<str>]) -> Option<(Arc<str>, Arc<str>)> {
-    let known = |text: &Arc<str>| {
-        let word = words.binary_search(text).ok().and_then(|at| words.get(at));
-        word.unwrap_or(text).clone()
-    };
-    Some((known(text(key)?), known(text(value)?)))
 }
 
 fn plain(atom: &wire::Atom) -> Option<Atom> {

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use kubeovn_core::rows::Value;
 use uuid::Uuid;
 
-use super::{Cell, Replica};
+use super::{Replica, pairs::Lists};
 use crate::ovsdb::wire;
 
 /// How a row differs.
@@ -47,20 +46,8 @@ impl Replica {
             (None, None) => return None,
             (None, Some(_)) => return Some(Difference::Missing),
             (Some(_), None) => return Some(Difference::Gone),
-            (Some(row), Some(there)) => (row, table.decode(there)),
+            (Some(row), Some(there)) => (row, table.decode(there, &mut Lists::default())),
         };
-        let same =
-            row.cells.iter().zip(&there).all(|(held, told)| *held == *told || is_void(held) && is_void(told));
-        (!same).then_some(Difference::Changed)
-    }
-}
-
-/// A map column that is only seen is held as a plain value while it is empty.
-fn is_void(cell: &Cell) -> bool {
-    match cell {
-        Cell::Plain(value) => *value == Value::EMPTY,
-        Cell::Pairs(pairs) => pairs.is_empty(),
-        Cell::Texts(set) => set.is_empty(),
-        Cell::Refs(set) => set.is_empty(),
+        (row.cells != there).then_some(Difference::Changed)
     }
 }

@@ -7,7 +7,7 @@ use kubeovn_core::rows::{
 };
 use uuid::Uuid;
 
-use super::{Replica, TableRows, apply::Place, cell::Cell};
+use super::{Replica, Row, TableRows, apply::Place, cell::Cell};
 
 /// Who a row is.
 pub(super) struct Identity {
@@ -20,11 +20,11 @@ pub(super) struct Identity {
 impl Replica {
     pub(super) fn identity(&self, place: Place) -> Option<Identity> {
         let table = self.tables.get(place.0)?;
-        let cells = &*table.rows.get(&place.1)?.cells;
-        let seen = Seen { replica: self, table, uuid: place.1, cells };
+        let seen = Seen { replica: self, table, uuid: place.1, row: table.rows.get(&place.1)? };
         let marked = seen.pair(EXTERNAL_IDS, KEY_VENDOR) == Some(VENDOR);
         if marked && let Some(id) = seen.word(KEY_ROW).filter(|id| !id.is_empty()) {
             let owner = seen.word(KEY_OWNER).and_then(|owner| owner.parse().ok());
+            let owner = owner.map(|owner| seen.as_held(owner));
             return Some(Identity { id: Some(id.clone()), ours: true, owner });
         }
         if table.single {
@@ -42,12 +42,24 @@ struct Seen<'a> {
     replica: &'a Replica,
     table: &'a TableRows,
     uuid: Uuid,
-    cells: &'a [Cell],
+    row: &'a Row,
 }
 
 impl<'a> Seen<'a> {
     fn cell(&self, column: &str) -> Option<&'a Cell> {
-        self.cells.get(self.table.column(column)?)
+        self.row.cells.get(&self.table.column(column)?)
+    }
+
+    /// The value of a plain column.
+    fn value(&self, column: &str) -> Option<&'a Value> {
+        Some(self.table.value(self.row, self.table.column(column)?))
+    }
+
+    /// The owner with a name that the row says anyway, if it does: a pod's.
+    fn as_held(&self, mut owner: OwnerKey) -> OwnerKey {
+        let same = self.cell(EXTERNAL_IDS).and_then(|ids| ids.pair_of(&owner.name));
+        owner.name = same.cloned().unwrap_or(owner.name);
+        owner
     }
 
     fn word(&self, key: &str) -> Option<&'a Arc<str>> {
@@ -55,12 +67,12 @@ impl<'a> Seen<'a> {
     }
 
     /// The row that refers strongly to this one, if there is exactly one.
-    fn only_parent(&self) -> Option<(&'a TableRows, &'a [Cell])> {
+    fn only_parent(&self) -> Option<(&'a TableRows, &'a Row)> {
         let whole = (self.uuid, 0, 0, Uuid::nil())..=(self.uuid, u16::MAX, u16::MAX, Uuid::max());
         let mut parents = self.replica.parents.range(whole);
         let ((_, table, _, parent), None) = (parents.next()?, parents.next()) else { return None };
         let table = self.replica.tables.get(usize::from(*table))?;
-        Some((table, &*table.rows.get(parent)?.cells))
+        Some((table, table.rows.get(parent)?))
     }
 }
 
@@ -70,14 +82,11 @@ impl Stranger for Seen<'_> {
     }
 
     fn text(&self, column: &str) -> Option<&str> {
-        self.cell(column)?.text().map(|text| &**text)
+        self.value(column)?.texts().next().map(|text| &**text)
     }
 
     fn number(&self, column: &str) -> Option<i64> {
-        match self.cell(column)? {
-            Cell::Plain(value) => value.as_int(),
-            _ => None,
-        }
+        self.value(column)?.as_int()
     }
 
     fn pair(&self, column: &str, key: &str) -> Option<&str> {
@@ -96,23 +105,20 @@ impl Stranger for Seen<'_> {
     }
 
     fn parent(&self) -> Option<Arc<str>> {
-        let (table, cells) = self.only_parent()?;
-        let vendor = cells.get(table.column(EXTERNAL_IDS)?)?.pair(KEY_VENDOR)?;
-        let name = cells.get(table.column(table.table.natural?)?)?.text();
+        let (table, row) = self.only_parent()?;
+        let vendor = row.cells.get(&table.column(EXTERNAL_IDS)?)?.pair(KEY_VENDOR)?;
+        let name = table.value(row, table.column(table.table.natural?)?).texts().next();
         name.filter(|_| **vendor == *VENDOR).cloned()
     }
 
     fn beside(&self, refs: &str, column: &str) -> Vec<Arc<str>> {
         let all = || {
-            let (table, cells) = self.only_parent()?;
-            let children = cells.get(table.column(refs)?)?.refs();
+            let (table, row) = self.only_parent()?;
+            let children = row.cells.get(&table.column(refs)?)?.refs();
             let rows = children.filter_map(|child| {
                 self.replica.tables.iter().find_map(|table| Some((table, table.rows.get(&child)?)))
             });
-            let values = rows.filter_map(|(table, row)| match row.cells.get(table.column(column)?)? {
-                Cell::Plain(value) => Some(texts(value)),
-                _ => None,
-            });
+            let values = rows.filter_map(|(table, row)| Some(texts(table.value(row, table.column(column)?))));
             Some(values.flatten().collect())
         };
         all().unwrap_or_default()

@@ -19,7 +19,7 @@ fn updates(json: &Json) -> TableUpdates {
 }
 
 fn apply(replica: &mut Replica, json: &Json) -> Vec<RowChange> {
-    replica.apply(&updates(json)).unwrap()
+    replica.apply(updates(json)).unwrap()
 }
 
 fn id(n: u128) -> String {
@@ -248,17 +248,17 @@ fn what_does_not_fit_changes_nothing() {
         "Logical_Switch": {id(1): {"delete": null}},
         "Port_Group": {id(77): {"modify": {"name": "x"}}},
     }));
-    let diverged = replica.apply(&wrong).unwrap_err();
+    let diverged = replica.apply(wrong.clone()).unwrap_err();
     assert_eq!((&*diverged.table, diverged.uuid), (PG, Uuid::from_u128(77)));
     assert!(replica.has(&RowKey::named(LS, "lan")));
-    assert!(replica.replace(&wrong).is_err());
+    assert!(replica.replace(wrong).is_err());
     assert_eq!(replica.len(), 3);
 }
 
 #[test]
 fn replacing_forgets_what_is_gone() {
     let mut replica = switch_and_port();
-    replica.replace(&updates(&json!({"Port_Group": {id(5): {"initial": {"name": "g"}}}}))).unwrap();
+    replica.replace(updates(&json!({"Port_Group": {id(5): {"initial": {"name": "g"}}}}))).unwrap();
     assert_eq!(replica.len(), 1);
     assert!(replica.has(&RowKey::named(PG, "g")));
 }

@@ -3,7 +3,10 @@
 //! A long message is decoded on a thread of its own while reading goes on, so that a server that asks for a sign of life
 //! right behind a dump of 100 MB gets it in time.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use tokio::{
     io::{AsyncRead, AsyncReadExt},
@@ -16,7 +19,7 @@ use super::{
     queue::{Decoded, EventQueue, Outbox},
 };
 use crate::ovsdb::wire::{
-    Message, MonitorReply, Notification, ServerError, codec::Splitter, encode_reply, encode_request,
+    Message, MonitorReply, Notification, ServerError, Words, codec::Splitter, encode_reply, encode_request,
 };
 
 /// How much is read at once.
@@ -34,6 +37,8 @@ const STANDSTILL: Duration = Duration::from_secs(1);
 pub(super) struct Reader<R> {
     stream: R,
     splitter: Splitter,
+    /// While a long message is decoded it has these, and others do without.
+    words: Arc<Mutex<Words>>,
     out: Outbox,
     pending: Arc<Pending>,
     events: EventQueue,
@@ -49,7 +54,15 @@ impl<R: AsyncRead + Unpin> Reader<R> {
         config: &SessionConfig,
     ) -> Self {
         let splitter = Splitter::new(config.max_message);
-        Self { stream, splitter, out, pending, events, probe: config.probe }
+        Self {
+            stream,
+            splitter,
+            words: Arc::new(Mutex::new(Words::new())),
+            out,
+            pending,
+            events,
+            probe: config.probe,
+        }
     }
 
     /// Reads until the connection is over, and tells why as the last event.
@@ -127,13 +140,13 @@ impl<R: AsyncRead + Unpin> Reader<R> {
     async fn take_frames(&mut self) -> Result<bool, CloseReason> {
         let mut long = false;
         while let Some(frame) = self.splitter.next_frame().map_err(CloseReason::Framing)? {
-            let (pending, out) = (self.pending.clone(), self.out.clone());
+            let (pending, out, words) = (self.pending.clone(), self.out.clone(), self.words.clone());
             let room = self.events.room(frame.len()).await;
             if frame.len() > LONG {
-                let task = tokio::task::spawn_blocking(move || decode(&frame, &pending, &out));
+                let task = tokio::task::spawn_blocking(move || decode(&frame, &pending, &out, &words));
                 self.events.decoding(task, room).await?;
                 long = true;
-            } else if let Some(event) = decode(&frame, &pending, &out)? {
+            } else if let Some(event) = decode(&frame, &pending, &out, &words)? {
                 self.events.event(event, room).await?;
             }
         }
@@ -154,8 +167,16 @@ fn put(out: &Outbox, frame: Vec<u8>) -> Result<(), CloseReason> {
     out.push(frame).map_err(|stuck| CloseReason::Stuck { bytes: stuck.bytes })
 }
 
+/// Decodes with the words of the session, or without if another message has them just now.
+fn sharing<T>(words: &Mutex<Words>, decode: impl FnOnce(&mut Words) -> T) -> T {
+    match words.try_lock() {
+        Ok(mut words) => decode(&mut words),
+        Err(_) => decode(&mut Words::default()),
+    }
+}
+
 /// What a frame means. Replies to calls are handed over here, and echoes answered; they need no order.
-fn decode(frame: &[u8], pending: &Pending, out: &Outbox) -> Decoded {
+fn decode(frame: &[u8], pending: &Pending, out: &Outbox, words: &Mutex<Words>) -> Decoded {
     let broken = |error: serde_json::Error| CloseReason::Decoding {
         error: error.to_string(),
         begin: String::from_utf8_lossy(frame).chars().take(120).collect(),
@@ -170,7 +191,8 @@ fn decode(frame: &[u8], pending: &Pending, out: &Outbox) -> Decoded {
             Err(CloseReason::Canceled { params: params.get().to_owned() })
         }
         Message::Notification { method, params } => {
-            Ok(Notification::decode(method, params.get()).map_err(broken)?.map(SessionEvent::Update))
+            let update = sharing(words, |words| Notification::decode_with(method, params.get(), words));
+            Ok(update.map_err(broken)?.map(SessionEvent::Update))
         }
         Message::Reply { id, result, error } => {
             let error = error.map(ServerError::decode);
@@ -190,9 +212,10 @@ fn decode(frame: &[u8], pending: &Pending, out: &Outbox) -> Decoded {
                     SessionEvent::Reply { id, result }
                 }
                 Expected::Monitor { monitor, since } => {
+                    let decode = |words: &mut Words| MonitorReply::decode_with(result.get(), since, words);
                     let reply = match error {
                         Some(error) => Err(error),
-                        None => Ok(MonitorReply::decode(result.get(), since).map_err(broken)?),
+                        None => Ok(sharing(words, decode).map_err(broken)?),
                     };
                     SessionEvent::Monitored { monitor, reply }
                 }

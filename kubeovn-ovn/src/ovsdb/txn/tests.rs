@@ -19,7 +19,7 @@ fn replica() -> Replica {
         "Logical_Switch_Port": {id(2): {"insert": {"name": "old.default", "external_ids": mark}}},
     }]);
     let updates = Notification::decode("update2", &rows.to_string()).unwrap().unwrap().updates;
-    replica.apply(&updates).unwrap();
+    replica.apply(updates).unwrap();
     replica
 }
 
@@ -115,7 +115,7 @@ fn what_is_gone_need_not_be_detached() {
 fn a_changed_row_is_not_left_with_weak_references_to_what_is_deleted() {
     let mut replica = replica();
     let group = json!(["m", {"Port_Group": {id(3): {"insert": {"name": "g", "ports": ["uuid", id(2)]}}}}]);
-    replica.apply(&Notification::decode("update2", &group.to_string()).unwrap().unwrap().updates).unwrap();
+    replica.apply(Notification::decode("update2", &group.to_string()).unwrap().unwrap().updates).unwrap();
     let mut delta = Delta::default();
     delta.pairs.insert("external_ids", BTreeMap::from([("np", None)]));
     let ops = vec![(port("old"), Act::Delete), (RowKey::named("Port_Group", "g"), Act::Change(delta))];
@@ -163,7 +163,7 @@ fn without_tiers() -> Replica {
     let mut replica = Replica::new(&NORTHBOUND, &server);
     let ids = json!(["map", [["vendor", "kube-ovn"], ["row", "rule"], ["owner", "subnet/s"]]]);
     let rows = json!(["m", {"ACL": {id(7): {"initial": {"external_ids": ids}}}}]);
-    replica.replace(&Notification::decode("update2", &rows.to_string()).unwrap().unwrap().updates).unwrap();
+    replica.replace(Notification::decode("update2", &rows.to_string()).unwrap().unwrap().updates).unwrap();
     replica
 }
 

@@ -73,16 +73,26 @@ impl Splitter {
                     byte => return Err(FrameError::NoObject { byte }),
                 }
             }
+            self.step(byte);
             self.scanned += 1;
+            if self.place == Place::InString {
+                self.pass();
+            }
             if self.scanned - self.start > self.limit {
                 return Err(FrameError::TooLong { limit: self.limit });
             }
-            self.step(byte);
             if self.depth == 0 {
                 return Ok(Some(self.cut()));
             }
         }
         Ok(None)
+    }
+
+    /// Passes over the plain bytes of a string, which is most of a message.
+    fn pass(&mut self) {
+        let rest = self.buffer.get(self.scanned..).unwrap_or_default();
+        let plain = rest.iter().position(|byte| matches!(byte, b'"' | b'\\'));
+        self.scanned += plain.unwrap_or(rest.len());
     }
 
     /// Takes the frame that ends where the scan stands out of the buffer.

@@ -5,14 +5,15 @@
 
 mod json;
 
-pub(super) use json::UuidText;
+pub(super) use json::{Sharing, UuidText};
 
 use std::{cmp::Ordering, collections::BTreeMap, hash::Hash, hash::Hasher, sync::Arc};
 
+use kubeovn_core::sorted::SortedMap;
 use uuid::Uuid;
 
 /// The columns of one row by name. A row from the server may leave out columns that hold their default.
-pub type Row = BTreeMap<Arc<str>, Datum>;
+pub type Row = SortedMap<Arc<str>, Datum>;
 
 /// One indivisible value.
 ///

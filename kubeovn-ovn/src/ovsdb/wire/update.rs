@@ -1,14 +1,18 @@
 //! What a monitor delivers: row updates in the three notations that servers have (`update`, `update2`, `update3`).
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{collections::BTreeMap, fmt, marker::PhantomData, sync::Arc};
 
 use serde::{
     Deserialize, Deserializer,
-    de::{self, IgnoredAny, MapAccess, Visitor},
+    de::{self, DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
 use uuid::Uuid;
 
-use super::{Row, datum::UuidText};
+use super::{
+    Datum, Row,
+    datum::{Sharing, UuidText},
+    words::Words,
+};
 
 /// The changed rows of a database, by table and identity.
 pub type TableUpdates = BTreeMap<Arc<str>, BTreeMap<Uuid, RowUpdate>>;
@@ -59,12 +63,19 @@ impl MonitorReply {
     /// # Errors
     /// JSON of another shape.
     pub fn decode(json: &str, since: bool) -> Result<Self, serde_json::Error> {
+        Self::decode_with(json, since, &mut Words::default())
+    }
+
+    /// The same, with the texts shared that `words` knows.
+    ///
+    /// # Errors
+    /// JSON of another shape.
+    pub fn decode_with(json: &str, since: bool, words: &mut Words) -> Result<Self, serde_json::Error> {
         if since {
-            let (found, last, Updates(updates)) = serde_json::from_str::<(bool, UuidText, _)>(json)?;
+            let (found, last, updates) = whole(json, Before::<bool, UuidText>::new(words))?;
             Ok(Self { found, last_txn: Some(last.0), updates })
         } else {
-            let Updates(updates) = serde_json::from_str(json)?;
-            Ok(Self { found: false, last_txn: None, updates })
+            Ok(Self { found: false, last_txn: None, updates: whole(json, Updates(words))? })
         }
     }
 }
@@ -75,14 +86,25 @@ impl Notification {
     /// # Errors
     /// JSON of another shape.
     pub fn decode(method: &str, params: &str) -> Result<Option<Self>, serde_json::Error> {
+        Self::decode_with(method, params, &mut Words::default())
+    }
+
+    /// The same, with the texts shared that `words` knows.
+    ///
+    /// # Errors
+    /// JSON of another shape.
+    pub fn decode_with(
+        method: &str,
+        params: &str,
+        words: &mut Words,
+    ) -> Result<Option<Self>, serde_json::Error> {
         Ok(match method {
             "update3" => {
-                let (monitor, last, Updates(updates)) =
-                    serde_json::from_str::<(Arc<str>, UuidText, _)>(params)?;
+                let (monitor, last, updates) = whole(params, Before::<Arc<str>, UuidText>::new(words))?;
                 Some(Self { monitor, last_txn: Some(last.0), updates })
             }
             "update" | "update2" => {
-                let (monitor, Updates(updates)) = serde_json::from_str(params)?;
+                let (monitor, Nothing, updates) = whole(params, Before::<Arc<str>, Nothing>::new(words))?;
                 Some(Self { monitor, last_txn: None, updates })
             }
             _ => None,
@@ -90,61 +112,189 @@ impl Notification {
     }
 }
 
-impl<'de> Deserialize<'de> for RowUpdate {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(RowVisitor)
+/// Decodes a whole text.
+fn whole<'de, T: DeserializeSeed<'de>>(json: &'de str, what: T) -> Result<T::Value, serde_json::Error> {
+    let mut deserializer = serde_json::Deserializer::from_str(json);
+    let value = what.deserialize(&mut deserializer)?;
+    deserializer.end().map(|()| value)
+}
+
+/// An array of one or two values and, behind them, the updates.
+struct Before<'w, A, B> {
+    words: &'w mut Words,
+    what: PhantomData<(A, B)>,
+}
+
+/// What takes no place in an array.
+struct Nothing;
+
+/// What stands before the updates.
+trait Item: Sized {
+    fn next<'de, S: SeqAccess<'de>>(seq: &mut S) -> Result<Option<Self>, S::Error>;
+}
+
+impl<'w, A, B> Before<'w, A, B> {
+    fn new(words: &'w mut Words) -> Self {
+        Self { words, what: PhantomData }
     }
 }
 
-struct RowVisitor;
+impl Item for Nothing {
+    fn next<'de, S: SeqAccess<'de>>(_: &mut S) -> Result<Option<Self>, S::Error> {
+        Ok(Some(Self))
+    }
+}
 
-impl<'de> Visitor<'de> for RowVisitor {
-    type Value = RowUpdate;
+impl Item for bool {
+    fn next<'de, S: SeqAccess<'de>>(seq: &mut S) -> Result<Option<Self>, S::Error> {
+        seq.next_element()
+    }
+}
+
+impl Item for Arc<str> {
+    fn next<'de, S: SeqAccess<'de>>(seq: &mut S) -> Result<Option<Self>, S::Error> {
+        seq.next_element()
+    }
+}
+
+impl Item for UuidText {
+    fn next<'de, S: SeqAccess<'de>>(seq: &mut S) -> Result<Option<Self>, S::Error> {
+        seq.next_element()
+    }
+}
+
+impl<'de, A: Item, B: Item> DeserializeSeed<'de> for Before<'_, A, B> {
+    type Value = (A, B, TableUpdates);
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de, A: Item, B: Item> Visitor<'de> for Before<'_, A, B> {
+    type Value = (A, B, TableUpdates);
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the update of a row")
+        f.write_str("an array that ends with the updates of tables")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<RowUpdate, A::Error> {
-        let mut update = None;
-        while let Some(key) = map.next_key::<String>()? {
-            match key.as_str() {
-                "initial" => update = Some(RowUpdate::Initial(map.next_value()?)),
-                "insert" | "new" => update = Some(RowUpdate::Insert(map.next_value()?)),
-                "modify" => update = Some(RowUpdate::Modify(map.next_value()?)),
-                "delete" => {
-                    map.next_value::<IgnoredAny>()?;
-                    update = Some(RowUpdate::Delete);
-                }
-                // alone it means deleted; beside `new` the whole new row is enough
-                "old" => {
-                    map.next_value::<IgnoredAny>()?;
-                    update = update.or(Some(RowUpdate::Delete));
-                }
-                other => return Err(de::Error::unknown_field(other, FORMS)),
-            }
+    fn visit_seq<S: SeqAccess<'de>>(self, mut seq: S) -> Result<Self::Value, S::Error> {
+        let short = || de::Error::custom("an array of updates that is too short");
+        let first = A::next(&mut seq)?.ok_or_else(short)?;
+        let second = B::next(&mut seq)?.ok_or_else(short)?;
+        let updates = seq.next_element_seed(Updates(self.words))?.ok_or_else(short)?;
+        match seq.next_element::<IgnoredAny>()? {
+            None => Ok((first, second, updates)),
+            Some(_) => Err(de::Error::custom("an array of updates that is too long")),
         }
-        update.ok_or_else(|| de::Error::custom("an update of a row that says nothing"))
     }
 }
 
-const FORMS: &[&str] = &["initial", "insert", "modify", "delete", "old", "new"];
+/// Decodes a map with a seed of its own for each of its values.
+macro_rules! map_seed {
+    ($seed:ident -> $value:ty: $expected:literal, |$words:ident, $map:ident| $body:expr) => {
+        struct $seed<'w>(&'w mut Words);
 
-/// [`TableUpdates`], decoded with uuids as keys.
-struct Updates(TableUpdates);
+        impl<'de> DeserializeSeed<'de> for $seed<'_> {
+            type Value = $value;
 
-impl<'de> Deserialize<'de> for Updates {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Rows(BTreeMap<Uuid, RowUpdate>);
-
-        impl<'de> Deserialize<'de> for Rows {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                BTreeMap::<UuidText, RowUpdate>::deserialize(deserializer)
-                    .map(|rows| Self(rows.into_iter().map(|(UuidText(uuid), row)| (uuid, row)).collect()))
+            fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<$value, D::Error> {
+                deserializer.deserialize_map(self)
             }
         }
 
-        let tables = BTreeMap::<Arc<str>, Rows>::deserialize(deserializer)?;
-        Ok(Self(tables.into_iter().map(|(table, Rows(rows))| (table, rows)).collect()))
+        impl<'de> Visitor<'de> for $seed<'_> {
+            type Value = $value;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str($expected)
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, mut $map: M) -> Result<$value, M::Error> {
+                let $words = self.0;
+                $body
+            }
+        }
+    };
+}
+
+map_seed!(Updates -> TableUpdates: "updates by table", |words, map| {
+    let mut tables = TableUpdates::new();
+    while let Some(table) = map.next_key_seed(Text(words))? {
+        tables.insert(table, map.next_value_seed(Rows(words))?);
+    }
+    Ok(tables)
+});
+
+map_seed!(Rows -> BTreeMap<Uuid, RowUpdate>: "updates by row", |words, map| {
+    // A tree that is built at once is half the size of one that grows in a random order.
+    let mut rows = Vec::new();
+    while let Some(UuidText(uuid)) = map.next_key()? {
+        rows.push((uuid, map.next_value_seed(Update(words))?));
+    }
+    Ok(rows.into_iter().collect())
+});
+
+map_seed!(Update -> RowUpdate: "the update of a row", |words, map| {
+    let mut update = None;
+    while let Some(form) = map.next_key::<Form>()? {
+        match form {
+            Form::Initial => update = Some(RowUpdate::Initial(map.next_value_seed(Columns(words))?)),
+            Form::Insert => update = Some(RowUpdate::Insert(map.next_value_seed(Columns(words))?)),
+            Form::Modify => update = Some(RowUpdate::Modify(map.next_value_seed(Columns(words))?)),
+            Form::Delete => {
+                map.next_value::<IgnoredAny>()?;
+                update = Some(RowUpdate::Delete);
+            }
+            // alone it means deleted; beside `new` the whole new row is enough
+            Form::Old => {
+                map.next_value::<IgnoredAny>()?;
+                update = update.or(Some(RowUpdate::Delete));
+            }
+        }
+    }
+    update.ok_or_else(|| de::Error::custom("an update of a row that says nothing"))
+});
+
+map_seed!(Columns -> Row: "the columns of a row", |words, map| {
+    let mut columns: Vec<(Arc<str>, Datum)> = Vec::new();
+    while let Some(column) = map.next_key_seed(Text(words))? {
+        columns.push((column, map.next_value_seed(Sharing::new(words))?));
+    }
+    Ok(columns.into_iter().collect())
+});
+
+/// What is said of a row.
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Form {
+    Initial,
+    #[serde(alias = "new")]
+    Insert,
+    Modify,
+    Delete,
+    Old,
+}
+
+/// A name.
+struct Text<'w>(&'w mut Words);
+
+impl<'de> DeserializeSeed<'de> for Text<'_> {
+    type Value = Arc<str>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Arc<str>, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Text<'_> {
+    type Value = Arc<str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a name")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Arc<str>, E> {
+        Ok(self.0.share(text))
     }
 }

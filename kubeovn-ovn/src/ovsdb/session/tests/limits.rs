@@ -190,7 +190,9 @@ async fn a_long_message_keeps_its_place_and_a_broken_one_is_the_last() {
                 SessionEvent::Update(update) => {
                     let row = update.updates["T"].values().next().cloned();
                     let Some(crate::ovsdb::wire::RowUpdate::Modify(row)) = row else { panic!("{row:?}") };
-                    lengths.push(row["name"].scalar().and_then(|name| name.as_str()).unwrap().len());
+                    lengths.push(
+                        row.get("name").unwrap().scalar().and_then(|name| name.as_str()).unwrap().len(),
+                    );
                 }
                 SessionEvent::Closed { reason } => break (lengths, reason),
                 other => panic!("{other:?}"),

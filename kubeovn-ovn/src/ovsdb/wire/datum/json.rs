@@ -7,11 +7,12 @@ use std::{fmt, marker::PhantomData, sync::Arc};
 
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
-    de::{self, SeqAccess, Unexpected, Visitor},
+    de::{self, DeserializeSeed, SeqAccess, Unexpected, Visitor},
 };
 use uuid::Uuid;
 
 use super::{Atom, Datum, Real};
+use crate::ovsdb::wire::words::Words;
 
 /// The first word of an array that stands for a value.
 enum Tag {
@@ -27,10 +28,20 @@ trait Value: Sized {
 
     fn atom(atom: Atom) -> Self;
 
-    fn tagged<'de, A: SeqAccess<'de>>(tag: &Tag, seq: &mut A) -> Result<Self, A::Error>;
+    fn tagged<'de, A: SeqAccess<'de>>(tag: &Tag, seq: &mut A, words: &mut Words) -> Result<Self, A::Error>;
 }
 
-struct ValueVisitor<T>(PhantomData<T>);
+/// Decodes a `T` of which texts may be shared.
+pub(in crate::ovsdb::wire) struct Sharing<'w, T> {
+    words: &'w mut Words,
+    what: PhantomData<T>,
+}
+
+impl<'w, T> Sharing<'w, T> {
+    pub(in crate::ovsdb::wire) fn new(words: &'w mut Words) -> Self {
+        Self { words, what: PhantomData }
+    }
+}
 
 impl Serialize for Atom {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -61,13 +72,21 @@ impl Serialize for Datum {
 
 impl<'de> Deserialize<'de> for Atom {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ValueVisitor(PhantomData))
+        Sharing::new(&mut Words::none()).deserialize(deserializer)
     }
 }
 
 impl<'de> Deserialize<'de> for Datum {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ValueVisitor(PhantomData))
+        Sharing::new(&mut Words::none()).deserialize(deserializer)
+    }
+}
+
+impl<'de, T: Value> DeserializeSeed<'de> for Sharing<'_, T> {
+    type Value = T;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<T, D::Error> {
+        deserializer.deserialize_any(self)
     }
 }
 
@@ -78,10 +97,10 @@ impl Value for Atom {
         atom
     }
 
-    fn tagged<'de, A: SeqAccess<'de>>(tag: &Tag, seq: &mut A) -> Result<Self, A::Error> {
+    fn tagged<'de, A: SeqAccess<'de>>(tag: &Tag, seq: &mut A, _: &mut Words) -> Result<Self, A::Error> {
         match tag {
-            Tag::Uuid => Ok(Self::Uuid(body::<UuidText, A>(seq)?.0)),
-            Tag::Named => Ok(Self::Named(body::<Arc<str>, A>(seq)?)),
+            Tag::Uuid => Ok(Self::Uuid(body(seq, PhantomData::<UuidText>)?.0)),
+            Tag::Named => Ok(Self::Named(body(seq, PhantomData::<Arc<str>>)?)),
             Tag::Set | Tag::Map => Err(de::Error::custom("a set or map where one atom belongs")),
         }
     }
@@ -94,20 +113,95 @@ impl Value for Datum {
         Self::from(atom)
     }
 
-    fn tagged<'de, A: SeqAccess<'de>>(tag: &Tag, seq: &mut A) -> Result<Self, A::Error> {
+    fn tagged<'de, A: SeqAccess<'de>>(tag: &Tag, seq: &mut A, words: &mut Words) -> Result<Self, A::Error> {
         match tag {
-            Tag::Set => Ok(Self::set(body::<Vec<Atom>, A>(seq)?)),
-            Tag::Map => Ok(Self::map(body::<Vec<(Atom, Atom)>, A>(seq)?)),
-            Tag::Uuid | Tag::Named => Atom::tagged(tag, seq).map(Self::from),
+            Tag::Set => Ok(Self::set(body(seq, List::<Atom>(Sharing::new(words)))?)),
+            Tag::Map => Ok(Self::map(body(seq, List::<(Atom, Atom)>(Sharing::new(words)))?)),
+            Tag::Uuid | Tag::Named => Atom::tagged(tag, seq, words).map(Self::from),
         }
     }
 }
 
-fn body<'de, T: Deserialize<'de>, A: SeqAccess<'de>>(seq: &mut A) -> Result<T, A::Error> {
-    seq.next_element()?.ok_or_else(|| de::Error::custom("a value with a tag but no content"))
+fn body<'de, T: DeserializeSeed<'de>, A: SeqAccess<'de>>(seq: &mut A, what: T) -> Result<T::Value, A::Error> {
+    seq.next_element_seed(what)?.ok_or_else(|| de::Error::custom("a value with a tag but no content"))
 }
 
-impl<'de, T: Value> Visitor<'de> for ValueVisitor<T> {
+/// Any number of atoms, or of pairs of them.
+struct List<'w, T>(Sharing<'w, T>);
+
+impl<'de, 'w, T> DeserializeSeed<'de> for List<'w, T>
+where
+    List<'w, T>: Visitor<'de>,
+{
+    type Value = <Self as Visitor<'de>>::Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for List<'_, Atom> {
+    type Value = Vec<Atom>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of atoms")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Vec<Atom>, A::Error> {
+        let mut atoms = Vec::new();
+        while let Some(atom) = seq.next_element_seed(Sharing::new(self.0.words))? {
+            atoms.push(atom);
+        }
+        Ok(atoms)
+    }
+}
+
+impl<'de> Visitor<'de> for List<'_, (Atom, Atom)> {
+    type Value = Vec<(Atom, Atom)>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of pairs of atoms")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Vec<(Atom, Atom)>, A::Error> {
+        let mut pairs = Vec::new();
+        while let Some(pair) = seq.next_element_seed(Pair(self.0.words))? {
+            pairs.push(pair);
+        }
+        // There is one of these per row, and a dump has all rows at once.
+        pairs.shrink_to_fit();
+        Ok(pairs)
+    }
+}
+
+/// A key and its value.
+struct Pair<'w>(&'w mut Words);
+
+impl<'de> DeserializeSeed<'de> for Pair<'_> {
+    type Value = (Atom, Atom);
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(Atom, Atom), D::Error> {
+        deserializer.deserialize_tuple(2, self)
+    }
+}
+
+impl<'de> Visitor<'de> for Pair<'_> {
+    type Value = (Atom, Atom);
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key and its value")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(Atom, Atom), A::Error> {
+        let mut next = || -> Result<Option<Atom>, A::Error> { seq.next_element_seed(Sharing::new(self.0)) };
+        match (next()?, next()?) {
+            (Some(key), Some(value)) => Ok((key, value)),
+            _ => Err(de::Error::custom("a pair of a map that is none")),
+        }
+    }
+}
+
+impl<'de, T: Value> Visitor<'de> for Sharing<'_, T> {
     type Value = T;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -115,7 +209,7 @@ impl<'de, T: Value> Visitor<'de> for ValueVisitor<T> {
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
-        Ok(T::atom(Atom::from(text)))
+        Ok(T::atom(Atom::String(self.words.share(text))))
     }
 
     fn visit_bool<E: de::Error>(self, truth: bool) -> Result<T, E> {
@@ -138,7 +232,7 @@ impl<'de, T: Value> Visitor<'de> for ValueVisitor<T> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<T, A::Error> {
         let tag = seq.next_element::<Tag>()?.ok_or_else(|| de::Error::invalid_length(0, &self))?;
-        let value = T::tagged(&tag, &mut seq)?;
+        let value = T::tagged(&tag, &mut seq, self.words)?;
         match seq.next_element::<de::IgnoredAny>()? {
             None => Ok(value),
             Some(_) => Err(de::Error::invalid_length(3, &self)),

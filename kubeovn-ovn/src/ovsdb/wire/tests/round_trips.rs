@@ -25,6 +25,7 @@ fn datum() -> impl Strategy<Value = Datum> {
 
 fn row() -> impl Strategy<Value = Row> {
     prop::collection::btree_map(text().prop_map(Into::into), datum(), 0..4)
+        .prop_map(|columns| columns.into_iter().collect())
 }
 
 fn row_json(row: &Row) -> Value {

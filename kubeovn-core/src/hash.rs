@@ -9,17 +9,24 @@ use std::{
 };
 
 /// A map that is never iterated where order could be seen.
-pub(crate) type FixedMap<K, V> = HashMap<K, V, BuildHasherDefault<Fold>>;
+pub type FixedMap<K, V> = HashMap<K, V, FixedState>;
+
+/// Makes the hashers of a [`FixedMap`], or of a set.
+pub type FixedState = BuildHasherDefault<Fold>;
 
 /// The hash of a key.
-pub(crate) fn hash(key: impl Hash) -> u64 {
+#[must_use]
+#[inline]
+pub fn hash(key: impl Hash) -> u64 {
     let mut hasher = Fold::default();
     key.hash(&mut hasher);
     hasher.finish()
 }
 
 /// A 64-bit multiplication of which both halves are used: every bit of the arguments reaches every bit of the result.
-pub(crate) fn fold(a: u64, b: u64) -> u64 {
+#[must_use]
+#[inline]
+pub fn fold(a: u64, b: u64) -> u64 {
     let wide = u128::from(a) * u128::from(b);
     #[allow(clippy::cast_possible_truncation, reason = "the two halves")]
     let halves = (wide as u64, (wide >> 64) as u64);
@@ -28,18 +35,20 @@ pub(crate) fn fold(a: u64, b: u64) -> u64 {
 
 /// Sixteen bytes at a time.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Fold(u64);
+pub struct Fold(u64);
 
 /// Odd, and with as many ones as zeros: the fractions of the golden ratio and of the square root of 3.
 const KEYS: [u64; 2] = [0x9e37_79b9_7f4a_7c15, 0xbb67_ae85_84ca_a73b];
 
 impl Fold {
+    #[inline]
     fn mix(&mut self, a: u64, b: u64) {
         self.0 = fold(self.0 ^ a ^ KEYS[1], b ^ KEYS[0]).wrapping_add(a);
     }
 }
 
 impl Hasher for Fold {
+    #[inline]
     fn write(&mut self, bytes: &[u8]) {
         let (blocks, rest) = bytes.as_chunks::<16>();
         for block in blocks {
@@ -62,23 +71,28 @@ impl Hasher for Fold {
         }
     }
 
+    #[inline]
     fn write_u8(&mut self, n: u8) {
         self.write_u64(n.into());
     }
 
+    #[inline]
     fn write_u32(&mut self, n: u32) {
         self.write_u64(n.into());
     }
 
     /// Small numbers go before or behind what [`Fold::write`] or [`Fold::finish`] mixes.
+    #[inline]
     fn write_u64(&mut self, n: u64) {
         self.0 = (self.0 ^ n).wrapping_mul(KEYS[0]);
     }
 
+    #[inline]
     fn write_usize(&mut self, n: usize) {
         self.write_u64(n as u64);
     }
 
+    #[inline]
     fn finish(&self) -> u64 {
         fold(self.0 ^ KEYS[0], KEYS[1])
     }
