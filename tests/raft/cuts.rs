@@ -30,7 +30,7 @@ fn a_connection_that_is_cut_in_a_transaction_leaves_nothing_half_done() {
             for cut in [Cut::Request(place), Cut::Answer(place)] {
                 plan.arm(cut);
                 let made = wait_for("the cut", || plan.made());
-                raft.resumes(&format!("{cut:?}"), made);
+                raft.resumes("cut", &format!("{cut:?}"), made);
             }
         }
     }

@@ -80,7 +80,7 @@ fn writes_go_on_soon_after_a_leader_stood_still() {
         let leader = raft.leader();
         raft.server(leader).signal("STOP");
         let (_, since) = raft.led_by(&others(leader));
-        raft.resumes("frozen", since);
+        raft.resumes("frozen", "", since);
         raft.server(leader).signal("CONT");
         raft.caught_up(leader);
     }

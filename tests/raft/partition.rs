@@ -23,13 +23,13 @@ fn members_that_are_cut_off_come_back() {
         } else {
             ("a follower was cut off", Instant::now())
         };
-        raft.resumes(fault, since);
+        raft.resumes("partition", fault, since);
         raft.writes_go_on(20);
         raft.network.as_ref().unwrap().mend(victim);
         raft.caught_up(victim);
         // who was alone asked for votes all the time, and its term is too high for the leader that there is
         let (_, since) = raft.led_by(&others(0));
-        raft.resumes("mended", since);
+        raft.resumes("mended", "", since);
     }
     raft.verify();
 }

@@ -16,7 +16,7 @@ fn writes_go_on_soon_after_a_leader_was_killed() {
         let leader = raft.leader();
         raft.server_mut(leader).kill();
         let (_, since) = raft.led_by(&others(leader));
-        raft.resumes("killed", since);
+        raft.resumes("killed", "", since);
         raft.server_mut(leader).run();
         raft.caught_up(leader);
     }
@@ -32,7 +32,7 @@ fn leaders_hand_over_fifty_times_in_a_row() {
         raft.server(leader).control_command(&["cluster/failure-test", "transfer-leadership"]);
         let (_, since) = raft.led_by(&others(leader));
         if round % 10 == 9 {
-            raft.resumes("handed over", since);
+            raft.resumes("handed over", "", since);
         }
     }
     raft.verify();
@@ -43,7 +43,7 @@ fn leaders_hand_over_fifty_times_in_a_row() {
 fn a_write_that_waited_for_a_quorum_is_neither_lost_nor_done_twice() {
     let mut raft = Raft::settled("quorum lost");
     raft.move_crowd();
-    for outage in [Duration::from_secs(1), Duration::from_secs(8)] {
+    for outage in [1, 6, 8].map(Duration::from_secs) {
         raft.writes_go_on(5);
         let leader = raft.leader();
         for member in others(leader) {
@@ -60,7 +60,7 @@ fn a_write_that_waited_for_a_quorum_is_neither_lost_nor_done_twice() {
             raft.server_mut(member).run();
         }
         let (_, since) = raft.led_by(&others(0));
-        raft.resumes(&format!("no quorum for {outage:?}"), since);
+        raft.resumes("no quorum", &format!("for {outage:?}"), since);
         others(leader).into_iter().for_each(|member| raft.caught_up(member));
     }
     raft.verify();
@@ -77,14 +77,14 @@ fn a_member_that_lost_its_disk_comes_back_with_everything() {
         let id = raft.server(victim).control_command(&["cluster/sid", DATABASE]);
         raft.server_mut(victim).kill();
         let (leader, since) = raft.led_by(&others(victim));
-        raft.resumes("disk lost", since);
+        raft.resumes("disk lost", "", since);
         raft.server(leader).control_command(&["cluster/kick", DATABASE, id.trim()]);
         raft.rejoin(victim);
         raft.caught_up(victim);
         // whose log begins with a snapshot and is as good as the others'
         raft.server(leader).control_command(&["cluster/failure-test", "transfer-leadership"]);
         let (_, since) = raft.led_by(&others(0));
-        raft.resumes("rejoined", since);
+        raft.resumes("rejoined", "", since);
     }
     raft.verify();
 }

@@ -48,7 +48,7 @@ impl Interner {
     /// What of a pod is kept. Its name is that of its predecessor, by which it is found; name and addresses are those of
     /// its record, if that is there already.
     pub(super) fn pod(&mut self, pod: &mut Pod, old: Option<&Pod>, record: Option<&Ip>) {
-        self.meta(&mut pod.meta, old.map(|old| &old.meta), true);
+        self.meta(&mut pod.meta, old.map(|old| &old.meta));
         if let Some(node) = &mut pod.node {
             self.share(node);
         }
@@ -63,7 +63,7 @@ impl Interner {
 
     /// What of a record is kept. Name and addresses are those of its pod, if that is there already.
     pub(super) fn ip(&mut self, ip: &mut Ip, old: Option<&Ip>, pod: Option<&Pod>) {
-        self.meta(&mut ip.meta, old.map(|old| &old.meta), false);
+        self.meta(&mut ip.meta, old.map(|old| &old.meta));
         let spec = &mut ip.spec;
         for text in [&mut spec.namespace, &mut spec.subnet, &mut spec.node_name, &mut spec.pod_type] {
             self.share(text);
@@ -84,17 +84,13 @@ impl Interner {
     }
 
     /// The store's own book-keeping of pods and records decides nothing.
-    fn meta(&mut self, meta: &mut Meta, old: Option<&Meta>, versioned: bool) {
+    fn meta(&mut self, meta: &mut Meta, old: Option<&Meta>) {
         if let Some(old) = old {
             same(&mut meta.name, &old.name);
             same(&mut meta.uid, &old.uid);
         }
-        let Meta { namespace, revision, generation, finalizers, labels, annotations, .. } = meta;
-        // A revision tells an older version that comes late; a record that comes late is written again.
-        if !versioned {
-            *revision = Name::default();
-            self.share(revision);
-        }
+        let Meta { namespace, generation, finalizers, labels, annotations, .. } = meta;
+        // The revision stays: it tells an older version that comes late.
         (*generation, *finalizers) = (0, Vec::new());
         self.share(namespace);
         self.share_all(labels, |_| false);
