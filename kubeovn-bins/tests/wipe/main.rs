@@ -21,7 +21,6 @@ mod rig;
 mod seen;
 #[path = "../../../kubeovn-ovn/tests/support/server.rs"]
 mod server;
-#[allow(dead_code, reason = "shared with a bench")]
 #[path = "../../benches/northbound/size.rs"]
 mod size;
 
