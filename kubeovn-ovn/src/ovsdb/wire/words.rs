@@ -10,7 +10,7 @@ use kubeovn_core::hash::hash;
 /// Places at first, and at most.
 const PLACES: [usize; 2] = [1 << 8, 1 << 15];
 
-/// See the [module](self). The default remembers nothing.
+/// Texts that were met before. The default remembers nothing.
 #[derive(Debug, Default)]
 pub struct Words {
     places: Vec<Option<Arc<str>>>,
