@@ -2,11 +2,7 @@
 //!
 //! A tree takes a node with room for eleven elements also for one; there are several of these per pod.
 
-use std::{
-    borrow::Borrow,
-    fmt,
-    ops::{Deref, RangeInclusive},
-};
+use std::{borrow::Borrow, fmt, ops::Deref};
 
 /// A small set. A single element needs no memory of its own: most sets have one.
 #[derive(Clone)]
@@ -217,13 +213,6 @@ impl<K: Ord, V> SortedMap<K, V> {
         self.0.iter().map(|(_, value)| value)
     }
 
-    /// Those with a key in a range.
-    pub fn range(&self, keys: RangeInclusive<K>) -> impl Iterator<Item = (&K, &V)> {
-        let from = self.0.partition_point(|(key, _)| key < keys.start());
-        let within = move |(key, _): &&(K, V)| key <= keys.end();
-        self.0.get(from..).unwrap_or_default().iter().take_while(within).map(|(key, value)| (key, value))
-    }
-
     /// How many there are.
     pub fn len(&self) -> usize {
         self.0.len()
@@ -368,7 +357,6 @@ mod tests {
                     prop_assert_eq!(sorted.remove(&key), tree.remove(&key));
                 }
                 prop_assert!(sorted.iter().eq(&tree));
-                prop_assert!(sorted.range(3..=7).eq(tree.range(3..=7)));
                 prop_assert_eq!(sorted.get(&key), value.as_ref());
             }
         }

@@ -61,6 +61,22 @@ fn what_depends_waits_and_loses_nothing() {
 }
 
 #[test]
+fn what_is_given_to_a_row_that_is_on_its_way_arrives() {
+    let mut bench = Bench::new();
+    bench.wish(subnet("a"), switch("a"));
+    bench.settle();
+    bench.engine = std::mem::replace(&mut bench.engine, RowEngine::new(&SCHEMA)).with_batch(1);
+    bench.wish(subnet("group"), switch("group"));
+    bench.wish(pod("p"), port("p", "a", "group", 1));
+    let first = bench.plan().expect("the group");
+    bench.plan_ahead();
+    bench.apply(&first);
+    bench.answer(&first, Outcome::Done);
+    bench.settle();
+    assert!(bench.toy.holds(&parent("group"), "values", &Elem::Item(Atom::from("10.0.0.1"))));
+}
+
+#[test]
 fn one_element_of_two_owners_is_not_decided_twice() {
     // The first gives up a value that the second takes: nothing of that may be compared too early.
     let mut bench = Bench::new();
