@@ -254,7 +254,7 @@ pub(crate) fn dump(replica: &Replica) -> BTreeSet<String> {
         let mut text = format!("{row} of {}", owner.map_or_else(|| "?".into(), ToString::to_string));
         for column in NORTHBOUND.table(row.table).unwrap().columns {
             match column.kind {
-                ColumnKind::Value | ColumnKind::Born => {
+                ColumnKind::Value | ColumnKind::Born | ColumnKind::Implied(_) => {
                     let value = replica.value(row, column.name).map(|v| v.atoms().to_vec());
                     text += &format!("\n  {}={value:?}", column.name);
                 }

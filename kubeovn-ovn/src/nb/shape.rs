@@ -54,7 +54,7 @@ fn column_schema(table: &str, column: &str, kind: ColumnKind) -> ColumnSchema {
             set(key, 0, (column == "bfd").then_some(1))
         }
         ColumnKind::Elements => set(plain(Atomic::String), 0, None),
-        ColumnKind::Value | ColumnKind::Born | ColumnKind::Seen => match (table, column) {
+        ColumnKind::Value | ColumnKind::Born | ColumnKind::Implied(_) | ColumnKind::Seen => match (table, column) {
             (_, "options" | "other_config" | "external_ids") => string_map(),
             (_, "priority" | "tier") => set(plain(Atomic::Integer), 1, Some(1)),
             (_, "enabled") => set(plain(Atomic::Boolean), 0, Some(1)),
