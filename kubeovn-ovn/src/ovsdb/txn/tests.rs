@@ -191,7 +191,8 @@ fn a_value_that_a_missing_column_cannot_have_is_refused_with_the_way_out() {
     for tier in [0, 1, 3] {
         let values = BTreeMap::from([("tier", Value::int(tier))]);
         let change = Act::Change(Delta { values, ..Delta::default() });
-        let refused = encode(&txn(vec![(rule.clone(), change)]), &replica, Identity::Given(SPACE)).unwrap_err();
+        let refused =
+            encode(&txn(vec![(rule.clone(), change)]), &replica, Identity::Given(SPACE)).unwrap_err();
         let text = refused.to_string();
         assert!(text.contains("needs OVN 23.06 or newer"), "{text}");
         assert!(text.contains("Northbound schema 7.0.0 has no ACL.tier"), "{text}");
