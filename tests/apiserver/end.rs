@@ -61,16 +61,15 @@ fn programs_end_with_a_process_that_is_killed() {
 /// Starts a program, sees it go on although the thread that asked for it has ended, and waits to be killed.
 fn be_the_victim() {
     let log = env::temp_dir().join(format!("kubeovn-victim-{}", std::process::id()));
-    let start = {
-        let log = log.clone();
-        move || {
-            let mut command = Command::new("sh");
-            command.args(["-c", "while :; do echo; sleep 0.01; done"]);
-            Program::start(command, log)
-        }
-    };
-    let program = thread::spawn(start).join().unwrap();
     let printed = || fs::read(&log).unwrap().len();
+    let start = || {
+        let mut command = Command::new("sh");
+        command.args(["-c", "while :; do echo; sleep 0.01; done"]);
+        let program = Program::start(command, log.clone());
+        in_time("the program to run", || printed() > 0);
+        program
+    };
+    let program = thread::scope(|scope| scope.spawn(start).join().unwrap());
     let before = printed();
     in_time("the program to go on", || printed() > before + 20);
     fs::remove_file(&log).unwrap();
