@@ -145,7 +145,8 @@ fn what_is_missing_is_built_once() {
 #[test]
 fn a_build_that_fails_leaves_nothing_that_looks_built() {
     let place = Place::new("fails");
-    let fails = "[ \"$1\" = env ] && { echo go1.26.0; exit; }\nwhile [ $# -gt 1 ]; do [ \"$1\" = -o ] && touch $2; shift; done\nexit 1";
+    let fails = "[ \"$1\" = env ] && { echo go1.26.0; exit; }\n\
+                 while [ $# -gt 1 ]; do [ \"$1\" = -o ] && touch $2 && chmod +x $2; shift; done\nexit 1";
     place.program("path/go", fails);
     assert!(!place.script(&[], false).status.success());
     assert!(place.failure(&["--path"], false).contains("make kubernetes"));
