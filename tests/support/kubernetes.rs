@@ -26,6 +26,7 @@ use kube::{
     core::{GroupVersionKind, Request},
 };
 use nix::sys::signal::Signal;
+use tokio::time::timeout;
 
 use etcd::Etcd;
 use files::Files;
@@ -135,7 +136,8 @@ impl Kubernetes {
         let command = self.server_command();
         self.server = Some(Program::start(command, self.files.path("kube-apiserver.log")));
         let why = loop {
-            match self.is_ready().await {
+            let ready = timeout(PATIENCE, self.is_ready()).await.unwrap_or_else(|late| Err(late.to_string()));
+            match ready {
                 Ok(()) => return,
                 Err(_) if self.ended() => break "ended".to_owned(),
                 Err(why) if began.elapsed() > PATIENCE => break format!("is not ready in time: {why}"),
