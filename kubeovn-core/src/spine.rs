@@ -156,6 +156,11 @@ impl Spine {
         &self.noted
     }
 
+    /// Everything has been told and taken back, so that what is due is done.
+    pub fn is_open(&self) -> bool {
+        self.open
+    }
+
     /// All is as it should be, as far as it can be: nothing to plan, nothing on its way.
     pub fn idle(&self) -> bool {
         self.open

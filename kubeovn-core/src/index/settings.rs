@@ -12,10 +12,16 @@ pub struct Settings {
     pub subnet: Name,
     /// Its prefixes (`--default-cidr`).
     pub cidr: String,
+    /// Its gateways (`--default-gateway`); empty for the first addresses.
+    pub gateway: String,
+    /// Its addresses that are not given by themselves (`--default-exclude-ips`).
+    pub exclude_ips: Vec<String>,
     /// The subnet that connects nodes (`--node-switch`).
     pub join: Name,
     /// Its prefixes (`--node-switch-cidr`).
     pub join_cidr: String,
+    /// Its gateways (`--node-switch-gateway`); empty for the first addresses.
+    pub join_gateway: String,
     /// How long a freed address rests in pools of at least [`Settings::REST_FROM`] addresses.
     pub rest: Millis,
 }
@@ -26,17 +32,20 @@ impl Settings {
 
     /// The objects that exist without being in any manifest: the default VPC, the default and the join subnet.
     pub fn built_in(&self) -> (Vpc, [Subnet; 2]) {
-        let subnet = |name: &Name, cidr: &str| Subnet {
+        let subnet = |name: &Name, cidr: &str, gateway: &str, exclude_ips: &[String]| Subnet {
             meta: Meta::named(name),
             spec: SubnetSpec {
                 vpc: self.vpc.to_string(),
                 cidr_block: cidr.to_owned(),
+                gateway: gateway.to_owned(),
+                exclude_ips: exclude_ips.to_vec(),
                 ..SubnetSpec::default()
             },
             ..Subnet::default()
         };
         let vpc = Vpc { meta: Meta::named(&self.vpc), ..Vpc::default() };
-        (vpc, [subnet(&self.subnet, &self.cidr), subnet(&self.join, &self.join_cidr)])
+        let default = subnet(&self.subnet, &self.cidr, &self.gateway, &self.exclude_ips);
+        (vpc, [default, subnet(&self.join, &self.join_cidr, &self.join_gateway, &[])])
     }
 }
 
@@ -46,8 +55,11 @@ impl Default for Settings {
             vpc: "ovn-cluster".into(),
             subnet: "ovn-default".into(),
             cidr: "10.16.0.0/16".into(),
+            gateway: String::new(),
+            exclude_ips: Vec::new(),
             join: "join".into(),
             join_cidr: "100.64.0.0/16".into(),
+            join_gateway: String::new(),
             rest: 5_000,
         }
     }

@@ -1,0 +1,130 @@
+//! The parts put together: wait for the lease, work while it is ours, and leave in good order.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use kube::{
+    Config,
+    config::{KubeConfigOptions, Kubeconfig},
+};
+use kubeovn_ovn::{
+    nb::NORTHBOUND,
+    ovsdb::{
+        client::{Client, FenceConfig},
+        connect::Connector,
+        txn::Identity,
+    },
+};
+use tokio::sync::{oneshot, watch};
+use tracing::{info, warn};
+use uuid::Uuid;
+
+use super::{
+    error::ControllerError,
+    installation::Installation,
+    serve::{self, Health},
+};
+use crate::{
+    cluster::kube::{self as cluster, KubeCluster, Options},
+    run::{
+        controller,
+        lease::{self, LeaseTerm, Leadership},
+        report,
+    },
+};
+
+/// Works until `stop` comes. What is on its way then is finished by the next one.
+///
+/// # Errors
+/// See [`ControllerError`]; in each case the process should end and be started again.
+pub async fn run(install: Installation, stop: impl Future<Output = ()>) -> Result<(), ControllerError> {
+    if !install.in_vain.is_empty() {
+        warn!(
+            flags = install.in_vain.join(" "),
+            "these flags are taken, but this version does not act on them; docs/kubernetes.md lists which do"
+        );
+    }
+    let client = cluster::client(access(&install).await?).map_err(|error| no_access(&error))?;
+    let objects = Arc::new(KubeCluster::new(client.clone(), Options::default()));
+    let (tell, mut told) = watch::channel(Leadership::Waiting { holder: None });
+    let health = Arc::new(Health {
+        leadership: told.clone(),
+        cluster: objects.clone(),
+        driver: Mutex::new(None),
+        metrics: install.metrics,
+    });
+    let address = install.listen;
+    let listener =
+        serve::listen(address).await.map_err(|source| ControllerError::Port { address, source })?;
+    info!(%address, "listening for /livez, /readyz and /metrics");
+
+    let (let_go, asked) = oneshot::channel::<()>();
+    let elected = lease::run(client.clone(), install.lease.clone(), tell, async {
+        // It is let go of when that is asked, and also when nobody is left to ask.
+        let _ = asked.await;
+    });
+    let elected = tokio::spawn(elected);
+    let lost = || ControllerError::LeaseLost { name: install.lease.name.clone() };
+    let work = async {
+        if !leads(&mut told).await {
+            return Err(lost());
+        }
+        let authority = LeaseTerm::new(client, install.lease.clone(), told.clone());
+        let fence = FenceConfig { authority, nonce: Box::new(nonce), eager: true };
+        let connector = Connector::new(install.northbound.clone(), Box::new(cluster::random));
+        let northbound = Client::new(&NORTHBOUND, connector, Identity::Given(Uuid::nil()), Some(fence));
+        let (asker, questions) = report::desk();
+        *health.driver.lock().unwrap_or_else(PoisonError::into_inner) = Some(asker);
+        tokio::select! {
+            () = controller::run(install.settings.clone(), objects, Box::new(northbound), None, questions) => {
+                Err(ControllerError::Ended)
+            }
+            () = lost_by(&mut told) => Err(lost()),
+        }
+    };
+    let result = tokio::select! {
+        result = work => result,
+        served = serve::serve(listener, health.clone()) => match served {
+            Ok(()) => Err(ControllerError::Ended),
+            Err(source) => Err(ControllerError::Port { address, source }),
+        },
+        () = stop => Ok(()),
+    };
+    // Nothing is written any more: the next one may begin.
+    let _ = let_go.send(());
+    let _ = elected.await;
+    result
+}
+
+/// The access to the API server: by a file, by the pod's service account, or as `kubectl` finds it.
+async fn access(install: &Installation) -> Result<Config, ControllerError> {
+    let Some(path) = &install.kubeconfig else {
+        return Config::infer().await.map_err(|error| no_access(&error));
+    };
+    let file = Kubeconfig::read_from(path).map_err(|error| no_access(&error))?;
+    Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await.map_err(|error| no_access(&error))
+}
+
+fn no_access(error: &dyn std::error::Error) -> ControllerError {
+    ControllerError::Access { reason: error.to_string() }
+}
+
+/// Waits for the lease. Answers whether it is ours.
+async fn leads(told: &mut watch::Receiver<Leadership>) -> bool {
+    let decided = told.wait_for(|stands| !matches!(stands, Leadership::Waiting { .. })).await;
+    decided.is_ok_and(|stands| matches!(*stands, Leadership::Leading { .. }))
+}
+
+async fn lost_by(told: &mut watch::Receiver<Leadership>) {
+    // Who tells is gone only when it is lost.
+    let _ = told.wait_for(|stands| *stands == Leadership::Lost).await;
+}
+
+/// A number that no other process draws: the time, and a part of it that chance decides.
+fn nonce() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let time = u64::try_from(since.as_nanos()).unwrap_or(u64::MAX);
+    time ^ cluster::random().to_bits()
+}

@@ -1,0 +1,124 @@
+//! Metrics in the text form of OpenMetrics: Kube-OVN's names where it has them, and what tells an operator whether the
+//! controller does its work.
+
+use kubeovn_core::addr::Family;
+use prometheus_client::{
+    collector::Collector,
+    encoding::{
+        DescriptorEncoder, EncodeLabelSet, EncodeMetric,
+        text::encode,
+    },
+    metrics::{
+        counter::ConstCounter,
+        gauge::ConstGauge,
+    },
+    registry::Registry,
+};
+
+use crate::{
+    cluster::kube::{KindStatus, State},
+    run::report::{Report, SubnetReport},
+};
+
+/// What is told at one moment.
+#[derive(Debug)]
+pub struct Moment {
+    /// Whether this one works.
+    pub leads: bool,
+    /// How the driver stands, if it answers.
+    pub report: Option<Report>,
+    /// How the watches stand.
+    pub watches: Vec<KindStatus>,
+}
+
+impl Moment {
+    /// As text.
+    pub fn text(self) -> String {
+        let mut registry = Registry::default();
+        registry.register_collector(Box::new(self));
+        let mut text = String::new();
+        // Writing to a string does not fail.
+        let _ = encode(&mut text, &registry);
+        text
+    }
+}
+
+type Labels<const N: usize> = [(&'static str, String); N];
+
+fn gauge<S: EncodeLabelSet>(
+    encoder: &mut DescriptorEncoder<'_>,
+    (name, help): (&str, &str),
+    samples: impl IntoIterator<Item = (S, f64)>,
+) -> std::fmt::Result {
+    let mut family = encoder.encode_descriptor(name, help, None, prometheus_client::metrics::MetricType::Gauge)?;
+    for (labels, value) in samples {
+        ConstGauge::new(value).encode(family.encode_family(&labels)?)?;
+    }
+    Ok(())
+}
+
+fn counter<S: EncodeLabelSet>(
+    encoder: &mut DescriptorEncoder<'_>,
+    (name, help): (&str, &str),
+    samples: impl IntoIterator<Item = (S, u64)>,
+) -> std::fmt::Result {
+    let mut family = encoder.encode_descriptor(name, help, None, prometheus_client::metrics::MetricType::Counter)?;
+    for (labels, value) in samples {
+        ConstCounter::new(value).encode(family.encode_family(&labels)?)?;
+    }
+    Ok(())
+}
+
+/// Kube-OVN's labels of a subnet's numbers.
+fn labels(subnet: &SubnetReport, protocol: &str) -> Labels<3> {
+    [
+        ("subnet_name", subnet.name.to_string()),
+        ("protocol", protocol.to_owned()),
+        ("subnet_cidr", subnet.cidr.clone()),
+    ]
+}
+
+#[allow(clippy::cast_precision_loss, reason = "a gauge is a float; the exact number is in the subnet's status")]
+fn numbers(report: &Report, number: impl Fn(&SubnetReport, Family) -> Option<u128>) -> Vec<(Labels<3>, f64)> {
+    let families = [(Family::V4, "IPv4"), (Family::V6, "IPv6")];
+    let of = |subnet| families.iter().filter_map(move |(family, protocol)| Some((subnet, *family, *protocol)));
+    let all = report.subnets.iter().flat_map(of);
+    all.filter_map(|(subnet, family, protocol)| Some((labels(subnet, protocol), number(subnet, family)? as f64)))
+        .collect()
+}
+
+impl Collector for Moment {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> std::fmt::Result {
+        let encoder = &mut encoder;
+        let flag = |is: bool| f64::from(u8::from(is));
+        let bare = |value: f64| [([("component", "controller")], value)];
+        gauge(encoder, ("kubeovn_leading", "Whether this controller holds the lease."), bare(flag(self.leads)))?;
+        let watches = self.watches.iter().map(|watch| {
+            ([("kind", watch.kind.name())], flag(watch.listed && watch.state == State::Connected))
+        });
+        gauge(encoder, ("kubeovn_watch_up", "Whether all objects of a kind are known and followed."), watches)?;
+        let Some(report) = &self.report else { return Ok(()) };
+        gauge(encoder, ("kubeovn_open", "Whether everything has been read, so that work is done."), bare(flag(report.open)))?;
+        gauge(encoder, ("kubeovn_idle", "Whether nothing is left to do."), bare(flag(report.idle)))?;
+        let database = &report.database;
+        gauge(encoder, ("kubeovn_database_up", "Whether the Northbound answers."), bare(flag(database.connected)))?;
+        let lasts = ("kubeovn_database_since_seconds", "For how long the Northbound answers, or does not.");
+        gauge(encoder, lasts, bare(database.lasts.as_secs_f64()))?;
+        counter(
+            encoder,
+            ("kubeovn_database_resyncs", "How often all of the Northbound was read."),
+            [([("component", "controller")], database.resyncs)],
+        )?;
+        counter(
+            encoder,
+            ("kubeovn_transactions", "Transactions by what became of them."),
+            report.transactions.iter().map(|(outcome, count)| ([("outcome", *outcome)], *count)),
+        )?;
+        let problems = report.problems.iter().map(|(code, count)| ([("code", *code)], *count as f64));
+        gauge(encoder, ("kubeovn_problems", "Objects that something stands against, by code."), problems)?;
+        let available = numbers(report, |subnet, family| subnet.usage.available.get(family).copied());
+        gauge(encoder, ("subnet_available_ip_count", "Addresses of a subnet that can be given."), available)?;
+        let used = numbers(report, |subnet, family| subnet.usage.used.get(family).copied());
+        gauge(encoder, ("subnet_used_ip_count", "Addresses of a subnet that are given."), used)
+    }
+}
