@@ -43,6 +43,8 @@ pub const AUDIT_EVERY: Millis = 300_000;
 const MANY: usize = 100;
 /// Pause before a write that the cluster did not take is tried again.
 const REWRITE_AFTER: Millis = 1_000;
+/// The same where the cluster refused it: only somebody else can change that.
+const REFUSED_AFTER: Millis = 60_000;
 /// So long what was asked of the cluster may take to be seen; then it is asked again.
 const SEEN_WITHIN: Millis = 10_000;
 
@@ -64,6 +66,8 @@ pub enum Input {
     Resynced,
     /// A write about this object did not happen, see [`Effect::Write`].
     WriteFailed(ObjectKey),
+    /// The same, and it would not be taken at once either.
+    WriteRefused(ObjectKey),
 }
 
 /// Something to do.
@@ -230,6 +234,9 @@ impl Spine {
             }
             Input::WriteFailed(key) => {
                 self.rewrite.insert(key, now + REWRITE_AFTER);
+            }
+            Input::WriteRefused(key) => {
+                self.rewrite.insert(key, now + REFUSED_AFTER);
             }
         }
     }
