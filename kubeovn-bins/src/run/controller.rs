@@ -11,12 +11,12 @@ use std::{
 use futures_util::{FutureExt, StreamExt};
 use kubeovn_core::{
     contract::{
-        cluster::{Cluster, Write},
+        cluster::Cluster,
         database::{Database, DbEvent},
     },
     index::{
         Settings,
-        objects::{Kind, ObjectKey},
+        objects::Kind,
     },
     rows::Millis,
     spine::{Effect, Input, Spine},
@@ -26,7 +26,7 @@ use kubeovn_ovn::{nb::NORTHBOUND, northd::Northd, render::Fabric};
 use tokio::sync::mpsc;
 use tracing::{debug, warn};
 
-use super::pause::Pause;
+use super::{pause::Pause, writer::Writer};
 
 /// How many events are taken in before the spine runs again, at most.
 const GULP: usize = 10_000;
@@ -59,22 +59,20 @@ pub async fn drive(
 ) {
     let mut pause = Pause::new(northd);
     let mut objects = cluster.watch(Kind::ALL);
-    let (writes, todo) = mpsc::unbounded_channel();
     let (failed, mut failures) = mpsc::unbounded_channel();
-    let carrying = write_all(cluster, todo, failed);
-    tokio::pin!(carrying);
+    let mut writer = Writer::new(cluster, failed);
     let mut effects = Vec::new();
     loop {
         let due = spine.next_wake().map(|at| Duration::from_millis(at.saturating_sub(now())));
         let wake = [due, pause.left()].into_iter().flatten().min().unwrap_or(LONGEST);
         tokio::select! {
-            () = &mut carrying => return,
+            () = writer.ended() => return,
             event = objects.next() => match event {
                 Some(event) => spine.feed(now(), Input::Object(event), database.replica()),
                 None => return,
             },
             event = database.next() => take(&mut spine, &mut pause, event, &*database),
-            Some(key) = failures.recv() => spine.feed(now(), Input::WriteFailed(key), database.replica()),
+            Some(failed) = failures.recv() => spine.feed(now(), failed, database.replica()),
             () = tokio::time::sleep(wake.max(SHORTEST)) => {}
         }
         for _ in 0..GULP {
@@ -93,29 +91,24 @@ pub async fn drive(
             pause.written();
         }
         pause.set(spine.rebuilding()).await;
-        carry_out(&mut effects, &mut *database, &writes);
+        carry_out(&mut effects, &mut *database, &writer);
         spine.follow(now(), database.replica(), &mut effects);
-        carry_out(&mut effects, &mut *database, &writes);
+        carry_out(&mut effects, &mut *database, &writer);
     }
 }
 
-fn carry_out(
-    effects: &mut Vec<Effect>,
-    database: &mut dyn Database,
-    writes: &mpsc::UnboundedSender<(ObjectKey, Write)>,
-) {
+fn carry_out(effects: &mut Vec<Effect>, database: &mut dyn Database, writer: &Writer) {
+    let mut writes = Vec::new();
     for effect in effects.drain(..) {
         match effect {
             Effect::Commit(txn) => {
                 debug!(txn = txn.id, rows = txn.ops.len(), "commit");
                 database.submit(txn);
             }
-            Effect::Write { about, write } => {
-                // The receiver lives as long as the loop that calls this.
-                let _ = writes.send((about, write));
-            }
+            Effect::Write { about, write } => writes.push((about, write)),
         }
     }
+    writer.ask(writes);
 }
 
 fn take(spine: &mut Spine, pause: &mut Pause, event: DbEvent, database: &dyn Database) {
@@ -136,23 +129,6 @@ fn take(spine: &mut Spine, pause: &mut Pause, event: DbEvent, database: &dyn Dat
         }
     };
     spine.feed(now(), input, database.replica());
-}
-
-/// Carries writes out one after the other.
-async fn write_all(
-    cluster: Arc<dyn Cluster>,
-    mut todo: mpsc::UnboundedReceiver<(ObjectKey, Write)>,
-    failed: mpsc::UnboundedSender<ObjectKey>,
-) {
-    while let Some((about, write)) = todo.recv().await {
-        let note = matches!(write, Write::Note(_));
-        if let Err(error) = cluster.write(write).await {
-            warn!(%error, "not written, tried again if it is still due");
-            if !note {
-                let _ = failed.send(about);
-            }
-        }
-    }
 }
 
 /// The wall clock, in milliseconds since the epoch.

@@ -6,7 +6,7 @@ use std::{
 };
 
 /// A number from 0 up to, not including, 1. The standard library seeds every hasher at random.
-pub(super) fn random() -> f64 {
+pub(crate) fn random() -> f64 {
     let bits = RandomState::new().hash_one(0_u8) >> 32;
     f64::from(u32::try_from(bits).unwrap_or(0)) / 4_294_967_296.0
 }

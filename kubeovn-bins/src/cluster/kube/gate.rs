@@ -18,50 +18,45 @@ pub(super) struct Gate(Mutex<Shut>);
 #[derive(Debug)]
 struct Shut {
     until: Instant,
-    /// When it last was known how the server is.
-    since: Instant,
+    /// Counts failures. What was asked before the last one says nothing new.
+    round: u64,
     backoff: Backoff,
 }
 
 impl Gate {
     pub(super) fn new(first: Duration, longest: Duration) -> Self {
-        let now = Instant::now();
-        Gate(Mutex::new(Shut { until: now, since: now, backoff: Backoff::new(first, longest) }))
+        Gate(Mutex::new(Shut { until: Instant::now(), round: 0, backoff: Backoff::new(first, longest) }))
     }
 
-    /// Waits until it is open. Answers when that was, for [`heard`](Self::heard) and [`failed`](Self::failed).
-    pub(super) async fn pass(&self) -> Instant {
+    /// Waits until it is open. Answers the round, for [`heard`](Self::heard) and [`failed`](Self::failed).
+    pub(super) async fn pass(&self) -> u64 {
         loop {
-            let until = self.with(|shut| shut.until);
+            let (until, round) = self.with(|shut| (shut.until, shut.round));
             if until <= Instant::now() {
-                return Instant::now();
+                return round;
             }
             sleep_until(until).await;
         }
     }
 
-    /// The server answered what was asked then.
-    pub(super) fn heard(&self, asked: Instant) {
+    /// The server answered what was asked in that round.
+    pub(super) fn heard(&self, round: u64) {
         self.with(|shut| {
-            if asked >= shut.since {
-                shut.since = Instant::now();
+            if round == shut.round {
                 shut.backoff.reset();
             }
         });
     }
 
     /// It did not, or asks for a pause. Many that were asked together count as one.
-    pub(super) fn failed(&self, asked: Instant, pause: Option<Duration>) {
+    pub(super) fn failed(&self, round: u64, pause: Option<Duration>) {
         self.with(|shut| {
-            let now = Instant::now();
-            let pause = pause.map(|pause| pause.min(GRANTED));
-            if asked >= shut.since {
-                shut.since = now;
-                let own = shut.backoff.next();
-                shut.until = now + pause.unwrap_or_default().max(own);
-            } else if let Some(pause) = pause {
-                shut.until = shut.until.max(now + pause);
+            let mut pause = pause.unwrap_or_default().min(GRANTED);
+            if round == shut.round {
+                shut.round += 1;
+                pause = pause.max(shut.backoff.next());
             }
+            shut.until = shut.until.max(Instant::now() + pause);
         });
     }
 
@@ -75,28 +70,35 @@ mod tests {
     use super::*;
 
     const FIRST: Duration = Duration::from_millis(100);
+    const TICK: Duration = Duration::from_millis(2);
 
     #[tokio::test(start_paused = true)]
     async fn a_failure_lets_the_next_wait_and_an_answer_ends_that() {
         let gate = Gate::new(FIRST, Duration::from_secs(5));
-        let start = gate.pass().await;
-        assert_eq!(Instant::now(), start);
+        let passed = async || {
+            let before = Instant::now();
+            (gate.pass().await, before.elapsed())
+        };
+        assert_eq!(passed().await, (0, Duration::ZERO));
         // Ten that were asked together are one failure.
         for _ in 0..10 {
-            gate.failed(start, None);
+            gate.failed(0, None);
         }
-        let second = gate.pass().await;
-        let waited = second - start;
-        assert!(waited >= FIRST / 2 && waited <= FIRST + Duration::from_millis(2), "{waited:?}");
-        gate.failed(second, Some(Duration::from_secs(3)));
-        let third = gate.pass().await;
-        assert!(third - second >= Duration::from_secs(3));
-        gate.failed(third, Some(Duration::from_hours(1)));
-        let fourth = gate.pass().await;
-        assert!(fourth - third <= GRANTED + Duration::from_millis(2));
-        gate.heard(fourth);
-        assert_eq!(gate.pass().await, fourth);
-        gate.failed(fourth, None);
-        assert!(gate.pass().await - fourth <= FIRST + Duration::from_millis(2), "it begins anew");
+        let (round, waited) = passed().await;
+        assert!(waited >= FIRST / 2 && waited <= FIRST + TICK, "{waited:?}");
+        gate.failed(round, Some(Duration::from_secs(3)));
+        let (round, waited) = passed().await;
+        assert!(waited >= Duration::from_secs(3), "{waited:?}");
+        gate.failed(round, Some(Duration::from_hours(1)));
+        let (round, waited) = passed().await;
+        assert!(waited <= GRANTED + TICK, "{waited:?}");
+        gate.heard(round - 1);
+        gate.failed(round, None);
+        let (round, waited) = passed().await;
+        assert!(waited >= 4 * FIRST, "a late answer to what was asked before is no news: {waited:?}");
+        gate.heard(round);
+        assert_eq!(passed().await.1, Duration::ZERO);
+        gate.failed(round, None);
+        assert!(passed().await.1 <= FIRST + TICK, "it begins anew");
     }
 }

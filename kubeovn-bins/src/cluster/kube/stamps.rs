@@ -98,7 +98,7 @@ mod tests {
             message: "".into(),
             observed_generation: 1,
         };
-        let mut write = |status, reason, now| {
+        let write = |status, reason, now| {
             let written = stamps.stamp("u", &[condition(status, reason)], now);
             stamps.see(&json!({ "metadata": { "uid": "u" }, "status": { "conditions": written } }).to_string());
             let text = |field: &str| written[0][field].as_str().unwrap().to_owned();

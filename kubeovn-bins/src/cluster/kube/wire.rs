@@ -128,7 +128,7 @@ mod tests {
         let Some(Object::Subnet(subnet)) = stand_in(Kind::Subnet, &meta, &reason) else { panic!("no subnet") };
         assert!(subnet.meta == meta && subnet.spec.cidr_block.contains("-1"));
         assert_eq!(stand_in(Kind::Vpc, &meta, &reason), None);
-        assert!(object(Kind::Pod, r#"{"metadata":[]}"#).is_err());
+        assert!(object(Kind::Pod, r#"{"metadata":7}"#).is_err());
     }
 
     #[test]

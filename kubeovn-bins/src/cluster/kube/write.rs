@@ -144,11 +144,11 @@ impl KubeCluster {
 
     /// Asks when the server is to be asked.
     pub(super) async fn ask(&self, request: Asked) -> Result<impl AsRef<[u8]> + use<>, Failure> {
-        let at = self.gate.pass().await;
+        let round = self.gate.pass().await;
         let answer = self.calls.ask(request).await;
         match &answer {
-            Err(failure) if failure.is_outage() => self.gate.failed(at, failure.after),
-            _ => self.gate.heard(at),
+            Err(failure) if failure.is_outage() => self.gate.failed(round, failure.after),
+            _ => self.gate.heard(round),
         }
         answer
     }
