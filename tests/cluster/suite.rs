@@ -8,7 +8,7 @@ use kubeovn_core::{
 };
 
 use crate::{
-    backend::{Backend, finalizer, key, meta, pod, subnet, unique, vpc, with, write},
+    backend::{Backend, finalizer, ip, key, meta, pod, subnet, unique, vpc, with, write},
     watch::Watch,
 };
 
@@ -103,10 +103,10 @@ async fn an_object_with_finalizers_goes_with_the_last_one(on: &dyn Backend) {
 
 async fn a_successor_is_told_after_the_end_of_the_one_before(on: &dyn Backend) {
     let own = unique("successor");
-    let key = key(Kind::Pod, &own);
-    let mut watch = Watch::new(&*on.cluster(), &[Kind::Pod], &own);
-    watch.until("=Pod").await;
-    let named = |uid: &'static str| with(pod(&own), |meta| meta.uid = uid.into());
+    let key = key(Kind::Ip, &own);
+    let mut watch = Watch::new(&*on.cluster(), &[Kind::Ip], &own);
+    watch.until("=IP").await;
+    let named = |uid: &'static str| with(ip(&own), |meta| meta.uid = uid.into());
     on.apply(named("first")).await;
     let first = meta(on, &key).await.uid;
     on.delete(&key).await;
@@ -116,7 +116,7 @@ async fn a_successor_is_told_after_the_end_of_the_one_before(on: &dyn Backend) {
     let mut seen = Vec::new();
     while seen.len() < 3 {
         seen.push(match watch.next().await {
-            Event::Applied(Object::Pod(pod)) => (true, pod.meta.uid),
+            Event::Applied(Object::Ip(ip)) => (true, ip.meta.uid),
             Event::Deleted { uid, .. } => (false, uid),
             other => panic!("{other:?}"),
         });

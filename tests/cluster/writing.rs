@@ -19,11 +19,29 @@ use crate::{
 };
 
 pub(crate) async fn all(user: &User) {
+    a_foreign_uid_is_a_conflict_but_not_in_a_status(user).await;
     fields_of_a_status_that_are_not_ours_stay(user).await;
     a_condition_says_since_when(user).await;
     finalizers_of_others_stay_whoever_is_faster(user).await;
     an_object_that_cannot_be_read_stops_nobody(user).await;
     a_slow_reader_loses_nothing(user).await;
+}
+
+/// The facts that our writes rely on, and why a status is not a merge patch.
+async fn a_foreign_uid_is_a_conflict_but_not_in_a_status(user: &User) {
+    let name = unique("facts");
+    let foreign = json!({ "uid": "9b4ad2a3-0000-4000-8000-000000000000", "labels": { "a": "b" } });
+    for (kind, object) in [(Kind::Subnet, subnet(&name, "10.0.0.0/24")), (Kind::Pod, pod(&name))] {
+        user.apply(object).await;
+        let patch = Body::Merge(json!({ "metadata": foreign }));
+        let answer = user.api(kind).patch(&name, &PatchParams::default(), &patch).await;
+        let Err(kube::Error::Api(status)) = answer else { panic!("{answer:?}") };
+        assert_eq!(status.code, 422, "{status:?}");
+        assert!(status.message.contains("metadata.uid"), "{status:?}");
+    }
+    let patch = Body::Merge(json!({ "metadata": foreign, "status": { "v4usingIPrange": "x" } }));
+    let answer = user.api(Kind::Subnet).patch_status(&name, &PatchParams::default(), &patch).await;
+    assert_eq!(answer.unwrap().data["status"]["v4usingIPrange"], "x", "the uid is not looked at");
 }
 
 async fn fields_of_a_status_that_are_not_ours_stay(user: &User) {
@@ -145,6 +163,7 @@ async fn a_slow_reader_loses_nothing(user: &User) {
     user.delete(&key(Kind::Pod, &format!("{own}-0"))).await;
     tokio::time::sleep(Duration::from_millis(300)).await;
     let mut wanted: Vec<_> = (0..PODS).map(|number| format!("+-{number}")).collect();
-    wanted.push("--0".to_owned());
-    assert_eq!(watch.until("--0").await, wanted);
+    wanted.extend(["~-0".to_owned(), "--0".to_owned()]);
+    let told = watch.until("--0").await;
+    assert!(told == wanted, "{told:?}");
 }
