@@ -6,11 +6,11 @@ use futures_util::StreamExt;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{
     Api,
-    api::{ObjectMeta, PostParams, WatchEvent, WatchParams},
+    api::{ListParams, ObjectMeta, PostParams, VersionMatch, WatchEvent, WatchParams},
 };
 use tokio::time::timeout;
 
-use crate::kubernetes::{ADMIN, Kubernetes};
+use crate::kubernetes::Kubernetes;
 
 /// How long to wait for an answer that does not come.
 const SILENCE: Duration = Duration::from_millis(500);
@@ -57,17 +57,22 @@ async fn a_server_that_forgot_refuses_to_go_on_from_the_past() {
     let maps: Api<ConfigMap> = Api::default_namespaced(kubernetes.client());
     let first = create(&maps, "first").await.resource_version.unwrap();
     create(&maps, "second").await;
-    assert!(
-        matches!(next(&maps, &first).await, WatchEvent::Added(map) if map.metadata.name.as_deref() == Some("second"))
-    );
+    match next(&maps, &first).await {
+        WatchEvent::Added(map) => assert_eq!(map.metadata.name.as_deref(), Some("second")),
+        event => panic!("{event:?}"),
+    }
+    let then = ListParams::default().at(&first).matching(VersionMatch::Exact);
+    assert_eq!(maps.list(&then).await.unwrap().items.len(), 1);
 
     kubernetes.compact().await;
-    let maps: Api<ConfigMap> =
-        Api::default_namespaced(kube::Client::try_from(kubernetes.config(ADMIN)).unwrap());
+    // the server does not know, and etcd does not either
+    let maps: Api<ConfigMap> = Api::default_namespaced(kubernetes.client());
     match next(&maps, &first).await {
         WatchEvent::Error(status) => assert_eq!((status.code, &*status.reason), (410, "Expired")),
         event => panic!("{event:?}"),
     }
+    let error = maps.list(&then).await.unwrap_err();
+    assert!(matches!(&error, kube::Error::Api(status) if status.code == 410), "{error}");
 }
 
 async fn create(maps: &Api<ConfigMap>, name: &str) -> ObjectMeta {

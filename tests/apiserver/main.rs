@@ -14,3 +14,4 @@ mod end;
 #[path = "../support/kubernetes.rs"]
 mod kubernetes;
 mod objects;
+mod programs;

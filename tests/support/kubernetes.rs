@@ -17,6 +17,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures_util::future::join_all;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::{
     Api, Client, Config,
@@ -25,6 +26,7 @@ use kube::{
     core::{GroupVersionKind, Request},
 };
 use nix::sys::signal::Signal;
+use tokio::time::timeout;
 
 use etcd::Etcd;
 use files::Files;
@@ -134,7 +136,8 @@ impl Kubernetes {
         let command = self.server_command();
         self.server = Some(Program::start(command, self.files.path("kube-apiserver.log")));
         let why = loop {
-            match self.is_ready().await {
+            let ready = timeout(PATIENCE, self.is_ready()).await.unwrap_or_else(|late| Err(late.to_string()));
+            match ready {
                 Ok(()) => return,
                 Err(_) if self.ended() => break "ended".to_owned(),
                 Err(why) if began.elapsed() > PATIENCE => break format!("is not ready in time: {why}"),
@@ -162,14 +165,8 @@ impl Kubernetes {
             let name = crd.metadata.name.as_deref().unwrap();
             api.patch(name, &PatchParams::apply("kubeovn-tests").force(), &Patch::Apply(crd)).await.unwrap();
         }
-        for crd in &crds {
-            let began = Instant::now();
-            while !is_established(&api, crd).await || !is_served(&client, crd).await {
-                let name = crd.metadata.name.as_deref().unwrap();
-                assert!(began.elapsed() < PATIENCE, "{name} is not established in time");
-                tokio::time::sleep(PAUSE).await;
-            }
-        }
+        // the first request of a kind hangs for a second
+        join_all(crds.iter().map(|crd| usable(&client, crd))).await;
     }
 
     fn server_command(&self) -> Command {
@@ -217,18 +214,24 @@ impl Drop for Kubernetes {
     }
 }
 
-async fn is_established(api: &Api<CustomResourceDefinition>, crd: &CustomResourceDefinition) -> bool {
-    let status = api.get_status(crd.metadata.name.as_deref().unwrap()).await.unwrap().status;
-    let conditions = status.and_then(|status| status.conditions).unwrap_or_default();
-    conditions.iter().any(|condition| condition.type_ == "Established" && condition.status == "True")
-}
-
-/// Whether the objects can be listed; it takes the server a moment more.
-async fn is_served(client: &Client, crd: &CustomResourceDefinition) -> bool {
+/// Waits until the kind is established and its objects can be listed.
+async fn usable(client: &Client, crd: &CustomResourceDefinition) {
     let (spec, version) = (&crd.spec, &crd.spec.versions[0].name);
     let kind = GroupVersionKind::gvk(&spec.group, version, &spec.names.kind);
     let resource = ApiResource::from_gvk_with_plural(&kind, &spec.names.plural);
-    Api::<DynamicObject>::all_with(client.clone(), &resource).list(&ListParams::default()).await.is_ok()
+    let objects: Api<DynamicObject> = Api::all_with(client.clone(), &resource);
+    let began = Instant::now();
+    while !is_established(client, crd).await || objects.list(&ListParams::default()).await.is_err() {
+        assert!(began.elapsed() < PATIENCE, "{} is not established in time", spec.names.kind);
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+async fn is_established(client: &Client, crd: &CustomResourceDefinition) -> bool {
+    let api: Api<CustomResourceDefinition> = Api::all(client.clone());
+    let status = api.get_status(crd.metadata.name.as_deref().unwrap()).await.unwrap().status;
+    let conditions = status.and_then(|status| status.conditions).unwrap_or_default();
+    conditions.iter().any(|condition| condition.type_ == "Established" && condition.status == "True")
 }
 
 /// Where etcd and kube-apiserver are, see `tests/kubernetes/build`.
