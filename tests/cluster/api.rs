@@ -49,7 +49,12 @@ impl ApiServer {
     }
 
     /// A cluster that is reached in another way than straight.
-    pub(crate) fn cluster_with(&self, user: &str, options: Options, change: impl FnOnce(&mut Config)) -> Arc<KubeCluster> {
+    pub(crate) fn cluster_with(
+        &self,
+        user: &str,
+        options: Options,
+        change: impl FnOnce(&mut Config),
+    ) -> Arc<KubeCluster> {
         let mut config = self.kubernetes.config(user);
         change(&mut config);
         Arc::new(KubeCluster::new(client(config).unwrap(), options))
@@ -138,7 +143,8 @@ pub(crate) fn manifest(object: &Object) -> Value {
         Object::Namespace(_) | Object::Node(_) => json!({}),
     };
     let group = if kind.group().is_empty() { "v1".to_owned() } else { format!("{}/v1", kind.group()) };
-    let mut metadata = json!({ "name": name, "labels": labels, "annotations": annotations, "finalizers": finalizers });
+    let mut metadata =
+        json!({ "name": name, "labels": labels, "annotations": annotations, "finalizers": finalizers });
     if kind.namespaced() {
         metadata["namespace"] = json!(namespace);
     }

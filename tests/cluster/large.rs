@@ -3,11 +3,11 @@
 use std::time::Instant;
 
 use futures_util::{StreamExt, stream};
+use k8s_openapi::api::core::v1::Pod;
 use kube::{
     Api,
     api::{ListParams, PostParams},
 };
-use k8s_openapi::api::core::v1::Pod;
 use kubeovn_bins::cluster::kube::{KubeCluster, Options, client};
 use kubeovn_core::index::objects::Kind;
 use serde_json::{Value, json};
@@ -21,7 +21,8 @@ const PODS: usize = 10_000;
 
 /// As large as a pod of a small service is once a kubelet has written to it.
 fn pod(number: usize) -> Value {
-    let env: Vec<_> = (0..12).map(|n| json!({ "name": format!("VARIABLE_{n}"), "value": "x".repeat(40) })).collect();
+    let env: Vec<_> =
+        (0..12).map(|n| json!({ "name": format!("VARIABLE_{n}"), "value": "x".repeat(40) })).collect();
     json!({
         "metadata": {
             "name": format!("web-{number}"),

@@ -3,13 +3,22 @@
 use std::time::Duration;
 
 use kube::{Api, api::WatchParams, core::DynamicObject};
-use kubeovn_bins::{cluster::kube::{Options, State}, run::controller};
+use kubeovn_bins::{
+    cluster::kube::{Options, State},
+    run::controller,
+};
 use kubeovn_core::{
     annotations::nic,
     contract::cluster::{Cluster, ClusterError, Event, Patch, Write},
-    index::{Settings, objects::{Kind, Object}},
+    index::{
+        Settings,
+        objects::{Kind, Object},
+    },
 };
-use kubeovn_ovn::{memory::{Memory, Server}, nb::NORTHBOUND};
+use kubeovn_ovn::{
+    memory::{Memory, Server},
+    nb::NORTHBOUND,
+};
 use tokio::time::{Instant, sleep};
 
 use crate::{

@@ -1,11 +1,11 @@
 //! Rights and kinds that come later.
 
+use k8s_openapi::api::rbac::v1::ClusterRoleBinding;
 use kube::{
     Api,
     api::{PostParams, ResourceExt},
 };
-use k8s_openapi::api::rbac::v1::ClusterRoleBinding;
-use kubeovn_bins::cluster::kube::{KubeCluster, KindStatus, Options, State};
+use kubeovn_bins::cluster::kube::{KindStatus, KubeCluster, Options, State};
 use kubeovn_core::{
     contract::cluster::{ClusterError, Write},
     index::objects::Kind,
@@ -44,7 +44,10 @@ async fn what_is_missing_is_said_and_waited_for() {
     let missing = stands(&admin, Kind::Subnet, State::Failing).await;
     assert!(!missing.listed);
     let error = missing.error.unwrap();
-    assert!(error.starts_with("KUBE-KIND-UNKNOWN: kind Subnet") && error.contains("Apply the Custom"), "{error}");
+    assert!(
+        error.starts_with("KUBE-KIND-UNKNOWN: kind Subnet") && error.contains("Apply the Custom"),
+        "{error}"
+    );
     // Another kind is not held up by it.
     assert!(watch.until("=Namespace").await.contains(&"+default".to_owned()));
     server.kubernetes.apply_crds().await;
@@ -73,7 +76,10 @@ async fn a_stranger_is_refused_until_he_is_given_the_right(server: &ApiServer) {
         cluster.write(Write::Create(ip(&name))).await
     };
     let refused = write().await.unwrap_err();
-    assert!(matches!(&refused, ClusterError::Refused { reason, .. } if reason.contains("forbidden")), "{refused:?}");
+    assert!(
+        matches!(&refused, ClusterError::Refused { reason, .. } if reason.contains("forbidden")),
+        "{refused:?}"
+    );
     assert!(watch.quiet());
 
     let binding = json!({

@@ -39,7 +39,9 @@ async fn a_watcher_sees_what_exists_then_every_change_in_order(on: &dyn Backend)
     // Kinds need not be in order among each other.
     let mut first = all.told(6).await;
     let listed_after = |first: &[String], kind: &str, object: &str| {
-        let at = |what: &str| first.iter().position(|event| event == what).unwrap_or_else(|| panic!("{what}: {first:?}"));
+        let at = |what: &str| {
+            first.iter().position(|event| event == what).unwrap_or_else(|| panic!("{what}: {first:?}"))
+        };
         assert!(at(object) < at(kind), "{first:?}");
     };
     listed_after(&first, "=Pod", "+p");

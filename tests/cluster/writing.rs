@@ -73,7 +73,10 @@ async fn a_condition_says_since_when(user: &User) {
     raw["status"]["conditions"][0]["lastTransitionTime"] = long_ago.into();
     let changed = json!({ "status": { "conditions": raw["status"]["conditions"] } });
     user.api(Kind::Subnet).patch_status(&name, &PatchParams::default(), &Body::Merge(changed)).await.unwrap();
-    let fresh = User { cluster: Arc::new(KubeCluster::new(user.client.clone(), Options::default())), client: user.client.clone() };
+    let fresh = User {
+        cluster: Arc::new(KubeCluster::new(user.client.clone(), Options::default())),
+        client: user.client.clone(),
+    };
     let mut watch = Watch::new(&*fresh.cluster, &[Kind::Subnet], &name);
     watch.until("=Subnet").await;
     status(&fresh, &key, &uid, "b").await.unwrap();
@@ -89,7 +92,8 @@ async fn finalizers_of_others_stay_whoever_is_faster(user: &User) {
     let uid = meta(user, &key).await.uid;
     let others = async {
         for number in 0..20 {
-            let add = json!([{ "op": "add", "path": "/metadata/labels", "value": { "n": number.to_string() } }]);
+            let add =
+                json!([{ "op": "add", "path": "/metadata/labels", "value": { "n": number.to_string() } }]);
             let request = kube::core::Request::new("/apis/kubeovn.io/v1/subnets");
             let mut request = request.patch(&name, &PatchParams::default(), &Body::Merge(&add)).unwrap();
             let json = "application/json-patch+json".parse().unwrap();
@@ -132,9 +136,9 @@ async fn an_object_that_cannot_be_read_stops_nobody(user: &User) {
     let cidrs: Vec<_> = first
         .iter()
         .filter_map(|event| match event {
-            kubeovn_core::contract::cluster::Event::Applied(kubeovn_core::index::objects::Object::Subnet(subnet)) => {
-                Some((subnet.meta.name.to_string(), subnet.spec.cidr_block.clone()))
-            }
+            kubeovn_core::contract::cluster::Event::Applied(
+                kubeovn_core::index::objects::Object::Subnet(subnet),
+            ) => Some((subnet.meta.name.to_string(), subnet.spec.cidr_block.clone())),
             _ => None,
         })
         .collect();

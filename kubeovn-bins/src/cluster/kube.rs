@@ -48,8 +48,8 @@ use kubeovn_core::{
 };
 use tokio::{sync::mpsc, task::JoinSet};
 
-pub use self::board::{KindStatus, State};
 pub(crate) use self::backoff::random;
+pub use self::board::{KindStatus, State};
 use self::{board::Board, call::Calls, follow::Follower, gate::Gate, note::Notes, stamps::Stamps};
 
 /// How an API server is asked.

@@ -14,10 +14,7 @@ use kubeovn_core::{
         cluster::Cluster,
         database::{Database, DbEvent},
     },
-    index::{
-        Settings,
-        objects::Kind,
-    },
+    index::{Settings, objects::Kind},
     rows::Millis,
     spine::{Effect, Input, Spine},
 };
@@ -98,17 +95,17 @@ pub async fn drive(
 }
 
 fn carry_out(effects: &mut Vec<Effect>, database: &mut dyn Database, writer: &Writer) {
-    let mut writes = Vec::new();
+    let mut asked = Vec::new();
     for effect in effects.drain(..) {
         match effect {
             Effect::Commit(txn) => {
                 debug!(txn = txn.id, rows = txn.ops.len(), "commit");
                 database.submit(txn);
             }
-            Effect::Write { about, write } => writes.push((about, write)),
+            Effect::Write { about, write } => asked.push((about, write)),
         }
     }
-    writer.ask(writes);
+    writer.ask(asked);
 }
 
 fn take(spine: &mut Spine, pause: &mut Pause, event: DbEvent, database: &dyn Database) {

@@ -100,7 +100,12 @@ enum Failed {
 ///
 /// # Cancellation
 /// When it is dropped nothing is told and the lease is not let go of: the next one waits for [`Config::duration`].
-pub async fn run(client: Client, config: Config, told: watch::Sender<Leadership>, stop: impl Future<Output = ()>) {
+pub async fn run(
+    client: Client,
+    config: Config,
+    told: watch::Sender<Leadership>,
+    stop: impl Future<Output = ()>,
+) {
     let desk = Desk { api: Api::namespaced(client, &config.namespace), config: config.clone() };
     let start = Instant::now();
     let mut elector = Elector::new(config.identity.clone(), config.duration, config.deadline);
@@ -156,7 +161,9 @@ fn tell(elector: &mut Elector, now: Duration, told: &watch::Sender<Leadership>) 
             match &stands {
                 Leadership::Waiting { holder } => info!(holder, "somebody else holds the lease"),
                 Leadership::Leading { term } => info!(term, "the lease is ours"),
-                Leadership::Lost => warn!("the lease is lost: it could not be renewed in time, or somebody took it"),
+                Leadership::Lost => {
+                    warn!("the lease is lost: it was not renewed in time, or somebody else took it");
+                }
             }
             *before = stands;
         }
@@ -177,32 +184,18 @@ impl Desk {
         let found = self.api.get_opt(&self.config.name).await?;
         let now = start.elapsed();
         let record = found.as_ref().map(Record::of);
-        let (wanted, written) = match elector.look(now, record) {
-            Step::Wait => return Ok(()),
-            Step::Take(wanted) => {
-                let spec = Some(wanted.spec());
-                let written = match found {
-                    // Only if nobody else was faster.
-                    Some(lease) => {
-                        let lease = Lease { spec, ..lease };
-                        self.api.replace(&self.config.name, &PostParams::default(), &lease).await
-                    }
-                    None => {
-                        let metadata = ObjectMeta { name: Some(self.config.name.clone()), ..ObjectMeta::default() };
-                        let lease = Lease { metadata, spec };
-                        self.api.create(&PostParams::default(), &lease).await
-                    }
-                };
-                (wanted, written)
-            }
-        };
-        match written {
-            Ok(_) => {
-                elector.taken(now, wanted);
-                Ok(())
-            }
-            Err(error) => Err(error.into()),
+        let Step::Take(wanted) = elector.look(now, record) else { return Ok(()) };
+        let spec = Some(wanted.spec());
+        if let Some(lease) = found {
+            // With the version in which it was found: only if nobody else was faster.
+            let lease = Lease { spec, ..lease };
+            self.api.replace(&self.config.name, &PostParams::default(), &lease).await?;
+        } else {
+            let metadata = ObjectMeta { name: Some(self.config.name.clone()), ..ObjectMeta::default() };
+            self.api.create(&PostParams::default(), &Lease { metadata, spec }).await?;
         }
+        elector.taken(now, wanted);
+        Ok(())
     }
 
     async fn release(&self) -> Result<(), Failed> {

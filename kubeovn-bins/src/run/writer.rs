@@ -11,12 +11,12 @@
 
 mod queue;
 
-use std::{future::poll_fn, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, future::poll_fn, sync::Arc, time::Duration};
 
 use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
 use kubeovn_core::{
     contract::cluster::{Cluster, ClusterError, Write},
-    index::objects::ObjectKey,
+    index::objects::{Kind, Name, ObjectKey},
     spine::Input,
 };
 use tokio::{
@@ -43,6 +43,8 @@ pub(super) struct Limits {
 
 const LIMITS: Limits =
     Limits { in_flight: 64, notes_in_flight: 2, notes: 1_000, status_every: Duration::from_secs(1) };
+
+const MINUTE: Duration = Duration::from_mins(1);
 
 /// Carries writes out in a task of its own, until it is dropped: what is on its way then may be done or not.
 pub(super) struct Writer {
@@ -110,7 +112,7 @@ async fn carry_out(
             },
             Some((ticket, outcome)) = flying.next() => {
                 let about = queue.done(ticket);
-                log.outcome(&outcome);
+                log.outcome(&outcome, about.is_none());
                 if let (Err(error), Some(about)) = (outcome, about) {
                     let input = match error {
                         ClusterError::Refused { .. } => Input::WriteRefused(about),
@@ -129,20 +131,24 @@ async fn carry_out(
     }
 }
 
-/// Says what went wrong; of an outage only that it began and how it ended.
+/// Says what went wrong: of an outage only that it began and how it ended, of what is refused one object per kind and
+/// minute.
 #[derive(Default)]
 struct Log {
     away: u64,
+    refused: BTreeMap<Kind, Instant>,
 }
 
 impl Log {
-    fn outcome(&mut self, outcome: &Result<kubeovn_core::index::objects::Name, ClusterError>) {
+    fn outcome(&mut self, outcome: &Result<Name, ClusterError>, note: bool) {
         match outcome {
             Ok(_) if self.away > 0 => {
                 info!(failed = self.away, "the cluster takes writes again");
                 self.away = 0;
             }
             Ok(_) => {}
+            // Nothing depends on it, and where a namespace ends it is the rule.
+            Err(error) if note => debug!(%error, "not told"),
             Err(error @ ClusterError::Unavailable { .. }) => {
                 if self.away == 0 {
                     warn!(%error, "not written, tried again if it is still due");
@@ -151,8 +157,15 @@ impl Log {
                 }
                 self.away += 1;
             }
-            Err(error @ ClusterError::Refused { .. }) => {
-                warn!(%error, "not written: the cluster refuses it. It is tried again in a minute if it is still due");
+            Err(error @ ClusterError::Refused { key, .. }) => {
+                let now = Instant::now();
+                let said = self.refused.get(&key.kind).is_some_and(|at| *at + MINUTE > now);
+                if said {
+                    debug!(%error, "not written: the cluster refuses it");
+                } else {
+                    self.refused.insert(key.kind, now);
+                    warn!(%error, "not written: the cluster refuses it. It is asked again in a minute, if it is still due");
+                }
             }
             // Somebody else was faster: that is seen, and decides.
             Err(error) => debug!(%error, "not written"),

@@ -115,10 +115,8 @@ pub(super) async fn another_uid_is_another_object(on: &dyn Backend) {
         let before = meta(on, &key).await;
         let mut annotated = Patch::new(key.clone(), stale.into());
         annotated.annotations = [("a".into(), Some("1".into()))].into();
-        let mut writes = vec![
-            Write::Patch(annotated.clone()),
-            Write::Delete { key: key.clone(), uid: stale.into() },
-        ];
+        let mut writes =
+            vec![Write::Patch(annotated.clone()), Write::Delete { key: key.clone(), uid: stale.into() }];
         match kind {
             Kind::Vpc => writes.push(Write::Status {
                 key: key.clone(),
@@ -183,7 +181,8 @@ pub(super) async fn an_ip_is_created_and_patched_whole(on: &dyn Backend) {
     assert_eq!(revision, meta(on, &key).await.revision);
     let again = write(on, Write::Create(object)).await;
     assert_eq!(again, Err(ClusterError::Exists { key: key.clone() }));
-    let spec = IpSpec { ip_address: "10.0.0.2".into(), v4_ip_address: "10.0.0.2".into(), ..IpSpec::default() };
+    let spec =
+        IpSpec { ip_address: "10.0.0.2".into(), v4_ip_address: "10.0.0.2".into(), ..IpSpec::default() };
     let uid = meta(on, &key).await.uid;
     let mut patch = Patch { ip: Some(spec.clone()), ..Patch::new(key.clone(), uid) };
     patch.labels = [("ovn.kubernetes.io/node-name".into(), Some("n1".into()))].into();

@@ -51,6 +51,9 @@ mod tests {
         backoff.reset();
         assert!(backoff.next() <= Duration::from_millis(100));
         let drawn: Vec<f64> = (0..100).map(|_| random()).collect();
-        assert!(drawn.iter().all(|drawn| (0.0..1.0).contains(drawn)) && drawn.iter().any(|&d| d != drawn[0]));
+        assert!(
+            drawn.iter().all(|drawn| (0.0..1.0).contains(drawn))
+                && drawn.windows(2).any(|two| two[0] < two[1])
+        );
     }
 }

@@ -122,7 +122,8 @@ mod tests {
         tokio::time::advance(minute).await;
         assert!(board.failing(Kind::Pod, "forbidden"));
         let error = Some("forbidden".to_owned());
-        let status = KindStatus { kind: Kind::Pod, listed: true, state: State::Failing, lasts: minute, error };
+        let status =
+            KindStatus { kind: Kind::Pod, listed: true, state: State::Failing, lasts: minute, error };
         assert_eq!(board.status(), [status]);
         assert_eq!(board.connected(Kind::Pod), Some(minute));
         let status = board.status();

@@ -4,8 +4,8 @@ use kubeovn_core::{
     contract::cluster::{FINALIZER, Patch, Status},
     count::Count,
     index::objects::{
-        Expression, Kind, Name, Object, PolicyRoute, Selector, StaticRoute, SubnetSpec, SubnetStatus, VpcSpec,
-        VpcStatus,
+        Expression, Kind, Name, Object, PolicyRoute, Selector, StaticRoute, SubnetSpec, SubnetStatus,
+        VpcSpec, VpcStatus,
     },
 };
 use serde_json::{Map, Value, json};
@@ -45,7 +45,8 @@ pub(super) fn patch(patch: &Patch, finalizers: Option<(&[Name], &str)>) -> Value
         }
     }
     if let (Some(set), Some((had, revision))) = (patch.finalizer, finalizers) {
-        let mut wanted: Vec<&str> = had.iter().map(|name| &**name).filter(|name| *name != FINALIZER).collect();
+        let mut wanted: Vec<&str> =
+            had.iter().map(|name| &**name).filter(|name| *name != FINALIZER).collect();
         wanted.extend(set.then_some(FINALIZER));
         metadata.insert("finalizers".to_owned(), json!(wanted));
         metadata.insert("resourceVersion".to_owned(), json!(revision));

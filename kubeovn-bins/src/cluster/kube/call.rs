@@ -104,7 +104,8 @@ impl Calls {
         let answer = async {
             let response = self.client.send(request).await?;
             let status = response.status();
-            let after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+            let after =
+                response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
             let body = response.into_body().collect_bytes().await?;
             if status.is_success() {
                 return Ok(body);

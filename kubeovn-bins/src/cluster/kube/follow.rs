@@ -154,7 +154,8 @@ impl Follower {
     async fn watch(&mut self, revision: Name) -> Result<(), Ended> {
         let lasts = self.options.watch.mul_f64(1.0 + random()).as_secs();
         let asked = WatchParams { timeout: u32::try_from(lasts).ok(), ..WatchParams::default() };
-        let stream = self.calls.stream(call::of(self.kind, "").watch(&asked, &revision)).await.map_err(stale)?;
+        let stream =
+            self.calls.stream(call::of(self.kind, "").watch(&asked, &revision)).await.map_err(stale)?;
         self.connected();
         let mut stream = std::pin::pin!(stream);
         let mut line = Vec::new();
@@ -180,7 +181,8 @@ impl Follower {
 
     /// Reads one line of a watch. Answers up to where it tells.
     fn read(&mut self, line: &[u8], events: &mut Vec<Event>) -> Result<Name, Ended> {
-        let broken = |error: serde_json::Error| Ended::Stale(format!("a line of a watch that can't be read: {error}"));
+        let broken =
+            |error: serde_json::Error| Ended::Stale(format!("a line of a watch that can't be read: {error}"));
         let Line { r#type, object } = serde_json::from_slice(line).map_err(broken)?;
         match &*r#type {
             "ADDED" | "MODIFIED" => {
@@ -256,7 +258,10 @@ impl Follower {
     fn complain(&self, failure: &Failure) {
         let (code, what_to_do) = match failure.code {
             404 => (KIND_UNKNOWN, "Apply the CustomResourceDefinitions of kubeovn.io"),
-            401 | 403 => (FORBIDDEN, "Give the service account the right to list and watch it (ClusterRole of the manifest)"),
+            401 | 403 => (
+                FORBIDDEN,
+                "Give the service account the right to list and watch it (ClusterRole of the manifest)",
+            ),
             _ => (UNREACHABLE, "It is asked again until it does"),
         };
         let text = format!("{code}: kind {} can't be read: {failure}. {what_to_do}", self.kind.name());

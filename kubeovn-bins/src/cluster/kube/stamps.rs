@@ -74,7 +74,8 @@ fn stamped(condition: &Condition, before: &[Stamped], now: &str) -> Value {
     let before = before.iter().find(|before| before.r#type == *r#type);
     let turned = before.filter(|before| before.status == *status);
     let same = turned.filter(|before| {
-        (&before.reason, &before.message, before.observed_generation) == (reason, message, *observed_generation)
+        (&before.reason, &before.message, before.observed_generation)
+            == (reason, message, *observed_generation)
     });
     let turned = turned.and_then(|before| before.last_transition_time.as_deref()).unwrap_or(now);
     let updated = same.and_then(|before| before.last_update_time.as_deref()).unwrap_or(now);
@@ -100,7 +101,8 @@ mod tests {
         };
         let write = |status, reason, now| {
             let written = stamps.stamp("u", &[condition(status, reason)], now);
-            stamps.see(&json!({ "metadata": { "uid": "u" }, "status": { "conditions": written } }).to_string());
+            stamps
+                .see(&json!({ "metadata": { "uid": "u" }, "status": { "conditions": written } }).to_string());
             let text = |field: &str| written[0][field].as_str().unwrap().to_owned();
             (text("lastTransitionTime"), text("lastUpdateTime"))
         };

@@ -91,13 +91,18 @@ fn whole(kind: Kind, json: &str) -> Result<Object, serde_json::Error> {
 /// What stands for an object that can't be read and was never told: a subnet that is refused, so that what it has in
 /// the database stays and its status says why. `None` where there is no such thing.
 pub(super) fn stand_in(kind: Kind, meta: &Meta, reason: &str) -> Option<Object> {
-    let spec = SubnetSpec { cidr_block: format!("of an object that can't be read: {reason}"), ..SubnetSpec::default() };
+    let spec = SubnetSpec {
+        cidr_block: format!("of an object that can't be read: {reason}"),
+        ..SubnetSpec::default()
+    };
     let subnet = Subnet { meta: meta.clone(), spec, ..Subnet::default() };
     (kind == Kind::Subnet).then_some(Object::Subnet(subnet))
 }
 
 #[cfg(test)]
 mod tests {
+    use kubeovn_core::index::objects::SubnetStatus;
+
     use super::*;
 
     const META: &str = r#""metadata":{"name":"s","uid":"u-1","resourceVersion":"7"}"#;
@@ -108,12 +113,16 @@ mod tests {
 
     #[test]
     fn a_status_that_somebody_broke_is_no_hindrance() {
-        let Reading::Whole(Object::Subnet(subnet)) =
-            read(Kind::Subnet, r#""spec":{"cidrBlock":"10.0.0.0/24"},"status":{"conditions":[{"type":"Ready"}]}"#)
-        else {
+        let Reading::Whole(Object::Subnet(subnet)) = read(
+            Kind::Subnet,
+            r#""spec":{"cidrBlock":"10.0.0.0/24"},"status":{"conditions":[{"type":"Ready"}]}"#,
+        ) else {
             panic!("not read")
         };
-        assert_eq!((subnet.spec.cidr_block.as_str(), subnet.status), ("10.0.0.0/24", Default::default()));
+        assert_eq!(
+            (subnet.spec.cidr_block.as_str(), subnet.status),
+            ("10.0.0.0/24", SubnetStatus::default())
+        );
         let broken = read(Kind::Node, r#""status":{"addresses":7}"#);
         assert!(matches!(broken, Reading::Broken(..)), "a node's status is not ours");
     }
@@ -125,7 +134,9 @@ mod tests {
         };
         assert_eq!((&*meta.uid, &*meta.revision), ("u-1", "7"));
         assert!(reason.contains("-1"), "{reason}");
-        let Some(Object::Subnet(subnet)) = stand_in(Kind::Subnet, &meta, &reason) else { panic!("no subnet") };
+        let Some(Object::Subnet(subnet)) = stand_in(Kind::Subnet, &meta, &reason) else {
+            panic!("no subnet")
+        };
         assert!(subnet.meta == meta && subnet.spec.cidr_block.contains("-1"));
         assert_eq!(stand_in(Kind::Vpc, &meta, &reason), None);
         assert!(object(Kind::Pod, r#"{"metadata":7}"#).is_err());
@@ -137,7 +148,10 @@ mod tests {
             r#"{{"kind":"PodList","metadata":{{"resourceVersion":"9","continue":"x"}},"items":[{{{META}}},7]}}"#
         );
         let page: Page<'_> = serde_json::from_str(&text).unwrap();
-        assert_eq!((page.metadata.resource_version.as_str(), page.metadata.further.as_deref()), ("9", Some("x")));
+        assert_eq!(
+            (page.metadata.resource_version.as_str(), page.metadata.further.as_deref()),
+            ("9", Some("x"))
+        );
         assert_eq!(page.items.unwrap()[1].get(), "7");
         let page: Page<'_> = serde_json::from_str(r#"{"metadata":{},"items":null}"#).unwrap();
         assert!(page.items.is_none());

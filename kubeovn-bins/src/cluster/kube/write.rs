@@ -50,7 +50,8 @@ impl KubeCluster {
             let reason = format!("objects of kind {} are not made by us", key.kind.name());
             return Err(ClusterError::Refused { key, reason });
         };
-        let asked = PostParams { field_manager: Some(self.options.component.clone()), ..PostParams::default() };
+        let asked =
+            PostParams { field_manager: Some(self.options.component.clone()), ..PostParams::default() };
         match self.ask(call::of(key.kind, "").create(&asked, body.to_string().into_bytes())).await {
             Ok(answer) => Ok(revision(answer.as_ref())),
             Err(failure) if failure.reason == "AlreadyExists" => Err(ClusterError::Exists { key }),
@@ -76,7 +77,8 @@ impl KubeCluster {
             }
             let had = had.as_ref().map(|meta| (meta.finalizers.as_slice(), &*meta.revision));
             let body = body::patch(&patch, had);
-            let asked = call::of(key.kind, &key.namespace).patch(&key.name, &self.as_us(), &Body::Merge(body));
+            let asked =
+                call::of(key.kind, &key.namespace).patch(&key.name, &self.as_us(), &Body::Merge(body));
             match self.ask(asked).await {
                 Ok(answer) => return Ok(revision(answer.as_ref())),
                 Err(failure) if failure.code == 409 && had.is_some() && attempts < ATTEMPTS => {}
@@ -86,7 +88,8 @@ impl KubeCluster {
     }
 
     async fn write_status(&self, key: &ObjectKey, uid: &Name, status: &Status) -> Result<Name, ClusterError> {
-        let fits = matches!((key.kind, status), (Kind::Subnet, Status::Subnet(_)) | (Kind::Vpc, Status::Vpc(_)));
+        let fits =
+            matches!((key.kind, status), (Kind::Subnet, Status::Subnet(_)) | (Kind::Vpc, Status::Vpc(_)));
         if !fits {
             let reason = "this is the status of another kind".to_owned();
             return Err(ClusterError::Refused { key: key.clone(), reason });
@@ -119,8 +122,12 @@ impl KubeCluster {
 
     /// A JSON patch of a status.
     fn steps(&self, key: &ObjectKey, steps: &Value) -> Asked {
-        let mut request =
-            call::of(key.kind, &key.namespace).patch_subresource("status", &key.name, &self.as_us(), &Body::Merge(steps))?;
+        let mut request = call::of(key.kind, &key.namespace).patch_subresource(
+            "status",
+            &key.name,
+            &self.as_us(),
+            &Body::Merge(steps),
+        )?;
         let json = HeaderValue::from_static("application/json-patch+json");
         request.headers_mut().insert(CONTENT_TYPE, json);
         Ok(request)

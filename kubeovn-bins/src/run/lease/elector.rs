@@ -46,7 +46,8 @@ impl Elector {
         if self.observed.as_ref().is_none_or(|(seen, _)| *seen != found) {
             self.observed = Some((found.clone(), now));
         }
-        let ours = found.holder == self.identity && self.held.is_some_and(|(_, term)| term == found.transitions);
+        let ours =
+            found.holder == self.identity && self.held.is_some_and(|(_, term)| term == found.transitions);
         if ours {
             return self.take(found);
         }
@@ -84,13 +85,11 @@ impl Elector {
         if self.lost {
             return Leadership::Lost;
         }
-        match self.held {
-            Some((_, term)) => Leadership::Leading { term },
-            None => {
-                let holder = self.observed.as_ref().map(|(seen, _)| seen.holder.clone());
-                Leadership::Waiting { holder: holder.filter(|holder| !holder.is_empty()) }
-            }
+        if let Some((_, term)) = self.held {
+            return Leadership::Leading { term };
         }
+        let holder = self.observed.as_ref().map(|(seen, _)| seen.holder.clone());
+        Leadership::Waiting { holder: holder.filter(|holder| !holder.is_empty()) }
     }
 
     fn lose_if(&mut self, lost: bool) {

@@ -40,7 +40,13 @@ impl Record {
     /// The same when it is let go of: whoever comes may have it at once.
     #[must_use]
     pub fn released(self) -> Self {
-        Record { holder: String::new(), duration: Duration::from_secs(1), acquired: None, renewed: None, ..self }
+        Record {
+            holder: String::new(),
+            duration: Duration::from_secs(1),
+            acquired: None,
+            renewed: None,
+            ..self
+        }
     }
 
     /// As it is written.

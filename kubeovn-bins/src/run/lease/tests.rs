@@ -28,7 +28,8 @@ impl Store {
         if let Step::Take(wanted) = elector.look(now, self.record.clone()) {
             self.writes += 1;
             // The clock of who writes stands in it; two writes in one second differ all the same.
-            let at = Timestamp::from_nanosecond(i128::from(wall) * 1_000_000_000 + i128::from(self.writes)).unwrap();
+            let at = Timestamp::from_nanosecond(i128::from(wall) * 1_000_000_000 + i128::from(self.writes))
+                .unwrap();
             let acquired = wanted.acquired.or(Some(at));
             self.record = Some(Record { renewed: Some(at), acquired, ..wanted.clone() });
             elector.taken(now, wanted);
@@ -75,8 +76,9 @@ fn the_holder_has_stopped_before_anybody_takes_over() {
     // b sees it at once, which is the earliest.
     store.attempt(&mut b, secs(100), 0);
     let ends = (100..200).find(|now| a.stands(secs(*now)) == Leadership::Lost).unwrap();
-    let taken =
-        (100..200).find(|now| store.attempt(&mut b, secs(*now), 0) == Leadership::Leading { term: 1 }).unwrap();
+    let taken = (100..200)
+        .find(|now| store.attempt(&mut b, secs(*now), 0) == Leadership::Leading { term: 1 })
+        .unwrap();
     assert_eq!((ends, taken), (120, 130));
     // What is lost is lost, whatever stands in the lease.
     assert_eq!(store.attempt(&mut a, secs(1_000), 0), Leadership::Lost);
@@ -117,7 +119,11 @@ fn a_lease_that_is_deleted_is_lost_and_the_terms_go_on() {
     let mut store = Store::default();
     store.attempt(&mut alone, secs(0), 0);
     store.record = None;
-    assert_eq!(store.attempt(&mut alone, secs(1), 0), Leadership::Lost, "another one may have had it in between");
+    assert_eq!(
+        store.attempt(&mut alone, secs(1), 0),
+        Leadership::Lost,
+        "another one may have had it in between"
+    );
 }
 
 #[test]

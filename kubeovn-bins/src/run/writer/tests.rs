@@ -1,15 +1,18 @@
 //! Many at a time, each object's in their order.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::{Mutex, atomic::{AtomicBool, Ordering}},
+    collections::BTreeSet,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use async_trait::async_trait;
 use futures_util::stream::{self, BoxStream};
 use kubeovn_core::{
     contract::cluster::{Event, Note, Patch, Status},
-    index::objects::{Ip, Kind, Meta, Name, Object, SubnetStatus},
+    index::objects::{Ip, Meta, Object, SubnetStatus},
 };
 use tokio::time::sleep;
 
@@ -102,13 +105,8 @@ fn status(name: &str, tag: &str) -> (ObjectKey, Write) {
 }
 
 fn note(about: &str, tag: &str) -> (ObjectKey, Write) {
-    let note = Note {
-        key: pod(about),
-        uid: "".into(),
-        warning: true,
-        reason: tag.into(),
-        message: "".into(),
-    };
+    let note =
+        Note { key: pod(about), uid: "".into(), warning: true, reason: tag.into(), message: "".into() };
     (pod(about), Write::Note(note))
 }
 
@@ -167,7 +165,8 @@ async fn a_status_goes_out_at_once_and_then_once_a_second_with_the_last_word() {
     }
     sleep(Duration::from_secs(2)).await;
     let log = mock.log.lock().unwrap().clone();
-    let at = |what: &str| log.iter().find(|(_, w)| w == what).map(|(at, _)| (*at - start).as_millis()).unwrap();
+    let at =
+        |what: &str| log.iter().find(|(_, w)| w == what).map(|(at, _)| (*at - start).as_millis()).unwrap();
     let of_s: Vec<_> = log.iter().filter(|(_, what)| what.starts_with("s ")).collect();
     assert_eq!(of_s.len(), 3, "{log:?}");
     assert_eq!(of_s[0].1, "s status@0");

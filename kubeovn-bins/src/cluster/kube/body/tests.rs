@@ -38,8 +38,11 @@ fn a_new_object_says_all_that_its_record_does() {
         }],
         inert: Vec::new(),
     };
-    let expression =
-        Expression { key: "k".into(), operator: kubeovn_core::index::objects::Operator::NotIn, values: vec!["v".into()] };
+    let expression = Expression {
+        key: "k".into(),
+        operator: kubeovn_core::index::objects::Operator::NotIn,
+        values: vec!["v".into()],
+    };
     let subnet = SubnetSpec {
         vpc: "v".to_owned(),
         cidr_block: "10.0.0.0/24".to_owned(),
