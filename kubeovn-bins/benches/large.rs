@@ -125,7 +125,8 @@ fn run(stage: &str, size: Size, socket: &Path) {
     let spine = Spine::new(Settings::default(), Box::new(Ledger::new()), looking, &NORTHBOUND);
     let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let begun = Instant::now();
-    let controller = runtime.spawn(controller::drive(spine, cluster.clone(), database, None));
+    let controller =
+        runtime.spawn(controller::drive(spine, cluster.clone(), database, controller::Company::default()));
     let stage_of = Stage { begun, cluster: cluster.clone(), counts: counts.clone(), size: size.clone() };
     if stage == "fresh" {
         stage_of.until("objects to committed rows", || counts.committed_ports() >= size.ports());

@@ -108,7 +108,12 @@ fn run(endpoints: &str, cluster: &Arc<CountedCluster>, done: impl Fn(&Counts) ->
     let counts = Arc::new(Counts::default());
     let database = Box::new(CountedDatabase::connecting(endpoints, counts.clone()));
     let start = Instant::now();
-    let controller = runtime.spawn(controller::run(Settings::default(), cluster.clone(), database, None));
+    let controller = runtime.spawn(controller::run(
+        Settings::default(),
+        cluster.clone(),
+        database,
+        controller::Company::default(),
+    ));
     while !done(&counts) {
         assert!(!controller.is_finished(), "the controller ended");
         assert!(start.elapsed() < Duration::from_mins(10), "not done in time");

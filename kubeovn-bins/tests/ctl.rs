@@ -85,7 +85,12 @@ impl Rig {
         let fence = FenceConfig { authority: Arc::new(SoleWriter), nonce: Box::new(|| 1), eager: false };
         let connector = Connector::new(config, Box::new(|| 0.0));
         let client = Client::new(&NORTHBOUND, connector, Identity::Given(Uuid::nil()), Some(fence));
-        let run = controller::run(Settings::default(), folder.cluster().clone(), Box::new(client), None);
+        let run = controller::run(
+            Settings::default(),
+            folder.cluster().clone(),
+            Box::new(client),
+            controller::Company::default(),
+        );
         self.controller = Some(self.runtime.spawn(run));
     }
 

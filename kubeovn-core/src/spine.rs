@@ -42,6 +42,8 @@ pub const AUDIT_EVERY: Millis = 300_000;
 const MANY: usize = 100;
 /// Pause before a write that the cluster did not take is tried again.
 const REWRITE_AFTER: Millis = 1_000;
+/// The same where the cluster refused it: only somebody else can change that.
+const REFUSED_AFTER: Millis = 60_000;
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,6 +63,8 @@ pub enum Input {
     Resynced,
     /// A write about this object did not happen, see [`Effect::Write`].
     WriteFailed(ObjectKey),
+    /// The same, and it would not be taken at once either.
+    WriteRefused(ObjectKey),
 }
 
 /// Something to do.
@@ -232,6 +236,9 @@ impl Spine {
             }
             Input::WriteFailed(key) => {
                 self.rewrite.insert(key, now + REWRITE_AFTER);
+            }
+            Input::WriteRefused(key) => {
+                self.rewrite.insert(key, now + REFUSED_AFTER);
             }
         }
     }

@@ -76,7 +76,8 @@ pub(crate) async fn controller(drive: Drive, cluster: Arc<MemoryCluster>, journa
     let connector = Connector::new(config, Box::new(move || jitter));
     let fence = FenceConfig { authority, nonce: Box::new(nonce), eager };
     let client = Client::new(&NORTHBOUND, connector, Identity::Given(namespace), Some(fence));
-    run::controller::run(Settings::default(), cluster, Box::new(Driven { client, journal }), None).await;
+    let company = run::controller::Company::default();
+    run::controller::run(Settings::default(), cluster, Box::new(Driven { client, journal }), company).await;
 }
 
 /// No two controllers of a test process have the same.

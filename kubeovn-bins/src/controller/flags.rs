@@ -95,10 +95,16 @@ impl Flags {
         let fine = match flag.value {
             ValueKind::Switch => switch(text).map(drop).ok_or("write true or false"),
             ValueKind::Number => text.parse::<i64>().map(drop).map_err(|_| "write a whole number"),
-            ValueKind::Time => text.parse::<GoDuration>().map(drop).map_err(|_| "write a duration like 30s or 1m30s"),
+            ValueKind::Time => {
+                text.parse::<GoDuration>().map(drop).map_err(|_| "write a duration like 30s or 1m30s")
+            }
             ValueKind::Text => Ok(()),
         };
-        fine.map_err(|problem| FlagError::Value { flag: flag.name, text: text.to_owned(), problem: problem.to_owned() })
+        fine.map_err(|problem| FlagError::Value {
+            flag: flag.name,
+            text: text.to_owned(),
+            problem: problem.to_owned(),
+        })
     }
 
     /// The value of a flag as it was written; empty for one that there is not.
@@ -157,7 +163,9 @@ fn command() -> Command {
     };
     Command::new("kubeovn-controller")
         .version(env!("CARGO_PKG_VERSION"))
-        .about("The controller of Kube-OVN for Rust: makes OVN's Northbound what the objects of a cluster say")
+        .about(
+            "The controller of Kube-OVN for Rust: makes OVN's Northbound what the objects of a cluster say",
+        )
         .args_override_self(true)
         .args(FLAGS.iter().map(arg))
 }

@@ -135,8 +135,10 @@ fn disjoint(flags: &Flags) -> Result<(), ControllerError> {
 fn northbound(flags: &Flags, environment: &Environment) -> Result<ConnectConfig, ControllerError> {
     let scheme = if environment.ssl { "ssl" } else { "tcp" };
     let ips = environment.database_ips.split(',').map(str::trim).filter(|ip| !ip.is_empty());
-    let built: Vec<String> = ips
-        .map(|ip| if ip.contains(':') { format!("{scheme}:[{ip}]:6641") } else { format!("{scheme}:{ip}:6641") })
+    let built: Vec<String> =
+        ips.map(|ip| {
+            if ip.contains(':') { format!("{scheme}:[{ip}]:6641") } else { format!("{scheme}:{ip}:6641") }
+        })
         .collect();
     let text = match flags.text("ovn-nb-addr") {
         "" if built.is_empty() => return Err(ControllerError::NoDatabase),
@@ -171,7 +173,8 @@ fn lease_config(
     environment: &Environment,
     start: &str,
 ) -> Result<lease::Config, ControllerError> {
-    let named = |text: &str, otherwise: &str| if text.is_empty() { otherwise.to_owned() } else { text.to_owned() };
+    let named =
+        |text: &str, otherwise: &str| if text.is_empty() { otherwise.to_owned() } else { text.to_owned() };
     let namespace = named(&environment.pod_namespace, "kube-system");
     let identity = format!("{}_{start}", named(&environment.pod_name, "kube-ovn-controller"));
     let config = lease::Config {
@@ -184,7 +187,8 @@ fn lease_config(
         return Err(flags.wrong("leader-elect-retry-period", "write a duration above 0").into());
     }
     if config.deadline <= config.retry.mul_f64(1.2) {
-        let problem = "must be more than 1.2 times --leader-elect-retry-period, or one lost packet costs the lease";
+        let problem =
+            "must be more than 1.2 times --leader-elect-retry-period, or one lost packet costs the lease";
         return Err(flags.wrong("leader-elect-renew-deadline", problem).into());
     }
     if config.duration <= config.deadline {

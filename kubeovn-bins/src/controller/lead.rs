@@ -29,8 +29,8 @@ use super::{
 use crate::{
     cluster::kube::{self as cluster, KubeCluster, Options},
     run::{
-        controller,
-        lease::{self, LeaseTerm, Leadership},
+        controller::{self, Company},
+        lease::{self, Leadership, LeaseTerm},
         report,
     },
 };
@@ -76,9 +76,10 @@ pub async fn run(install: Installation, stop: impl Future<Output = ()>) -> Resul
         let connector = Connector::new(install.northbound.clone(), Box::new(cluster::random));
         let northbound = Client::new(&NORTHBOUND, connector, Identity::Given(Uuid::nil()), Some(fence));
         let (asker, questions) = report::desk();
+        let company = Company { northd: None, questions };
         *health.driver.lock().unwrap_or_else(PoisonError::into_inner) = Some(asker);
         tokio::select! {
-            () = controller::run(install.settings.clone(), objects, Box::new(northbound), None, questions) => {
+            () = controller::run(install.settings.clone(), objects, Box::new(northbound), company) => {
                 Err(ControllerError::Ended)
             }
             () = lost_by(&mut told) => Err(lost()),
@@ -104,7 +105,9 @@ async fn access(install: &Installation) -> Result<Config, ControllerError> {
         return Config::infer().await.map_err(|error| no_access(&error));
     };
     let file = Kubeconfig::read_from(path).map_err(|error| no_access(&error))?;
-    Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await.map_err(|error| no_access(&error))
+    Config::from_custom_kubeconfig(file, &KubeConfigOptions::default())
+        .await
+        .map_err(|error| no_access(&error))
 }
 
 fn no_access(error: &dyn std::error::Error) -> ControllerError {

@@ -4,14 +4,8 @@
 use kubeovn_core::addr::Family;
 use prometheus_client::{
     collector::Collector,
-    encoding::{
-        DescriptorEncoder, EncodeLabelSet, EncodeMetric,
-        text::encode,
-    },
-    metrics::{
-        counter::ConstCounter,
-        gauge::ConstGauge,
-    },
+    encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric, text::encode},
+    metrics::{counter::ConstCounter, gauge::ConstGauge},
     registry::Registry,
 };
 
@@ -50,7 +44,8 @@ fn gauge<S: EncodeLabelSet>(
     (name, help): (&str, &str),
     samples: impl IntoIterator<Item = (S, f64)>,
 ) -> std::fmt::Result {
-    let mut family = encoder.encode_descriptor(name, help, None, prometheus_client::metrics::MetricType::Gauge)?;
+    let mut family =
+        encoder.encode_descriptor(name, help, None, prometheus_client::metrics::MetricType::Gauge)?;
     for (labels, value) in samples {
         ConstGauge::new(value).encode(family.encode_family(&labels)?)?;
     }
@@ -62,7 +57,8 @@ fn counter<S: EncodeLabelSet>(
     (name, help): (&str, &str),
     samples: impl IntoIterator<Item = (S, u64)>,
 ) -> std::fmt::Result {
-    let mut family = encoder.encode_descriptor(name, help, None, prometheus_client::metrics::MetricType::Counter)?;
+    let mut family =
+        encoder.encode_descriptor(name, help, None, prometheus_client::metrics::MetricType::Counter)?;
     for (labels, value) in samples {
         ConstCounter::new(value).encode(family.encode_family(&labels)?)?;
     }
@@ -78,13 +74,19 @@ fn labels(subnet: &SubnetReport, protocol: &str) -> Labels<3> {
     ]
 }
 
-#[allow(clippy::cast_precision_loss, reason = "a gauge is a float; the exact number is in the subnet's status")]
+#[allow(
+    clippy::cast_precision_loss,
+    reason = "a gauge is a float; the exact number is in the subnet's status"
+)]
 fn numbers(report: &Report, number: impl Fn(&SubnetReport, Family) -> Option<u128>) -> Vec<(Labels<3>, f64)> {
     let families = [(Family::V4, "IPv4"), (Family::V6, "IPv6")];
-    let of = |subnet| families.iter().filter_map(move |(family, protocol)| Some((subnet, *family, *protocol)));
+    let of =
+        |subnet| families.iter().filter_map(move |(family, protocol)| Some((subnet, *family, *protocol)));
     let all = report.subnets.iter().flat_map(of);
-    all.filter_map(|(subnet, family, protocol)| Some((labels(subnet, protocol), number(subnet, family)? as f64)))
-        .collect()
+    all.filter_map(|(subnet, family, protocol)| {
+        Some((labels(subnet, protocol), number(subnet, family)? as f64))
+    })
+    .collect()
 }
 
 impl Collector for Moment {
@@ -92,16 +94,32 @@ impl Collector for Moment {
         let encoder = &mut encoder;
         let flag = |is: bool| f64::from(u8::from(is));
         let bare = |value: f64| [([("component", "controller")], value)];
-        gauge(encoder, ("kubeovn_leading", "Whether this controller holds the lease."), bare(flag(self.leads)))?;
+        gauge(
+            encoder,
+            ("kubeovn_leading", "Whether this controller holds the lease."),
+            bare(flag(self.leads)),
+        )?;
         let watches = self.watches.iter().map(|watch| {
             ([("kind", watch.kind.name())], flag(watch.listed && watch.state == State::Connected))
         });
-        gauge(encoder, ("kubeovn_watch_up", "Whether all objects of a kind are known and followed."), watches)?;
+        gauge(
+            encoder,
+            ("kubeovn_watch_up", "Whether all objects of a kind are known and followed."),
+            watches,
+        )?;
         let Some(report) = &self.report else { return Ok(()) };
-        gauge(encoder, ("kubeovn_open", "Whether everything has been read, so that work is done."), bare(flag(report.open)))?;
+        gauge(
+            encoder,
+            ("kubeovn_open", "Whether everything has been read, so that work is done."),
+            bare(flag(report.open)),
+        )?;
         gauge(encoder, ("kubeovn_idle", "Whether nothing is left to do."), bare(flag(report.idle)))?;
         let database = &report.database;
-        gauge(encoder, ("kubeovn_database_up", "Whether the Northbound answers."), bare(flag(database.connected)))?;
+        gauge(
+            encoder,
+            ("kubeovn_database_up", "Whether the Northbound answers."),
+            bare(flag(database.connected)),
+        )?;
         let lasts = ("kubeovn_database_since_seconds", "For how long the Northbound answers, or does not.");
         gauge(encoder, lasts, bare(database.lasts.as_secs_f64()))?;
         counter(

@@ -55,7 +55,9 @@ impl Health {
         match &*self.leadership.borrow() {
             Leadership::Waiting { holder: Some(_) } => return Vec::new(),
             Leadership::Waiting { holder: None } => {
-                return vec!["it is not known yet who holds the lease: the API server has not answered".to_owned()];
+                return vec![
+                    "it is not known yet who holds the lease: the API server has not answered".to_owned(),
+                ];
             }
             Leadership::Lost => return vec!["the lease is lost".to_owned()],
             Leadership::Leading { .. } => {}
@@ -78,7 +80,8 @@ impl Health {
         let database = &report.database;
         if !database.connected && (database.resyncs == 0 || database.lasts > GRACE) {
             let why = database.lost.as_deref().unwrap_or("no answer");
-            obstacles.push(format!("the Northbound is out of reach for {} s: {why}", database.lasts.as_secs()));
+            obstacles
+                .push(format!("the Northbound is out of reach for {} s: {why}", database.lasts.as_secs()));
         }
         if obstacles.is_empty() && !report.open {
             obstacles.push("what there is has not been looked at yet".to_owned());
@@ -106,7 +109,8 @@ pub async fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 /// # Errors
 /// The system's.
 pub async fn serve(listener: TcpListener, health: Arc<Health>) -> io::Result<()> {
-    let mut router = Router::new().route("/livez", get(livez)).route("/healthz", get(livez)).route("/readyz", get(readyz));
+    let mut router =
+        Router::new().route("/livez", get(livez)).route("/healthz", get(livez)).route("/readyz", get(readyz));
     if health.metrics {
         router = router.route("/metrics", get(metrics));
     }

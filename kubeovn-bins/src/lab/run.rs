@@ -40,7 +40,7 @@ use super::state::{LabName, StateDir};
 use super::svg;
 use super::view::{self, Machines, View};
 use crate::cluster::folder::{Findings, FolderCluster};
-use crate::run::controller;
+use crate::run::controller::{self, Company};
 
 mod host;
 mod progress;
@@ -156,7 +156,7 @@ impl Lab {
             Settings::default(),
             Arc::clone(&cluster) as _,
             Box::new(northbound),
-            Some(Northd::new(fabric.northd())),
+            Company { northd: Some(Northd::new(fabric.northd())), ..Company::default() },
         );
         let runtime = Arc::new(Runtime::new(fabric.state().clone(), options.plugin.clone()));
         Self {

@@ -11,14 +11,11 @@ use std::{
 use futures_util::{FutureExt, StreamExt};
 use kubeovn_core::{
     contract::{
-        cluster::{Cluster, Write},
+        cluster::Cluster,
         database::{Database, DbEvent},
     },
-    index::{
-        Settings,
-        objects::{Kind, ObjectKey},
-    },
-    rows::Millis,
+    index::{Settings, objects::Kind},
+    rows::{Millis, Outcome},
     spine::{Effect, Input, Spine},
 };
 use kubeovn_ipam::Ledger;
@@ -26,7 +23,11 @@ use kubeovn_ovn::{nb::NORTHBOUND, northd::Northd, render::Fabric};
 use tokio::sync::mpsc;
 use tracing::{debug, warn};
 
-use super::pause::Pause;
+use super::{
+    pause::Pause,
+    report::{Book, Questions},
+    writer::Writer,
+};
 
 /// How many events are taken in before the spine runs again, at most.
 const GULP: usize = 10_000;
@@ -36,18 +37,25 @@ const LONGEST: Duration = Duration::from_hours(1);
 /// The shortest sleep: what is due may have to wait for a transaction on its way, or for the database.
 const SHORTEST: Duration = Duration::from_millis(100);
 
+/// Whom the controller knows beside cluster and database.
+#[derive(Debug, Default)]
+pub struct Company {
+    /// The northd that acts on the Northbound, if it is ours to pause.
+    pub northd: Option<Northd>,
+    /// Who asks how it stands. Answered between two steps.
+    pub questions: Questions,
+}
+
 /// Runs the controller on a cluster and a Northbound database. Ends only when it is dropped: the next one finds what
 /// this one left, and writes nothing where nothing is due.
-///
-/// `northd` is the one that acts on the Northbound, if it is ours to pause.
 pub async fn run(
     settings: Settings,
     cluster: Arc<dyn Cluster>,
     northbound: Box<dyn Database>,
-    northd: Option<Northd>,
+    company: Company,
 ) {
     let spine = Spine::new(settings, Box::new(Ledger::new()), Box::new(Fabric), &NORTHBOUND);
-    drive(spine, cluster, northbound, northd).await;
+    drive(spine, cluster, northbound, company).await;
 }
 
 /// Runs a spine of any composition.
@@ -55,33 +63,37 @@ pub async fn drive(
     mut spine: Spine,
     cluster: Arc<dyn Cluster>,
     mut database: Box<dyn Database>,
-    northd: Option<Northd>,
+    company: Company,
 ) {
+    let Company { northd, mut questions } = company;
+    let mut book = Book::new();
     let mut pause = Pause::new(northd);
     let mut objects = cluster.watch(Kind::ALL);
-    let (writes, todo) = mpsc::unbounded_channel();
     let (failed, mut failures) = mpsc::unbounded_channel();
-    let carrying = write_all(cluster, todo, failed);
-    tokio::pin!(carrying);
+    let mut writer = Writer::new(cluster, failed);
     let mut effects = Vec::new();
     loop {
         let due = spine.next_wake().map(|at| Duration::from_millis(at.saturating_sub(now())));
         let wake = [due, pause.left()].into_iter().flatten().min().unwrap_or(LONGEST);
         tokio::select! {
-            () = &mut carrying => return,
+            () = writer.ended() => return,
             event = objects.next() => match event {
                 Some(event) => spine.feed(now(), Input::Object(event), database.replica()),
                 None => return,
             },
-            event = database.next() => take(&mut spine, &mut pause, event, &*database),
-            Some(key) = failures.recv() => spine.feed(now(), Input::WriteFailed(key), database.replica()),
+            event = database.next() => take(&mut spine, &mut pause, &mut book, event, &*database),
+            question = questions.next() => {
+                // Who asked may be tired of waiting.
+                let _ = question.send(book.report(&spine));
+            }
+            Some(failed) = failures.recv() => spine.feed(now(), failed, database.replica()),
             () = tokio::time::sleep(wake.max(SHORTEST)) => {}
         }
         for _ in 0..GULP {
             if let Some(event) = objects.next().now_or_never().flatten() {
                 spine.feed(now(), Input::Object(event), database.replica());
             } else if let Some(event) = database.next().now_or_never() {
-                take(&mut spine, &mut pause, event, &*database);
+                take(&mut spine, &mut pause, &mut book, event, &*database);
             } else {
                 break;
             }
@@ -93,66 +105,51 @@ pub async fn drive(
             pause.written();
         }
         pause.set(spine.rebuilding()).await;
-        carry_out(&mut effects, &mut *database, &writes);
+        carry_out(&mut effects, &mut *database, &writer);
         spine.follow(now(), database.replica(), &mut effects);
-        carry_out(&mut effects, &mut *database, &writes);
+        carry_out(&mut effects, &mut *database, &writer);
     }
 }
 
-fn carry_out(
-    effects: &mut Vec<Effect>,
-    database: &mut dyn Database,
-    writes: &mpsc::UnboundedSender<(ObjectKey, Write)>,
-) {
+fn carry_out(effects: &mut Vec<Effect>, database: &mut dyn Database, writer: &Writer) {
+    let mut asked = Vec::new();
     for effect in effects.drain(..) {
         match effect {
             Effect::Commit(txn) => {
                 debug!(txn = txn.id, rows = txn.ops.len(), "commit");
                 database.submit(txn);
             }
-            Effect::Write { about, write } => {
-                // The receiver lives as long as the loop that calls this.
-                let _ = writes.send((about, write));
-            }
+            Effect::Write { about, write } => asked.push((about, write)),
         }
     }
+    writer.ask(asked);
 }
 
-fn take(spine: &mut Spine, pause: &mut Pause, event: DbEvent, database: &dyn Database) {
+fn take(spine: &mut Spine, pause: &mut Pause, book: &mut Book, event: DbEvent, database: &dyn Database) {
     let input = match event {
         DbEvent::Resynced => {
             pause.resynced();
+            book.resynced();
             Input::Resynced
         }
         DbEvent::Changed(changes) => Input::Rows(changes),
         DbEvent::Committed { id, outcome } => {
             debug!(txn = id, ?outcome, "committed");
+            book.committed(match outcome {
+                Outcome::Done => "done",
+                Outcome::Rejected { .. } => "refused",
+                Outcome::Unknown => "unknown",
+            });
             Input::Committed { id, outcome }
         }
         DbEvent::Lost { reason } => {
             warn!(reason, "the database is out of reach");
+            book.lost(&reason);
             pause.lost();
             return;
         }
     };
     spine.feed(now(), input, database.replica());
-}
-
-/// Carries writes out one after the other.
-async fn write_all(
-    cluster: Arc<dyn Cluster>,
-    mut todo: mpsc::UnboundedReceiver<(ObjectKey, Write)>,
-    failed: mpsc::UnboundedSender<ObjectKey>,
-) {
-    while let Some((about, write)) = todo.recv().await {
-        let note = matches!(write, Write::Note(_));
-        if let Err(error) = cluster.write(write).await {
-            warn!(%error, "not written, tried again if it is still due");
-            if !note {
-                let _ = failed.send(about);
-            }
-        }
-    }
 }
 
 /// The wall clock, in milliseconds since the epoch.

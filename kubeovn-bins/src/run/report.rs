@@ -63,8 +63,8 @@ pub struct SubnetReport {
 #[derive(Clone, Debug)]
 pub struct Asker(mpsc::Sender<oneshot::Sender<Report>>);
 
-/// The driver's side.
-#[derive(Debug)]
+/// The driver's side; by default nobody asks.
+#[derive(Debug, Default)]
 pub struct Questions(Option<mpsc::Receiver<oneshot::Sender<Report>>>);
 
 /// Both sides.
@@ -86,11 +86,6 @@ impl Asker {
 }
 
 impl Questions {
-    /// Nobody asks.
-    pub fn none() -> Self {
-        Questions(None)
-    }
-
     /// Waits for the next question, for ever when nobody asks any more.
     ///
     /// # Cancellation

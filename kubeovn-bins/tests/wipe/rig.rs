@@ -344,12 +344,13 @@ impl Controller {
             Connector::new(ConnectConfig::new(endpoint.parse().unwrap(), DATABASE), Box::new(|| 0.0));
         let fence = FenceConfig { authority: Arc::new(SoleWriter), nonce: Box::new(nonce), eager: false };
         let client = Client::new(&NORTHBOUND, connector, Identity::Given(Uuid::nil()), Some(fence));
-        let northd = Some(Northd::new(fabric.northd()));
+        let company =
+            controller::Company { northd: Some(Northd::new(fabric.northd())), ..Default::default() };
         Controller(tokio::spawn(controller::run(
             Settings::default(),
             cluster.clone(),
             Box::new(client),
-            northd,
+            company,
         )))
     }
 }

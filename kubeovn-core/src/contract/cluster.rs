@@ -127,9 +127,17 @@ pub enum ClusterError {
         /// Which.
         key: ObjectKey,
     },
-    /// The cluster could not be asked, or refused for now: try again.
+    /// The cluster could not be asked, or refused for now: try again. It may have been done all the same.
     #[error("{key}: {reason}")]
     Unavailable {
+        /// Which.
+        key: ObjectKey,
+        /// The cause.
+        reason: String,
+    },
+    /// The cluster does not take it, and would not at once: it is invalid there, or forbidden to us.
+    #[error("{key}: {reason}")]
+    Refused {
         /// Which.
         key: ObjectKey,
         /// The cause.

@@ -67,9 +67,14 @@ fn a_value_that_cannot_be_read_is_named() {
 
 #[test]
 fn durations_are_read_as_go_writes_them() {
-    for (text, milliseconds) in
-        [("30s", 30_000), ("1m30s", 90_000), ("1.5h", 5_400_000), ("250ms", 250), ("0", 0), ("1h0m0s", 3_600_000)]
-    {
+    for (text, milliseconds) in [
+        ("30s", 30_000),
+        ("1m30s", 90_000),
+        ("1.5h", 5_400_000),
+        ("250ms", 250),
+        ("0", 0),
+        ("1h0m0s", 3_600_000),
+    ] {
         let read = text.parse::<GoDuration>().map(|time| time.0);
         assert_eq!(read, Ok(Duration::from_millis(milliseconds)), "{text}");
     }

@@ -45,7 +45,10 @@ fn the_database_is_where_the_flag_or_the_start_script_says() {
     let ssl = install(&[], &Environment { ssl: true, ..environment.clone() }).unwrap().northbound;
     assert_eq!(ssl.endpoints, "ssl:10.0.0.1:6641,ssl:[fd00::1]:6641".parse().unwrap());
     assert_eq!(ssl.tls.unwrap().ca, PathBuf::from("/var/run/tls/cacert"));
-    assert_eq!(install(&[DATABASE], &environment).unwrap().northbound.endpoints, "tcp:127.0.0.1:6641".parse().unwrap());
+    assert_eq!(
+        install(&[DATABASE], &environment).unwrap().northbound.endpoints,
+        "tcp:127.0.0.1:6641".parse().unwrap()
+    );
     assert!(refused(&[]).starts_with("CONTROLLER-NO-DATABASE"));
     assert!(refused(&["--ovn-nb-addr=ftp:x"]).contains("--ovn-nb-addr"));
 }
@@ -53,7 +56,10 @@ fn the_database_is_where_the_flag_or_the_start_script_says() {
 #[test]
 fn prefixes_that_overlap_are_refused_with_both_flags() {
     let text = refused(&[DATABASE, "--service-cluster-ip-range=10.16.128.0/20"]);
-    assert!(text.contains("--default-cidr=10.16.0.0/16 and --service-cluster-ip-range=10.16.128.0/20"), "{text}");
+    assert!(
+        text.contains("--default-cidr=10.16.0.0/16 and --service-cluster-ip-range=10.16.128.0/20"),
+        "{text}"
+    );
     assert!(refused(&[DATABASE, "--default-cidr=10.16.0.0"]).contains("--default-cidr=10.16.0.0"));
     assert!(refused(&[DATABASE, "--node-switch-cidr="]).contains("write a prefix"));
 }
@@ -81,7 +87,8 @@ fn a_lease_that_two_could_hold_is_refused() {
 #[test]
 fn it_listens_on_all_addresses_or_the_pods_own() {
     let listen = |bind_local| {
-        let environment = Environment { pod_ips: "10.0.0.7,fd00::7".into(), bind_local, ..Environment::default() };
+        let environment =
+            Environment { pod_ips: "10.0.0.7,fd00::7".into(), bind_local, ..Environment::default() };
         install(&[DATABASE], &environment).unwrap().listen.to_string()
     };
     assert_eq!((listen(false), listen(true)), ("[::]:10660".into(), "10.0.0.7:10660".into()));

@@ -75,10 +75,8 @@ impl State {
             return Err(ClusterError::NotFound { key, uid: uid.clone() });
         }
         if old.deleting {
-            return Err(refused(
-                &key,
-                "it is being deleted; it can be made again when its finalizers are gone",
-            ));
+            let reason = "it is being deleted; it can be made again when its finalizers are gone";
+            return Err(ClusterError::Unavailable { key, reason: reason.to_owned() });
         }
         merge(object.meta_mut(), old, &stored.manifest);
         keep_status(&mut object, &stored.object);
@@ -259,7 +257,7 @@ impl Manifest {
 }
 
 fn refused(key: &ObjectKey, reason: &str) -> ClusterError {
-    ClusterError::Unavailable { key: key.clone(), reason: reason.to_owned() }
+    ClusterError::Refused { key: key.clone(), reason: reason.to_owned() }
 }
 
 fn patch_map(map: &mut Labels, changes: BTreeMap<Name, Option<Name>>) {

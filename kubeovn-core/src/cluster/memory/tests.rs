@@ -182,7 +182,7 @@ fn an_object_with_finalizers_goes_with_the_last_one() {
     write(&cluster, finalizer(key.clone(), false)).unwrap();
     assert_eq!(told(&mut watch), ["~v"]);
     // nor may one come back
-    assert!(matches!(write(&cluster, finalizer(key.clone(), true)), Err(ClusterError::Unavailable { .. })));
+    assert!(matches!(write(&cluster, finalizer(key.clone(), true)), Err(ClusterError::Refused { .. })));
     let status = Write::Status {
         key: key.clone(),
         uid: uid.clone(),
@@ -246,7 +246,7 @@ fn an_ip_is_created_and_patched_whole() {
 
     cluster.apply(vpc("v")).unwrap();
     let astray = Patch { key: ObjectKey::cluster(Kind::Vpc, "v"), ..patch };
-    assert!(matches!(write(&cluster, Write::Patch(astray)), Err(ClusterError::Unavailable { .. })));
+    assert!(matches!(write(&cluster, Write::Patch(astray)), Err(ClusterError::Refused { .. })));
 }
 
 #[test]

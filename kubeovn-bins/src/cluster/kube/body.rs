@@ -1,0 +1,216 @@
+//! What is sent: bodies of writes.
+
+use kubeovn_core::{
+    contract::cluster::{FINALIZER, Patch, Status},
+    count::Count,
+    index::objects::{
+        Expression, Kind, Name, Object, PolicyRoute, Selector, StaticRoute, SubnetSpec, SubnetStatus,
+        VpcSpec, VpcStatus,
+    },
+};
+use serde_json::{Map, Value, json};
+
+use super::stamps::Stamps;
+
+/// A new object; `None` for a kind that is not ours to make.
+pub(super) fn create(object: &Object) -> Option<Value> {
+    let spec = match object {
+        Object::Vpc(vpc) => vpc_spec(&vpc.spec),
+        Object::Subnet(subnet) => subnet_spec(&subnet.spec),
+        Object::Ip(ip) => serde_json::to_value(&ip.spec).ok()?,
+        Object::Namespace(_) | Object::Node(_) | Object::Pod(_) | Object::StatefulSet(_) => return None,
+    };
+    let (kind, meta) = (object.kind(), object.meta());
+    let metadata = json!({
+        "name": meta.name, "labels": meta.labels, "annotations": meta.annotations, "finalizers": meta.finalizers,
+    });
+    Some(json!({ "apiVersion": api_version(kind), "kind": kind.name(), "metadata": metadata, "spec": spec }))
+}
+
+/// `apiVersion` of a kind.
+pub(super) fn api_version(kind: Kind) -> String {
+    if kind.group().is_empty() { "v1".to_owned() } else { format!("{}/v1", kind.group()) }
+}
+
+/// A merge patch. A `uid` makes the server refuse it for another object. Finalizers are a list, which a merge patch can
+/// only replace; so they come with those that the object had, and with the revision in which it had them.
+pub(super) fn patch(patch: &Patch, finalizers: Option<(&[Name], &str)>) -> Value {
+    let mut metadata = Map::new();
+    if !patch.uid.is_empty() {
+        metadata.insert("uid".to_owned(), json!(patch.uid));
+    }
+    for (field, changes) in [("annotations", &patch.annotations), ("labels", &patch.labels)] {
+        if !changes.is_empty() {
+            metadata.insert(field.to_owned(), json!(changes));
+        }
+    }
+    if let (Some(set), Some((had, revision))) = (patch.finalizer, finalizers) {
+        let mut wanted: Vec<&str> =
+            had.iter().map(|name| &**name).filter(|name| *name != FINALIZER).collect();
+        wanted.extend(set.then_some(FINALIZER));
+        metadata.insert("finalizers".to_owned(), json!(wanted));
+        metadata.insert("resourceVersion".to_owned(), json!(revision));
+    }
+    let mut body = Map::new();
+    body.insert("metadata".to_owned(), Value::Object(metadata));
+    if let Some(spec) = &patch.ip {
+        body.insert("spec".to_owned(), json!(spec));
+    }
+    Value::Object(body)
+}
+
+/// A JSON patch of a status: every field that we write, each for itself, so that others stay. A merge patch would do
+/// with one request for an object that has no status yet, but on a status the server does not look at a merge patch's
+/// uid. `all_of` is the revision of an object without a status, which is then made whole.
+pub(super) fn status(uid: &str, fields: Map<String, Value>, all_of: Option<&str>) -> Value {
+    let test = |path, value| json!({ "op": "test", "path": path, "value": value });
+    let add = |path: String, value| json!({ "op": "add", "path": path, "value": value });
+    let mut steps = Vec::new();
+    if !uid.is_empty() {
+        steps.push(test("/metadata/uid", uid));
+    }
+    match all_of {
+        Some(revision) => {
+            steps.push(test("/metadata/resourceVersion", revision));
+            steps.push(add("/status".to_owned(), Value::Object(fields)));
+        }
+        None => steps.extend(fields.into_iter().map(|(field, value)| add(format!("/status/{field}"), value))),
+    }
+    Value::Array(steps)
+}
+
+/// The fields of a status that we write, those with nothing in them too: absent is not nought.
+pub(super) fn status_fields(uid: &str, status: &Status, stamps: &Stamps, now: &str) -> Map<String, Value> {
+    let fields = match status {
+        Status::Vpc(status) => {
+            let VpcStatus { standby, default, default_logical_switch, router, subnets, conditions } = status;
+            json!({
+                "standby": standby, "default": default, "defaultLogicalSwitch": default_logical_switch,
+                "router": router, "subnets": subnets, "conditions": stamps.stamp(uid, conditions, now),
+            })
+        }
+        Status::Subnet(status) => {
+            let SubnetStatus {
+                conditions,
+                v4availableIPs,
+                v4availableIPrange,
+                v4usingIPs,
+                v4usingIPrange,
+                v6availableIPs,
+                v6availableIPrange,
+                v6usingIPs,
+                v6usingIPrange,
+            } = status;
+            json!({
+                "conditions": stamps.stamp(uid, conditions, now),
+                "v4availableIPs": number(*v4availableIPs), "v4availableIPrange": v4availableIPrange,
+                "v4usingIPs": number(*v4usingIPs), "v4usingIPrange": v4usingIPrange,
+                "v6availableIPs": number(*v6availableIPs), "v6availableIPrange": v6availableIPrange,
+                "v6usingIPs": number(*v6usingIPs), "v6usingIPrange": v6usingIPrange,
+            })
+        }
+    };
+    match fields {
+        Value::Object(fields) => fields,
+        _ => Map::new(),
+    }
+}
+
+/// A tree of JSON has no integers beyond 64 bits: those are read as what the server makes of them anyway.
+fn number(count: Count) -> Value {
+    serde_json::from_str(&count.to_string()).unwrap_or_default()
+}
+
+// ===== specs: what is not set is left out =====
+
+fn vpc_spec(spec: &VpcSpec) -> Value {
+    // What is inert has a name here, but no value.
+    let VpcSpec { default_subnet, namespaces, static_routes, policy_routes, inert: _ } = spec;
+    set([
+        ("defaultSubnet", json!(default_subnet)),
+        ("namespaces", json!(namespaces)),
+        ("staticRoutes", static_routes.iter().map(static_route).collect()),
+        ("policyRoutes", policy_routes.iter().map(policy_route).collect()),
+    ])
+}
+
+fn static_route(route: &StaticRoute) -> Value {
+    let StaticRoute { policy, cidr, next_hop, table } = route;
+    set([
+        ("policy", json!(policy)),
+        ("cidr", json!(cidr)),
+        ("nextHopIP", json!(next_hop)),
+        ("routeTable", json!(table)),
+    ])
+}
+
+fn policy_route(route: &PolicyRoute) -> Value {
+    let PolicyRoute { priority, r#match, action, next_hops } = route;
+    set([
+        ("priority", json!(priority)),
+        ("match", json!(r#match)),
+        ("action", json!(action)),
+        ("nextHopIP", json!(next_hops)),
+    ])
+}
+
+fn subnet_spec(spec: &SubnetSpec) -> Value {
+    let SubnetSpec {
+        vpc,
+        cidr_block,
+        gateway,
+        exclude_ips,
+        namespaces,
+        namespace_selectors,
+        provider,
+        vlan,
+        private,
+        allow_subnets,
+        mtu,
+        route_table,
+        inert: _,
+    } = spec;
+    set([
+        ("vpc", json!(vpc)),
+        ("cidrBlock", json!(cidr_block)),
+        ("gateway", json!(gateway)),
+        ("excludeIps", json!(exclude_ips)),
+        ("namespaces", json!(namespaces)),
+        ("namespaceSelectors", namespace_selectors.iter().map(selector).collect()),
+        ("provider", json!(provider)),
+        ("vlan", json!(vlan)),
+        ("private", json!(private)),
+        ("allowSubnets", json!(allow_subnets)),
+        ("mtu", json!(mtu)),
+        ("routeTable", json!(route_table)),
+    ])
+}
+
+fn selector(selector: &Selector) -> Value {
+    let Selector { match_labels, match_expressions } = selector;
+    let expression = |Expression { key, operator, values }: &Expression| {
+        // The names of the operators are Kubernetes'.
+        set([("key", json!(key)), ("operator", json!(format!("{operator:?}"))), ("values", json!(values))])
+    };
+    set([
+        ("matchLabels", json!(match_labels)),
+        ("matchExpressions", match_expressions.iter().map(expression).collect()),
+    ])
+}
+
+/// Those of the fields that have something in them.
+fn set<const N: usize>(fields: [(&str, Value); N]) -> Value {
+    let empty = |value: &Value| match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::Number(number) => number.as_u64() == Some(0),
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(fields) => fields.is_empty(),
+        Value::Bool(true) => false,
+    };
+    let set = fields.into_iter().filter(|(_, value)| !empty(value));
+    Value::Object(set.map(|(field, value)| (field.to_owned(), value)).collect())
+}
+
+#[cfg(test)]
+mod tests;
