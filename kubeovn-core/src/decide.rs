@@ -4,6 +4,7 @@
 //! is told back. The controller, a webhook and a command line call the same functions.
 
 pub mod ip_pool;
+mod kept;
 mod namespace;
 pub mod publish;
 pub mod retention;
@@ -11,6 +12,7 @@ mod subnet;
 mod vpc;
 mod wants;
 
+pub use kept::is_kept;
 pub use namespace::subnets_for;
 pub use subnet::{SubnetPlan, decide_subnets};
 pub use vpc::{Policy, PolicyAction, Route, VpcPlan, decide_vpc};

@@ -10,4 +10,7 @@ mod world;
 pub use dirty::{Dirty, Marks};
 pub use settings::Settings;
 pub use world::{Decision, World, ip_name};
-pub(crate) use world::{ip_owner, object_key, owner_key};
+pub(crate) use world::{
+    claims::{RESERVED, SUBNET, is_reserved},
+    ip_owner, object_key, owner_key,
+};

@@ -90,6 +90,9 @@ pub struct Rendered {
     /// What must never be in two owners' rows at once, not even between two transactions: addresses. Who wants what
     /// another owner's rows still have waits until those rows are changed or gone.
     pub exclusive: BTreeSet<Arc<str>>,
+    /// Rows of others without which none of the owner's may come to life: the groups whose rules a port obeys. They come
+    /// in the same transaction or before it. An owner whose rows are all there does not wait for them.
+    pub needs: BTreeSet<RowKey>,
     /// Tables and beginnings of ids: rows of the owner's that match stay as they are, if they are there and not among
     /// `rows`. For parts that cannot be decided now, when the rest can.
     pub keep: Vec<(&'static str, String)>,

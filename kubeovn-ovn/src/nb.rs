@@ -14,7 +14,7 @@ mod tests;
 
 use kubeovn_core::rows::{
     Column,
-    ColumnKind::{self, Born, Elements, Keys, Refs, Seen, Value},
+    ColumnKind::{self, Born, Elements, Implied, Keys, Refs, Seen, Value},
     EXTERNAL_IDS, KEY_OWNER, KEY_ROW, KEY_VENDOR, Schema, Table,
 };
 
@@ -39,6 +39,9 @@ pub const LOGICAL_SWITCH_PORT: &str = "Logical_Switch_Port";
 pub const BFD: &str = "BFD";
 /// Table of access rules.
 pub const ACL: &str = "ACL";
+/// Tier of most access rules: below what administrators say, above what they leave to be said. Never 0, Kube-OVN moves
+/// those here.
+pub const TIER: i64 = 2;
 /// Table of named sets of addresses.
 pub const ADDRESS_SET: &str = "Address_Set";
 /// Table of groups of switch ports.
@@ -145,7 +148,8 @@ pub static NORTHBOUND: Schema = Schema {
             columns: &[
                 value("name"),
                 value("priority"),
-                value("tier"),
+                // Where there are no tiers, all rules are in the one of most.
+                column("tier", Implied(TIER)),
                 value("direction"),
                 value("match"),
                 value("action"),

@@ -165,6 +165,8 @@ fn presence(world: &World, owner: &OwnerKey) -> Presence {
         },
         OwnerKind::Pod => match world.pod_of(owner).filter(|pod| pod.needs_network()) {
             Some(pod) => granted(world, owner, pod.meta.created.saturating_add(TENANT)),
+            // What is kept for one that comes back.
+            None if !world.grants(owner).is_empty() => Presence::There { rank: TENANT },
             None => Presence::Gone,
         },
         OwnerKind::Attachment => Presence::Gone,

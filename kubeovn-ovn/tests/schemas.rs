@@ -24,7 +24,7 @@ use kubeovn_core::{
 };
 use kubeovn_ovn::{
     capability::{Capabilities, Feature, Gap, Release, Support},
-    nb::{ACL, ADDRESS_SET, NORTHBOUND, PORT_GROUP},
+    nb::{ACL, ADDRESS_SET, NORTHBOUND, PORT_GROUP, TIER},
     ovsdb::{
         client::Client,
         connect::{ConnectConfig, Connector},
@@ -189,9 +189,9 @@ async fn only_what_an_old_server_cannot_hold_is_refused() {
     let (_directory, server) = serve(&release("22.03").schema());
     let mut client = client(&server);
     assert!(matches!(next(&mut client).await, DbEvent::Resynced));
-    assert_eq!(insert(&mut client, RowKey::new(ACL, "plain"), &rule(0)).await, Outcome::Done);
+    assert_eq!(insert(&mut client, RowKey::new(ACL, "plain"), &rule(TIER)).await, Outcome::Done);
     let row = RowKey::new(ACL, "tiered");
-    let Outcome::Rejected { text, row: blamed } = insert(&mut client, row.clone(), &rule(2)).await else {
+    let Outcome::Rejected { text, row: blamed } = insert(&mut client, row.clone(), &rule(1)).await else {
         panic!("a tier was written where there are none")
     };
     assert_eq!(blamed, Some(row));
@@ -226,7 +226,7 @@ async fn a_missing_table_costs_only_the_rows_that_need_it() {
     let outcome = insert(&mut client, group.clone(), &[("name", Value::str("g"))]).await;
     let Outcome::Rejected { text, row } = outcome else { panic!("{outcome:?}") };
     assert!(row == Some(group) && text.contains("has no table Port_Group"), "{text}");
-    assert_eq!(insert(&mut client, RowKey::new(ACL, "plain"), &rule(0)).await, Outcome::Done);
+    assert_eq!(insert(&mut client, RowKey::new(ACL, "plain"), &rule(TIER)).await, Outcome::Done);
 }
 
 /// A set for a scalar is written all the same; what the server does not take is its refusal of that row.

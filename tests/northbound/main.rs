@@ -33,4 +33,5 @@ mod server;
 #[path = "../support/settled.rs"]
 mod settled;
 mod silence;
+mod stopped;
 mod strangers;

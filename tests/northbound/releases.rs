@@ -7,6 +7,7 @@ use crate::{
     rig::Rig,
     schemas::{RELEASES, release},
     server::{Directory, wait_for},
+    settled::tool,
     silence::does_one_thing,
 };
 
@@ -29,6 +30,32 @@ fn works_on(name: &str) {
     rig.stays_silent_since(mark);
     assert_eq!((rig.rows(), rig.addresses()), (before, told), "after a second start");
     does_one_thing(&rig);
+    assert_eq!(rig.refused(), [""; 0]);
+}
+
+/// An OVN that is upgraded under the controller: what the older one could not hold is written then, and nothing else.
+#[test]
+fn what_an_upgraded_server_can_hold_is_written_when_it_can() {
+    let directory = Directory::new();
+    let older = directory.path("older.ovsschema");
+    fs::write(&older, release("23.03").schema().to_string()).unwrap();
+    let mut rig = Rig::stopped_on(&older, tenants());
+    rig.start();
+    rig.settle();
+    let tiers = |rig: &Rig| -> Vec<Option<Vec<String>>> {
+        let rules = rig.rows().into_iter().filter(|(name, _)| name.starts_with("ACL/"));
+        rules.map(|(_, row)| row.columns.get("tier").map(|tier| tier.iter().cloned().collect())).collect()
+    };
+    assert!(!tiers(&rig).is_empty() && tiers(&rig).iter().all(Option::is_none), "{:?}", tiers(&rig));
+    let mark = rig.now();
+
+    let newer = directory.path("newer.ovsschema");
+    fs::write(&newer, release("23.06").schema().to_string()).unwrap();
+    tool("ovsdb-client", &["convert", &rig.server.endpoint(), newer.to_str().unwrap()]);
+    let two = Some(vec!["Integer(2)".to_owned()]);
+    wait_for("the tiers", || tiers(&rig).iter().all(|tier| *tier == two).then_some(()));
+    rig.settle();
+    assert_eq!(rig.sent_since(mark), 1);
     assert_eq!(rig.refused(), [""; 0]);
 }
 

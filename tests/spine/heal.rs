@@ -15,6 +15,10 @@ pub(crate) fn heal(sim: &mut Sim) {
         if subnets.is_empty() && pods.is_empty() && vpcs.is_empty() {
             return;
         }
+        // What is kept for pods that are not there would keep these.
+        for (namespace, name) in sets(sim) {
+            sim.delete(Kind::StatefulSet, &namespace, &name);
+        }
         vpcs.iter().for_each(|name| mend_vpc(sim, name));
         pods.iter().for_each(|(namespace, name)| sim.delete(Kind::Pod, namespace, name));
         subnets.iter().for_each(|name| sim.delete(Kind::Subnet, "", name));
@@ -36,6 +40,11 @@ fn broken_pods(sim: &Sim) -> Vec<(String, String)> {
         held_in || world.refusal(&owner).is_some() || sim.spine.verdict(&owner).is_some()
     });
     broken.map(|p| (p.meta.namespace.to_string(), p.meta.name.to_string())).collect()
+}
+
+fn sets(sim: &Sim) -> Vec<(String, String)> {
+    let sets = sim.spine.world().stateful_sets();
+    sets.map(|set| (set.meta.namespace.to_string(), set.meta.name.to_string())).collect()
 }
 
 fn broken_vpcs(sim: &Sim) -> Vec<String> {

@@ -23,6 +23,7 @@
 mod cluster;
 mod database;
 mod heal;
+mod kept;
 mod known;
 mod ledger;
 #[path = "../support/objects.rs"]

@@ -3,7 +3,8 @@
 use kubeovn_core::{
     annotations::nic,
     index::objects::{
-        Kind, Meta, Namespace, Node, Object, Pod, PolicyRoute, Subnet, SubnetSpec, Vpc, VpcSpec,
+        Kind, Meta, Namespace, Node, Object, ObjectKey, Pod, PolicyRoute, StatefulSet, Subnet, SubnetSpec,
+        Vpc, VpcSpec, Workload,
     },
     rows::Replica as _,
 };
@@ -18,6 +19,8 @@ const NAMESPACES: [&str; 4] = ["red", "blue", "green", "ul"];
 const NODES: [&str; 3] = ["n1", "n2", "n3"];
 const VPCS: [&str; 2] = ["va", "vb"];
 const SUBNETS: [&str; 5] = ["s1", "s2", "s3", "ul", "a-b"];
+/// Members of the StatefulSet `st` of their namespace, if there is one.
+const MEMBERS: [&str; 3] = ["st-0", "st-1", "st-2"];
 const PODS: [&str; 5] = ["p0", "p1", "p2", "p3", "localnet"];
 const CIDRS: [&str; 8] = [
     "10.1.0.0/28",
@@ -49,7 +52,7 @@ impl Habits {
 
 /// One thing that a user does.
 pub(crate) fn act(sim: &mut Sim, habits: Habits, rng: &mut Rng) {
-    match rng.below(21) {
+    match rng.below(27) {
         0 => sim.apply(namespace(rng.pick(&NAMESPACES))),
         1 => sim.delete(Kind::Namespace, "", rng.pick(&NAMESPACES)),
         2 => {
@@ -81,8 +84,44 @@ pub(crate) fn act(sim: &mut Sim, habits: Habits, rng: &mut Rng) {
             done.finished = true;
             sim.apply(Object::Pod(done));
         }
+        18 => {
+            let replicas = rng.below(4) as u64;
+            let chosen = rng.pick(&["", "", "s1", "s2"]);
+            sim.apply(stateful_set(rng.pick(&NAMESPACES), replicas, chosen));
+        }
+        19 if rng.chance(30) => sim.delete(Kind::StatefulSet, rng.pick(&NAMESPACES), SET),
+        20..=22 => {
+            if let Some(member) = member(sim, rng.pick(&NAMESPACES), rng.pick(&MEMBERS), rng.pick(&NODES)) {
+                sim.apply(member);
+            }
+        }
+        23 | 24 => sim.delete(Kind::Pod, rng.pick(&NAMESPACES), rng.pick(&MEMBERS)),
+        25 if rng.chance(30) => {
+            let name = format!("{}.{}", rng.pick(&MEMBERS), rng.pick(&NAMESPACES));
+            sim.delete(Kind::Ip, "", &name);
+        }
         _ => sim.delete(Kind::Pod, rng.pick(&NAMESPACES), rng.pick(&PODS)),
     }
+}
+
+/// The one StatefulSet of a namespace.
+const SET: &str = "st";
+
+pub(crate) fn stateful_set(namespace: &str, replicas: u64, subnet: &str) -> Object {
+    let meta = Meta { namespace: namespace.into(), ..Meta::named(SET) };
+    let subnet = (!subnet.is_empty()).then(|| subnet.into());
+    Object::StatefulSet(StatefulSet { meta, replicas, subnet, ..StatefulSet::default() })
+}
+
+/// A pod as the StatefulSet that is there makes it.
+pub(crate) fn member(sim: &Sim, namespace: &str, name: &str, node: &str) -> Option<Object> {
+    let key = ObjectKey { kind: Kind::StatefulSet, namespace: namespace.into(), name: SET.into() };
+    let Some(Object::StatefulSet(set)) = sim.shop.cluster.get(&key) else { return None };
+    let wishes = set.subnet.as_deref().map(|subnet| (nic::LOGICAL_SWITCH.ovn(), subnet));
+    let Object::Pod(mut pod) = pod(namespace, name, node, wishes.as_slice()) else { return None };
+    let workload = Workload::StatefulSet { name: SET.into(), uid: set.meta.uid };
+    pod.workload = Some(Box::new(workload));
+    Some(Object::Pod(pod))
 }
 
 fn some_subnet(sim: &mut Sim, habits: Habits, rng: &mut Rng) {

@@ -74,12 +74,6 @@ impl IpPool {
     }
 }
 
-/// The number at the end of the name of a StatefulSet's pod.
-pub fn ordinal(pod: &str) -> Option<u64> {
-    let (_, digits) = pod.rsplit_once('-')?;
-    digits.bytes().all(|c| c.is_ascii_digit()).then(|| digits.parse().ok())?
-}
-
 /// Names of the pools that a namespace's `ip_pool` annotation gives its pods, in order of preference. A pod of such a
 /// namespace that chooses neither address nor pool gets an address from one of these, or none.
 pub fn namespace_pools(text: &str) -> Vec<Name> {
@@ -146,10 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn ordinals_and_names_of_pools() {
-        let ordinals =
-            ["web-0", "web-a-12", "web", "web-", "web-1x", "web-99999999999999999999"].map(ordinal);
-        assert_eq!(ordinals, [Some(0), Some(12), None, None, None, None]);
+    fn names_of_pools() {
         assert_eq!(namespace_pools(" a, ,b"), [Name::from("a"), Name::from("b")]);
     }
 }

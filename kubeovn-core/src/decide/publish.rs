@@ -48,6 +48,7 @@ pub fn tell(world: &World, key: &ObjectKey, seat: &dyn Fn(&OwnerKey) -> Seat) ->
         Kind::Subnet => status::tell_subnet(world, key, seat),
         Kind::Vpc => status::tell_vpc(world, key, seat),
         Kind::Ip => ip::tell(world, key),
+        Kind::StatefulSet => Telling::default(),
     }
 }
 

@@ -2,10 +2,9 @@
 
 use std::net::IpAddr;
 
-use super::ip_pool::ordinal;
 use crate::{
     addr::{Cidr, DualStack, Family},
-    index::objects::Name,
+    index::objects::{Name, StatefulSet, member},
 };
 
 /// What is known of an object that a decision depends on.
@@ -50,21 +49,6 @@ pub enum Reason {
     Outside,
 }
 
-/// A StatefulSet, as far as its pods' addresses depend on it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct StatefulSet {
-    /// Identity.
-    pub uid: Name,
-    /// Deletion was asked for.
-    pub deleting: bool,
-    /// `spec.replicas`.
-    pub replicas: u64,
-    /// `spec.ordinals.start`.
-    pub start: u64,
-    /// The subnet that the pod template names for the interface, if it names one.
-    pub subnet: Option<Name>,
-}
-
 /// A pod that is gone, and what one of its interfaces held.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Member {
@@ -78,33 +62,31 @@ pub struct Member {
     pub ips: DualStack<IpAddr>,
 }
 
-/// Decides for an interface of a StatefulSet's pod. `namespace` are the subnets that the pod's namespace has now,
-/// `cidrs` the prefixes of the address's subnet.
+/// Decides for an interface of a StatefulSet's pod; `set` is the one of that name, if there is one. `namespace` are the
+/// subnets that the pod's namespace has now, `cidrs` the prefixes of the address's subnet, where they are known.
 pub fn of_stateful_set(
-    member: &Member,
-    set: &Lookup<StatefulSet>,
+    gone: &Member,
+    set: Option<&StatefulSet>,
     namespace: &[Name],
-    cidrs: &DualStack<Cidr>,
+    cidrs: Option<&DualStack<Cidr>>,
 ) -> Retention {
-    let set = match set {
-        Lookup::Unknown => return Retention::Keep,
-        Lookup::Absent => return Retention::Release(Reason::Gone),
-        Lookup::Found(set) => set,
+    let Some(set) = set else { return Retention::Release(Reason::Gone) };
+    let past_the_end = |(_, number): (&str, u64)| number >= set.start.saturating_add(set.replicas);
+    let left = set.subnet.is_none() && !namespace.contains(&gone.subnet);
+    let inside = |ip: &IpAddr| {
+        cidrs.is_none_or(|cidrs| cidrs.get(Family::of(*ip)).is_some_and(|cidr| cidr.contains(*ip)))
     };
-    let past_the_end = |ordinal: u64| ordinal >= set.start.saturating_add(set.replicas);
-    let left = set.subnet.is_none() && !namespace.contains(&member.subnet);
-    let inside = |ip: &IpAddr| cidrs.get(Family::of(*ip)).is_some_and(|cidr| cidr.contains(*ip));
-    let reason = if set.deleting {
+    let reason = if set.meta.deleting {
         Reason::Deleting
-    } else if set.uid != member.set {
+    } else if set.meta.uid != gone.set {
         Reason::Replaced
-    } else if ordinal(&member.pod).is_none_or(past_the_end) {
+    } else if member(&gone.pod).is_none_or(past_the_end) {
         Reason::ScaledDown
     } else if left {
         Reason::SubnetLeft
-    } else if set.subnet.as_ref().is_some_and(|chosen| *chosen != member.subnet) {
+    } else if set.subnet.as_ref().is_some_and(|chosen| *chosen != gone.subnet) {
         Reason::SubnetChosen
-    } else if !member.ips.iter().all(inside) {
+    } else if !gone.ips.iter().all(inside) {
         Reason::Outside
     } else {
         return Retention::Keep;
@@ -124,63 +106,48 @@ pub fn of_virtual_machine(machine: Lookup<bool>, instance: Lookup<bool>) -> Rete
     }
 }
 
-/// What a pod belongs to that may bring it back with its address.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Workload {
-    /// Nothing: the address is released with the pod.
-    Plain,
-    /// A StatefulSet, by name and identity.
-    StatefulSet(Name, Name),
-    /// A virtual machine's instance, by name: its pods have that name for addresses.
-    VirtualMachine(Name),
-}
-
-impl Workload {
-    /// From one of a pod's owner references; a pod's name must begin with that of its StatefulSet.
-    pub fn of(pod: &str, api_version: &str, kind: &str, name: &Name, uid: &Name) -> Self {
-        let group = api_version.split('/').next().unwrap_or_default();
-        match (group, kind) {
-            ("apps", "StatefulSet") if pod.starts_with(&**name) => {
-                Workload::StatefulSet(name.clone(), uid.clone())
-            }
-            ("kubevirt.io", "VirtualMachineInstance") => Workload::VirtualMachine(name.clone()),
-            _ => Workload::Plain,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::index::objects::Meta;
 
-    fn member() -> Member {
+    fn pod() -> Member {
         let ips = "10.0.0.7".parse().unwrap();
         Member { pod: "web-2".into(), set: "u1".into(), subnet: "a".into(), ips }
     }
 
     fn set() -> StatefulSet {
-        StatefulSet { uid: "u1".into(), replicas: 3, ..StatefulSet::default() }
+        StatefulSet { meta: meta("u1"), replicas: 3, ..StatefulSet::default() }
+    }
+
+    fn meta(uid: &str) -> Meta {
+        Meta { uid: uid.into(), ..Meta::default() }
     }
 
     fn decide(member: &Member, set: StatefulSet, namespace: &[&str], cidr: &str) -> Retention {
         let namespace: Vec<Name> = namespace.iter().map(|name| Name::from(*name)).collect();
-        of_stateful_set(member, &Lookup::Found(set), &namespace, &cidr.parse().unwrap())
+        of_stateful_set(member, Some(&set), &namespace, Some(&cidr.parse().unwrap()))
     }
 
     #[test]
     fn a_stateful_sets_pod_keeps_its_address_while_it_may_come_back() {
         use Reason::{Deleting, Gone, Outside, Replaced, ScaledDown, SubnetChosen, SubnetLeft};
         use Retention::{Keep, Release};
-        let (pod, cidr) = (member(), "10.0.0.0/24");
+        let (pod, cidr) = (pod(), "10.0.0.0/24");
         assert_eq!(decide(&pod, set(), &["b", "a"], cidr), Keep);
         let from_one = StatefulSet { start: 1, replicas: 2, ..set() };
         assert_eq!(decide(&pod, from_one, &["a"], cidr), Keep);
+        assert_eq!(
+            of_stateful_set(&pod, Some(&set()), &["a".into()], None),
+            Keep,
+            "its subnet can't be read"
+        );
         let chosen = |subnet: &str| StatefulSet { subnet: Some(subnet.into()), ..set() };
         assert_eq!(decide(&pod, chosen("a"), &[], cidr), Keep, "the template's choice counts");
         for (set, namespace, cidr, reason) in [
             (StatefulSet { replicas: 2, ..set() }, &["a"][..], cidr, ScaledDown),
-            (StatefulSet { deleting: true, ..set() }, &["a"], cidr, Deleting),
-            (StatefulSet { uid: "u2".into(), ..set() }, &["a"], cidr, Replaced),
+            (StatefulSet { meta: Meta { deleting: true, ..meta("u1") }, ..set() }, &["a"], cidr, Deleting),
+            (StatefulSet { meta: meta("u2"), ..set() }, &["a"], cidr, Replaced),
             (set(), &["b"], cidr, SubnetLeft),
             (chosen("b"), &["a"], cidr, SubnetChosen),
             (set(), &["a"], "10.1.0.0/24", Outside),
@@ -192,8 +159,7 @@ mod tests {
                 "{set:?} {namespace:?} {cidr}"
             );
         }
-        let of = |lookup| of_stateful_set(&pod, &lookup, &[], &DualStack::default());
-        assert_eq!((of(Lookup::Absent), of(Lookup::Unknown)), (Release(Gone), Keep));
+        assert_eq!(of_stateful_set(&pod, None, &[], None), Release(Gone));
     }
 
     #[test]
@@ -212,23 +178,6 @@ mod tests {
             (Absent, Unknown, Keep),
         ] {
             assert_eq!(of_virtual_machine(machine, instance), retention, "{machine:?} {instance:?}");
-        }
-    }
-
-    #[test]
-    fn owners_are_told_by_group_and_kind() {
-        let of = |pod: &str, api: &str, kind: &str| Workload::of(pod, api, kind, &"web".into(), &"u".into());
-        assert_eq!(of("web-0", "apps/v1", "StatefulSet"), Workload::StatefulSet("web".into(), "u".into()));
-        assert_eq!(
-            of("virt-x", "kubevirt.io/v1", "VirtualMachineInstance"),
-            Workload::VirtualMachine("web".into())
-        );
-        for plain in [
-            ("db-0", "apps/v1", "StatefulSet"),
-            ("web-0", "apps.kruise.io/v1", "StatefulSet"),
-            ("web-0", "apps/v1", "ReplicaSet"),
-        ] {
-            assert_eq!(of(plain.0, plain.1, plain.2), Workload::Plain, "{plain:?}");
         }
     }
 }

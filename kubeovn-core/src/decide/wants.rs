@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::subnets_for;
+use super::{is_kept, subnets_for};
 use crate::{
     addr::{DualStack, Family, Mac},
     annotations::nic,
@@ -10,7 +10,7 @@ use crate::{
     error::Problem,
     index::{
         World,
-        objects::{Meta, Name},
+        objects::{Ip, Meta, Name, Pod},
     },
     rows::{OwnerKey, OwnerKind},
 };
@@ -22,6 +22,8 @@ pub enum Wanting {
     Nothing,
     /// These.
     These(Vec<Want>),
+    /// What it holds, and nothing new: it is not there, but comes back.
+    Kept,
     /// Cannot be read: what it holds stays.
     Unreadable(Problem),
 }
@@ -30,20 +32,71 @@ pub enum Wanting {
 /// its namespace's binding: a running pod is never renumbered.
 pub fn wants(world: &World, owner: &OwnerKey) -> Wanting {
     match owner.kind {
-        OwnerKind::Pod => world.pod_of(owner).filter(|p| p.needs_network()).map_or(Wanting::Nothing, |pod| {
-            let held = world.grants(owner).first();
-            let chosen = pod.meta.annotation(nic::LOGICAL_SWITCH.ovn()).map(Name::from);
-            let subnets = match chosen.or(held.map(|grant| grant.subnet.clone())) {
-                Some(subnet) => vec![subnet],
-                None => subnets_for(world, &pod.meta.namespace),
-            };
-            one(&pod.meta, subnets, held.and_then(|grant| only_family(&grant.ips)))
-        }),
+        OwnerKind::Pod => match world.pod_of(owner).filter(|p| p.needs_network()) {
+            Some(pod) => of_pod(world, owner, pod),
+            None => of_absent(world, owner),
+        },
         OwnerKind::Node => world
             .node(&owner.name)
             .map_or(Wanting::Nothing, |node| one(&node.meta, vec![world.settings().join.clone()], None)),
         _ => Wanting::Nothing,
     }
+}
+
+fn of_pod(world: &World, owner: &OwnerKey, pod: &Pod) -> Wanting {
+    let held = world.grants(owner).first();
+    let record = world.reservation(owner).filter(|_| held.is_none());
+    let chosen = pod.meta.annotation(nic::LOGICAL_SWITCH.ovn()).map(Name::from);
+    let subnets = match chosen.or(held.map(|grant| grant.subnet.clone())) {
+        Some(subnet) => vec![subnet],
+        None => subnets_for(world, &pod.meta.namespace),
+    };
+    let named = pod.meta.annotation(nic::IP_ADDRESS.ovn()).is_some();
+    match record.filter(|record| !named && !record.spec.subnet.is_empty()) {
+        Some(record) => reserved(record),
+        None => one(&pod.meta, subnets, held.and_then(|grant| only_family(&grant.ips))),
+    }
+}
+
+/// A pod that is not there, or needs no network any more, holds what is kept for it.
+fn of_absent(world: &World, owner: &OwnerKey) -> Wanting {
+    let held = world.grants(owner);
+    match world.reservation(owner) {
+        Some(record) if held.is_empty() && !record.meta.deleting => reserved(record),
+        _ if held.is_empty() => Wanting::Nothing,
+        // One interface that is kept keeps them all: the pod comes back with all of them.
+        _ if held.iter().any(|grant| is_kept(world, owner, grant)) => Wanting::Kept,
+        _ => Wanting::Nothing,
+    }
+}
+
+/// What a record asks for that a user made before its pod.
+fn reserved(record: &Ip) -> Wanting {
+    let spec = &record.spec;
+    if spec.subnet.is_empty() {
+        let text = format!(
+            "IP {}: spec.subnet is empty, so that no address can be kept. Name the subnet that the address is from",
+            record.meta.name
+        );
+        return Wanting::Unreadable(Problem::new("IP-RECORD-INVALID", text));
+    }
+    let mut ips = DualStack::default();
+    for text in [&spec.ip_address, &spec.v4_ip_address, &spec.v6_ip_address] {
+        match text.parse::<DualStack<IpAddr>>() {
+            Ok(more) => ips = DualStack { v4: ips.v4.or(more.v4), v6: ips.v6.or(more.v6) },
+            Err(error) => return Wanting::Unreadable(unreadable(&format!("IP {}", record.meta.name), error)),
+        }
+    }
+    let mac = match Some(&*spec.mac_address).filter(|mac| !mac.is_empty()).map(str::parse).transpose() {
+        Ok(mac) => mac.map_or(MacWish::Any, MacWish::Is),
+        Err(error) => return Wanting::Unreadable(unreadable(&format!("IP {}", record.meta.name), error)),
+    };
+    Wanting::These(vec![Want {
+        subnets: vec![spec.subnet.clone()],
+        from: ips.into(),
+        mac,
+        ..Want::default()
+    }])
 }
 
 /// The family that a pod runs with, if it is one: a prefix that its subnet got later is none that it has.
@@ -62,12 +115,16 @@ fn one(meta: &Meta, subnets: Vec<Name>, runs_with: Option<Family>) -> Wanting {
             let family = runs_with.filter(|family| fixed.families().all(|named| named == *family));
             Wanting::These(vec![Want { subnets, from: fixed.into(), mac, family, ..Want::default() }])
         }
-        (Err(error), _) => Wanting::Unreadable(unreadable(nic::IP_ADDRESS.ovn(), error)),
-        (_, Err(error)) => Wanting::Unreadable(unreadable(nic::MAC_ADDRESS.ovn(), error)),
+        (Err(error), _) => {
+            Wanting::Unreadable(unreadable(&format!("annotation {}", nic::IP_ADDRESS.ovn()), error))
+        }
+        (_, Err(error)) => {
+            Wanting::Unreadable(unreadable(&format!("annotation {}", nic::MAC_ADDRESS.ovn()), error))
+        }
     }
 }
 
-fn unreadable(key: &str, error: crate::addr::AddrParseError) -> Problem {
+fn unreadable(place: &str, error: crate::addr::AddrParseError) -> Problem {
     let error = AddrError::from(error);
-    Problem::new(error.code(), format!("annotation {key}: {error}"))
+    Problem::new(error.code(), format!("{place}: {error}"))
 }

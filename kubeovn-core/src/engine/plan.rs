@@ -312,11 +312,12 @@ impl RowEngine {
                 return Some(Obstacle::Busy(what.clone(), rival.clone()));
             }
         }
-        want.gives
-            .iter()
-            .filter(|give| give.parent)
-            .find(|give| !self.will_exist(&give.row, batch, have))
-            .map(|give| Obstacle::NoParent(give.row.clone()))
+        let parents = want.gives.iter().filter(|give| give.parent).map(|give| &give.row);
+        let enters = want.rows.keys().any(|row| !have.has(row));
+        parents
+            .chain(want.needs.iter().filter(|_| enters))
+            .find(|row| !self.will_exist(row, batch, have))
+            .map(|row| Obstacle::NoParent(row.clone()))
     }
 
     /// Will the row be there after this batch?

@@ -2,6 +2,7 @@
 
 mod ahead;
 mod exclusive;
+mod needs;
 mod toy;
 
 use std::collections::BTreeMap;

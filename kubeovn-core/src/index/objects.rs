@@ -9,6 +9,7 @@ mod pod;
 mod selector;
 mod subnet;
 mod vpc;
+mod workload;
 
 pub use meta::{Labels, Meta, Name};
 pub use node::{Namespace, Node};
@@ -16,6 +17,7 @@ pub use pod::{Ip, IpSpec, Pod};
 pub use selector::{Expression, Operator, Selector};
 pub use subnet::{Condition, Subnet, SubnetSpec, SubnetStatus};
 pub use vpc::{PolicyRoute, StaticRoute, Vpc, VpcSpec, VpcStatus};
+pub use workload::{STATEFUL_SET, StatefulSet, Workload, member};
 
 macro_rules! objects {
     ($($(#[$doc:meta])* $kind:ident { name: $name:literal, namespaced: $namespaced:literal, group: $group:literal, plural: $plural:literal },)*) => {
@@ -80,6 +82,8 @@ objects! {
     Vpc { name: "Vpc", namespaced: false, group: "kubeovn.io", plural: "vpcs" },
     /// A subnet.
     Subnet { name: "Subnet", namespaced: false, group: "kubeovn.io", plural: "subnets" },
+    /// A workload whose pods come back under their names.
+    StatefulSet { name: "StatefulSet", namespaced: true, group: "apps", plural: "statefulsets" },
     /// An address record.
     Ip { name: "IP", namespaced: false, group: "kubeovn.io", plural: "ips" },
     /// A pod.

@@ -2,6 +2,7 @@
 
 mod bindings;
 mod change;
+pub(crate) mod claims;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -11,7 +12,7 @@ use std::{
 use super::{
     Dirty, Settings,
     intern::Interner,
-    objects::{Ip, Kind, Meta, Name, Namespace, Node, ObjectKey, Pod, Subnet, Vpc},
+    objects::{Ip, Kind, Meta, Name, Namespace, Node, ObjectKey, Pod, StatefulSet, Subnet, Vpc},
 };
 use crate::{
     contract::ipam::{Grant, Usage},
@@ -41,6 +42,9 @@ pub struct World {
     subnets: BTreeMap<Name, Arc<Subnet>>,
     ips: FixedMap<Name, Arc<Ip>>,
     pods: BTreeMap<Name, BTreeMap<Name, Arc<Pod>>>,
+    sets: BTreeMap<Name, BTreeMap<Name, StatefulSet>>,
+    absent: claims::Owners,
+    reserved: claims::Owners,
     by_vpc: BTreeMap<Name, BTreeSet<Name>>,
     bindings: bindings::Bindings,
     decisions: BTreeMap<Name, Decision>,
@@ -175,13 +179,13 @@ impl World {
         self.usage.get(subnet)
     }
 
-    /// Every owner that there is an object for.
+    /// Every owner that there is an object for, or that something is kept for.
     pub fn owners(&self) -> Vec<OwnerKey> {
         let vpcs = self.vpcs.keys().map(|n| OwnerKey::new(OwnerKind::Vpc, n.clone()));
         let subnets = self.subnets.keys().map(|n| OwnerKey::new(OwnerKind::Subnet, n.clone()));
         let nodes = self.nodes.keys().map(|n| OwnerKey::new(OwnerKind::Node, n.clone()));
         let pods = self.pods().map(|p| OwnerKey::pod(&p.meta.namespace, &p.meta.name));
-        vpcs.chain(subnets).chain(nodes).chain(pods).collect()
+        vpcs.chain(subnets).chain(nodes).chain(pods).chain(self.absent.iter().cloned()).collect()
     }
 
     /// Metadata of an object, `None` when it is not there.
@@ -193,6 +197,7 @@ impl World {
             Kind::Subnet => &self.subnets.get(&key.name)?.meta,
             Kind::Ip => &self.ips.get(&key.name)?.meta,
             Kind::Pod => &self.pod(&key.namespace, &key.name)?.meta,
+            Kind::StatefulSet => &self.stateful_set(&key.namespace, &key.name)?.meta,
         })
     }
 
@@ -201,13 +206,14 @@ impl World {
         self.meta(key).map(|meta| &meta.uid)
     }
 
-    /// Identity of the object behind an owner, `None` when there is none.
+    /// Identity under which an owner holds addresses: that of the object behind it, or of what stands for a pod that
+    /// goes and comes back. `None` when there is none.
     pub fn uid(&self, owner: &OwnerKey) -> Option<Name> {
         let meta = match owner.kind {
             OwnerKind::Vpc => &self.vpcs.get(&owner.name)?.meta,
             OwnerKind::Subnet => &self.subnets.get(&owner.name)?.meta,
             OwnerKind::Node => &self.nodes.get(&owner.name)?.meta,
-            OwnerKind::Pod => &self.pod_of(owner)?.meta,
+            OwnerKind::Pod => return self.holder(owner),
             OwnerKind::Attachment => return None,
         };
         Some(meta.uid.clone())
@@ -251,7 +257,7 @@ pub(crate) fn owner_key(key: &ObjectKey) -> Option<OwnerKey> {
         Kind::Subnet => OwnerKey::new(OwnerKind::Subnet, key.name.clone()),
         Kind::Node => OwnerKey::new(OwnerKind::Node, key.name.clone()),
         Kind::Pod => OwnerKey::pod(&key.namespace, &key.name),
-        Kind::Namespace | Kind::Ip => return None,
+        Kind::Namespace | Kind::StatefulSet | Kind::Ip => return None,
     })
 }
 

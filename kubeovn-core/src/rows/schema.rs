@@ -65,6 +65,9 @@ pub enum ColumnKind {
     Value,
     /// By the row's owner, when the row is born; what is there then stays.
     Born,
+    /// Whole, by the row's owner. In a server that is too old to have it rows are as if they held this number; another
+    /// one can't be written there.
+    Implied(i64),
     /// A string map shared with other writers: only these keys are ours, in rows of ours.
     Keys(&'static [&'static str]),
     /// A set of references to rows of the named table, fed by givers. An element is ours iff the row it refers

@@ -10,6 +10,7 @@ use crate::{
         ipam::{Grant, Role},
         model::{Recovered, exclusive_address},
     },
+    decide,
     hash::FixedMap,
     index::{
         ip_name, ip_owner,
@@ -110,8 +111,9 @@ impl Spine {
     /// removed.
     fn take_back(&mut self, owner: &OwnerKey, uid: &Name, grant: &Grant) {
         let alive = self.world.uid(owner).is_some_and(|known| known == *uid);
-        let wanted =
+        let runs =
             owner.kind != OwnerKind::Pod || self.world.pod_of(owner).is_some_and(|p| p.needs_network());
+        let wanted = runs || decide::is_kept(&self.world, owner, grant);
         let known = self.ipam.held(owner).iter().any(|g| g.nic == grant.nic);
         if alive && wanted && !known && self.ipam.restore(owner, uid, grant).is_ok() {
             let grants = self.ipam.held(owner);

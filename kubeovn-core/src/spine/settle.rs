@@ -110,12 +110,13 @@ impl Spine {
             );
             self.world.grant(owner, Vec::new(), None);
         }
-        let (answer, unreadable) = match decide::wants(&self.world, owner) {
+        let (answer, as_it_is) = match decide::wants(&self.world, owner) {
             Wanting::Nothing => (self.ipam.settle(owner, &uid, &[], now), None),
             Wanting::These(wants) => (self.ipam.settle(owner, &uid, &wants, now), None),
-            Wanting::Unreadable(problem) => (Ok(Settled::default()), Some(problem)),
+            Wanting::Kept => (Ok(Settled::default()), Some(None)),
+            Wanting::Unreadable(problem) => (Ok(Settled::default()), Some(Some(problem))),
         };
-        match (answer, unreadable) {
+        match (answer, as_it_is) {
             (Ok(settled), None) => {
                 self.parked.leave(owner);
                 self.world.grant(owner, settled.grants, None);
@@ -124,7 +125,7 @@ impl Spine {
             (Ok(_), Some(problem)) => {
                 self.parked.leave(owner);
                 let held = self.ipam.held(owner);
-                self.world.grant(owner, held, Some(problem));
+                self.world.grant(owner, held, problem);
             }
             (Err(error), _) => {
                 // Refused: nothing changed in the ledger, so what is held stays, and so does the port.

@@ -54,18 +54,19 @@ fn column_schema(table: &str, column: &str, kind: ColumnKind) -> ColumnSchema {
             set(key, 0, (column == "bfd").then_some(1))
         }
         ColumnKind::Elements => set(plain(Atomic::String), 0, None),
-        ColumnKind::Value | ColumnKind::Born | ColumnKind::Seen => match (table, column) {
-            (_, "options" | "other_config" | "external_ids") => string_map(),
-            (_, "priority" | "tier") => set(plain(Atomic::Integer), 1, Some(1)),
-            (_, "enabled") => set(plain(Atomic::Boolean), 0, Some(1)),
-            (_, "log") => set(plain(Atomic::Boolean), 1, Some(1)),
-            (ACL, "name") | (_, "severity" | "peer" | "policy") => set(plain(Atomic::String), 0, Some(1)),
-            (LOGICAL_ROUTER_PORT, "networks") => set(plain(Atomic::String), 1, None),
-            (LOGICAL_SWITCH_PORT, "addresses" | "port_security") | (LOGICAL_ROUTER_POLICY, "nexthops") => {
-                set(plain(Atomic::String), 0, None)
+        ColumnKind::Value | ColumnKind::Born | ColumnKind::Implied(_) | ColumnKind::Seen => {
+            match (table, column) {
+                (_, "options" | "other_config" | "external_ids") => string_map(),
+                (_, "priority" | "tier") => set(plain(Atomic::Integer), 1, Some(1)),
+                (_, "enabled") => set(plain(Atomic::Boolean), 0, Some(1)),
+                (_, "log") => set(plain(Atomic::Boolean), 1, Some(1)),
+                (ACL, "name") | (_, "severity" | "peer" | "policy") => set(plain(Atomic::String), 0, Some(1)),
+                (LOGICAL_ROUTER_PORT, "networks") => set(plain(Atomic::String), 1, None),
+                (LOGICAL_SWITCH_PORT, "addresses" | "port_security")
+                | (LOGICAL_ROUTER_POLICY, "nexthops") => set(plain(Atomic::String), 0, None),
+                _ => set(plain(Atomic::String), 1, Some(1)),
             }
-            _ => set(plain(Atomic::String), 1, Some(1)),
-        },
+        }
     }
 }
 

@@ -12,6 +12,7 @@
 
 mod audit;
 mod fence;
+mod follow;
 mod link;
 mod quiet;
 mod stats;
@@ -19,14 +20,13 @@ mod stats;
 mod tests;
 mod writes;
 
-use std::{collections::VecDeque, future, pin::Pin, sync::Arc};
+use std::{collections::VecDeque, future, pin::Pin};
 
 use async_trait::async_trait;
 use kubeovn_core::{
     contract::database::{Database, DbEvent},
     rows::{self, Outcome, Schema, Txn},
 };
-use tokio::time::Instant;
 use uuid::Uuid;
 
 use self::{
@@ -36,15 +36,15 @@ use self::{
 };
 pub use self::{
     audit::{AuditConfig, Mismatch},
-    fence::{FENCE_KEY, Nonce},
+    fence::{Authority, FENCE_KEY, FenceConfig, Nonce, SoleWriter},
     stats::Stats,
 };
 use super::{
-    connect::{Connected, Connector, SERVER_DATABASE},
+    connect::{Connected, Connector},
     replica::Replica,
     session::SessionEvent,
     txn::Identity,
-    wire::{DbSchema, MonitorReply, Notification, OpResult, ServerError},
+    wire::DbSchema,
 };
 use crate::capability::Capabilities;
 
@@ -65,29 +65,6 @@ pub struct Client {
     ready: VecDeque<DbEvent>,
     /// The consumer knows that the database is out of reach: `Lost` was the last it heard of that, or nothing was.
     lost: bool,
-}
-
-/// Who may write. Asked before every claim of the fence.
-#[async_trait]
-pub trait Authority: Send + Sync {
-    /// The term of the lease (how often it changed hands) if we hold it, `None` if not. Must come from whoever
-    /// decides it, not from memory: it is asked when somebody else's token was found. Transactions wait for the
-    /// answer, so it must come in bounded time; who cannot tell answers `None`.
-    async fn term(&self) -> Option<u64>;
-}
-
-/// The authority where there can be no second writer.
-#[derive(Clone, Copy, Debug)]
-pub struct SoleWriter;
-
-/// How to fence writes. Only for databases with a table `NB_Global` whose `external_ids` the schema names.
-pub struct FenceConfig {
-    /// Who may write.
-    pub authority: Arc<dyn Authority>,
-    /// For the tokens.
-    pub nonce: Nonce,
-    /// Claim at once, not with the first transaction: for a writer that took over from one that did not let go.
-    pub eager: bool,
 }
 
 type Later<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -241,83 +218,6 @@ impl Client {
         self.recover();
     }
 
-    /// Asks for the whole database, or for what was missed.
-    fn dump(&mut self) {
-        let Link::Up(up) = &self.link else { return };
-        if let Err(error) = up.dump(self.resume) {
-            self.lose(&error);
-        }
-    }
-
-    fn dumped(&mut self, reply: Result<MonitorReply, ServerError>) {
-        let Link::Up(up) = &mut self.link else { return };
-        let Stage::Dumping { method, fresh } = &mut up.stage else { return };
-        let reply = match (reply, method.older()) {
-            (Ok(reply), _) => reply,
-            (Err(error), Some(older)) => {
-                tracing::info!(method = method.as_str(), %error, "falling back to an older monitor method");
-                *method = older;
-                return self.dump();
-            }
-            (Err(error), None) => return self.lose(&error),
-        };
-        let applied = if reply.found {
-            self.replica.apply(reply.updates).map(drop)
-        } else {
-            let applied = fresh.fill(reply.updates);
-            if applied.is_ok() {
-                std::mem::swap(&mut self.replica, fresh);
-                self.epoch += 1;
-            }
-            applied
-        };
-        tracing::debug!(
-            database = self.schema.database,
-            found = reply.found,
-            rows = self.replica.len(),
-            "dump"
-        );
-        up.stage = Stage::Recovering;
-        self.resume = reply.last_txn.filter(|last| !last.is_nil());
-        match applied {
-            Ok(()) => up.connector.succeeded(),
-            Err(diverged) => self.diverged(&diverged),
-        }
-    }
-
-    fn update(&mut self, update: Notification) {
-        let Link::Up(up) = &mut self.link else { return };
-        if &*update.monitor == SERVER_DATABASE {
-            up.server.apply(&update.updates);
-            if let Err(unfit) = up.connector.judge(&up.server) {
-                self.lose(&unfit);
-            }
-            return;
-        }
-        if &*update.monitor != link::MONITOR {
-            return;
-        }
-        if matches!(up.stage, Stage::Dumping { .. }) {
-            self.resume = None;
-            return self.lose(&"the server told of changes before it told of what there was");
-        }
-        match self.replica.apply(update.updates) {
-            Ok(changes) => {
-                self.resume = update.last_txn.filter(|last| !last.is_nil());
-                if matches!(up.stage, Stage::Live) && !changes.is_empty() {
-                    self.ready.push_back(DbEvent::Changed(changes));
-                }
-            }
-            Err(diverged) => self.diverged(&diverged),
-        }
-    }
-
-    /// What we hold is not what the server has: read all of it again.
-    fn diverged(&mut self, diverged: &dyn std::error::Error) {
-        self.resume = None;
-        self.lose(diverged);
-    }
-
     fn quiet(&mut self, found: Option<&Connected>) {
         let Link::Up(up) = &mut self.link else { return };
         match found {
@@ -337,47 +237,6 @@ impl Client {
             return self.tell_lost("another process holds the lease to write".to_owned());
         };
         self.ready.extend(self.writes.claim(term, &up.session, &self.replica));
-    }
-
-    /// Goes live again as soon as nothing stands against it.
-    fn recover(&mut self) {
-        let Link::Up(up) = &mut self.link else { return };
-        if matches!(up.stage, Stage::Live) && self.writes.is_unsure() {
-            up.stage = Stage::Recovering;
-        }
-        if matches!(up.stage, Stage::Recovering) && self.writes.is_settled(&self.replica) {
-            up.stage = Stage::Live;
-            self.lost = false;
-            self.resyncs += 1;
-            self.ready.push_back(DbEvent::Resynced);
-            if let Some(audit) = self.audit.as_mut().filter(|audit| audit.is_idle()) {
-                audit.begin(&self.replica, Instant::now(), up.connector.draw());
-            }
-        }
-    }
-
-    /// Asks the server what it holds.
-    fn ask(&mut self) {
-        let (Link::Up(up), Some(audit)) = (&mut self.link, &mut self.audit) else { return };
-        if !up.session.has_room() {
-            return audit.postpone(Instant::now(), up.connector.draw());
-        }
-        let number = self.writes.number();
-        let operations = audit.ask(number, &self.replica);
-        if let Err(error) = up.session.submit(number, self.schema.database, &operations) {
-            self.lose(&error);
-        }
-    }
-
-    fn is_audit(&self, number: u64) -> bool {
-        self.audit.as_ref().is_some_and(|audit| audit.is_asked(number))
-    }
-
-    fn audited(&mut self, result: &Result<Vec<OpResult>, ServerError>) {
-        let (Link::Up(up), Some(audit)) = (&mut self.link, &mut self.audit) else { return };
-        if let Err(mismatch) = audit.answered(result, &self.replica, Instant::now(), up.connector.draw()) {
-            self.diverged(&mismatch);
-        }
     }
 
     fn lose(&mut self, reason: &dyn std::fmt::Display) {
@@ -434,12 +293,5 @@ impl Database for Client {
 
     fn replica(&self) -> &dyn rows::Replica {
         &self.replica
-    }
-}
-
-#[async_trait]
-impl Authority for SoleWriter {
-    async fn term(&self) -> Option<u64> {
-        Some(0)
     }
 }

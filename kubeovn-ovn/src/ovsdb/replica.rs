@@ -25,7 +25,7 @@ use std::{
 
 use kubeovn_core::{
     hash::FixedMap,
-    rows::{Atom, ColumnKind, EachPair, Elem, OwnerKey, RowKey, Schema, Table, VENDOR, Value},
+    rows::{Atom, Column, ColumnKind, EachPair, Elem, OwnerKey, RowKey, Schema, Table, VENDOR, Value},
     sorted::SortedMap,
 };
 use uuid::Uuid;
@@ -190,8 +190,8 @@ impl Replica {
         at.ok().and_then(|at| words.get(at)).map_or_else(|| key.into(), Arc::clone)
     }
 
-    /// What a column that a table lacks is taken to hold: what one of its type holds when it is not set. So a row that
-    /// wants no more than that is as it wants to be. `None` also when the table itself is lacking.
+    /// What a column that a table lacks is taken to hold: what is implied, or what one of its type holds when it is not
+    /// set. So a row that wants no more than that is as it wants to be. `None` also when the table itself is lacking.
     pub(super) fn assumed(&self, table: &str, column: &str) -> Option<&Value> {
         let table = self.table(table).filter(|table| table.there)?;
         table.assumed.get(usize::from(table.column(column)?))
@@ -256,9 +256,10 @@ impl TableRows {
     fn new(schema: &'static Schema, table: &'static Table, server: &DbSchema) -> Self {
         let there = server.tables.get(table.name);
         let shape = |name: &str| there.and_then(|t| t.columns.get(name)).map(Shape::new);
-        let assumed = |name: &str| match nb::column_of(schema, table.name, name) {
-            Some(column) => Shape::new(&column).default,
-            None => Value::EMPTY,
+        let assumed = |column: &Column| match (column.kind, nb::column_of(schema, table.name, column.name)) {
+            (ColumnKind::Implied(number), _) => Value::int(number),
+            (_, Some(there)) => Shape::new(&there).default,
+            (_, None) => Value::EMPTY,
         };
         let mut words: Vec<Arc<str>> = vec![VENDOR.into()];
         for column in table.columns {
@@ -273,7 +274,7 @@ impl TableRows {
             single: there.is_some_and(|t| t.max_rows == Some(1)),
             there: there.is_some(),
             shapes: table.columns.iter().map(|c| shape(c.name)).collect(),
-            assumed: table.columns.iter().map(|c| assumed(c.name)).collect(),
+            assumed: table.columns.iter().map(assumed).collect(),
             words,
             lists: Lists::default(),
             rows: FixedMap::default(),

@@ -32,14 +32,15 @@ fn told(world: &World, owner: &OwnerKey, text: impl Fn(&Grant) -> String) -> Str
 }
 
 pub(super) fn render(world: &World, owner: &OwnerKey, out: &mut Rendered) {
-    let Some(pod) = world.pod_of(owner) else { return };
+    let pod = world.pod_of(owner).filter(|pod| pod.needs_network());
+    let uid = world.uid(owner).unwrap_or_default();
     for grant in world.grants(owner) {
         let name = ip_name(owner, &grant.nic);
         // Without a MAC it is another plugin's interface: it has no port here.
         let Some(mac) = grant.mac else { continue };
-        port(out, &name, grant, mac, &pod.meta.uid);
-        let secure =
-            pod.meta.annotation(nic::PORT_SECURITY.of(&grant.nic).as_ref()).is_some_and(annotations::is_true);
+        port(out, &name, grant, mac, &uid);
+        let wishes = pod.and_then(|pod| pod.meta.annotation(nic::PORT_SECURITY.of(&grant.nic).as_ref()));
+        let secure = wishes.is_some_and(annotations::is_true);
         let row = out.row(ids::switch_port(name));
         row.pair(EXTERNAL_IDS, "pod", owner.name.clone());
         let own = Value::str(ids::port_addresses(mac, &grant.ips));

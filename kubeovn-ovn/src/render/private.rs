@@ -69,6 +69,7 @@ fn rule(plan: &SubnetPlan, out: &mut Rendered, priority: u16, what: &str, matchi
     let key = RowKey::new(nb::ACL, rule_id(&plan.name, priority, what));
     let drop = priority == DROP;
     let row = out.row(key.clone());
+    row.set("tier", Value::int(nb::TIER));
     row.set("priority", Value::int(priority.into()));
     row.set("direction", Value::str("to-lport"));
     row.set("match", Value::str(matching.to_string()));

@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 
-use kubeovn_core::index::objects::{Ip, Kind, Meta, Namespace, Node, Object, Pod, Subnet, SubnetSpec, Vpc};
+use kubeovn_core::index::objects::{
+    Ip, Kind, Meta, Namespace, Node, Object, Pod, StatefulSet, Subnet, SubnetSpec, Vpc,
+};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, value::RawValue};
 
@@ -83,6 +85,7 @@ fn whole(kind: Kind, json: &str) -> Result<Object, serde_json::Error> {
         Kind::Node => read::<Node>(json, Object::Node),
         Kind::Vpc => read::<Vpc>(json, Object::Vpc),
         Kind::Subnet => read::<Subnet>(json, Object::Subnet),
+        Kind::StatefulSet => read::<StatefulSet>(json, Object::StatefulSet),
         Kind::Ip => read::<Ip>(json, Object::Ip),
         Kind::Pod => read::<Pod>(json, Object::Pod),
     }

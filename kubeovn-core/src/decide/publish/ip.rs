@@ -4,31 +4,35 @@ use std::net::IpAddr;
 
 use super::{Telling, reads};
 use crate::{
-    annotations,
     contract::{
         cluster::{Patch, Write},
         ipam::Grant,
     },
     index::{
-        World, ip_name, ip_owner,
-        objects::{Ip, IpSpec, Kind, Labels, Meta, Name, Object, ObjectKey},
+        RESERVED, SUBNET, World, ip_name, ip_owner, is_reserved,
+        objects::{Ip, IpSpec, Kind, Labels, Meta, Name, Object, ObjectKey, Workload},
     },
-    rows::OwnerKey,
+    rows::{OwnerKey, OwnerKind},
 };
 
-/// Label with the subnet's name.
-const SUBNET: &str = "ovn.kubernetes.io/subnet";
 /// Label with the node's name.
 const NODE: &str = "ovn.kubernetes.io/node-name";
-/// Label of a record that a user made before its pod, or wants to keep: `true`.
-const RESERVED: &str = "ovn.kubernetes.io/ip_reserved";
 
-/// A record that nobody holds any more goes, unless a user keeps it. Making and changing it belongs to the holder.
+/// A record that nobody holds any more goes, unless a user keeps it. Making and changing it belongs to the holder; where
+/// that is not there, the record says itself what is kept, or why nothing is.
 pub(super) fn tell(world: &World, key: &ObjectKey) -> Telling {
     let Some(ip) = world.ip(&key.name) else { return Telling::default() };
-    let held = |owner: OwnerKey| world.grants(&owner).iter().any(|g| ip_name(&owner, &g.nic) == key.name);
-    let reserved = ip.meta.labels.get(RESERVED).is_some_and(|v| annotations::is_true(v));
-    if reserved || ip.meta.deleting || ip_owner(ip).is_none_or(held) {
+    let Some(owner) = ip_owner(ip).filter(|_| !ip.meta.deleting) else { return Telling::default() };
+    let grant = world.grants(&owner).iter().find(|g| ip_name(&owner, &g.nic) == key.name);
+    if is_reserved(ip) {
+        if world.pod_of(&owner).is_some() || owner.kind != OwnerKind::Pod {
+            return Telling::default();
+        }
+        let writes =
+            grant.and_then(|grant| record(world, &owner, &ip.spec.node_name, grant)).into_iter().collect();
+        return Telling { writes, problems: world.refusal(&owner).cloned().into_iter().collect() };
+    }
+    if grant.is_some() {
         return Telling::default();
     }
     let delete = Write::Delete { key: key.clone(), uid: ip.meta.uid.clone() };
@@ -39,20 +43,25 @@ pub(super) fn tell(world: &World, key: &ObjectKey) -> Telling {
 pub(super) fn record(world: &World, owner: &OwnerKey, node: &Name, grant: &Grant) -> Option<Write> {
     let name = ip_name(owner, &grant.nic);
     let known = world.ip(&name);
-    let labels = [(SUBNET, &grant.subnet), (NODE, node), (&*grant.subnet, &Name::default())];
+    let reserved = known.is_some_and(|ip| is_reserved(ip));
+    let reserved: Name = if reserved { "true" } else { "false" }.into();
+    let labels =
+        [(SUBNET, &grant.subnet), (NODE, node), (&*grant.subnet, &Name::default()), (RESERVED, &reserved)];
+    let workload = world.pod_of(owner).and_then(|pod| pod.workload.as_deref());
+    let pod_type = workload.map_or("", Workload::pod_type);
     match known {
         None => {
-            let mut labels: Labels = labels.map(|(key, value)| (key.into(), value.clone())).into();
-            labels.insert(RESERVED.into(), "false".into());
+            let labels: Labels = labels.map(|(key, value)| (key.into(), value.clone())).into();
             let meta = Meta { name, labels, ..Meta::default() };
-            let spec = spec(owner, node, grant, Name::default());
+            let spec = spec(owner, node, grant, pod_type.into());
             Some(Write::Create(Object::Ip(Ip { meta, spec })))
         }
         Some(ip) => {
             let mut patch = Patch::new(ObjectKey::cluster(Kind::Ip, name), ip.meta.uid.clone());
-            if !says(&ip.spec, owner, node, grant) {
-                // Who made the record may have known more.
-                patch.ip = Some(spec(owner, node, grant, ip.spec.pod_type.clone()));
+            // Who made the record may have known more.
+            let pod_type = if pod_type.is_empty() { ip.spec.pod_type.clone() } else { pod_type.into() };
+            if ip.spec.pod_type != pod_type || !says(&ip.spec, owner, node, grant) {
+                patch.ip = Some(spec(owner, node, grant, pod_type));
             }
             let differing =
                 labels.into_iter().filter(|(key, value)| ip.meta.labels.get(*key) != Some(*value));

@@ -132,6 +132,7 @@ impl Facts {
             Kind::Namespace => self.change(key, |o: &mut Namespace| meta(&mut o.meta, patch)),
             Kind::Subnet => self.change(key, |o: &mut Subnet| meta(&mut o.meta, patch)),
             Kind::Vpc => self.change(key, |o: &mut Vpc| meta(&mut o.meta, patch)),
+            Kind::StatefulSet => panic!("nothing is told to {key}"),
             Kind::Ip => self.change(key, |o: &mut Ip| {
                 meta(&mut o.meta, patch);
                 o.spec = patch.ip.clone().unwrap_or_else(|| o.spec.clone());

@@ -12,7 +12,7 @@ pub type Labels = SortedMap<Name, Name>;
 
 /// What we read of `metadata`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Deserialize), serde(from = "raw::Raw"))]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize), serde(from = "raw::Raw<serde::de::IgnoredAny>"))]
 pub struct Meta {
     /// Name.
     pub name: Name,
@@ -78,14 +78,15 @@ impl Meta {
 }
 
 #[cfg(feature = "serde")]
-mod raw {
+pub(super) mod raw {
     //! The wire form.
 
     use super::{Labels, Meta, Name};
 
-    #[derive(serde::Deserialize, Default)]
-    #[serde(rename_all = "camelCase", default)]
-    pub(super) struct Raw {
+    /// Metadata, and owner references for kinds that need them.
+    #[derive(serde::Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    pub(in super::super) struct Raw<O> {
         name: Option<Name>,
         namespace: Option<Name>,
         uid: Option<Name>,
@@ -96,22 +97,31 @@ mod raw {
         finalizers: Option<Vec<Name>>,
         labels: Option<Labels>,
         annotations: Option<Labels>,
+        owner_references: Option<Vec<O>>,
     }
 
-    impl From<Raw> for Meta {
-        fn from(raw: Raw) -> Self {
-            Meta {
-                name: raw.name.unwrap_or_default(),
-                namespace: raw.namespace.unwrap_or_default(),
-                uid: raw.uid.unwrap_or_default(),
-                created: raw.creation_timestamp.as_deref().and_then(crate::time::millis).unwrap_or(0),
-                revision: raw.resource_version.unwrap_or_default(),
-                generation: raw.generation.unwrap_or(0),
-                deleting: raw.deletion_timestamp.is_some(),
-                finalizers: raw.finalizers.unwrap_or_default(),
-                labels: raw.labels.unwrap_or_default(),
-                annotations: raw.annotations.unwrap_or_default(),
-            }
+    impl<O> Raw<O> {
+        /// What all objects have, and the owners.
+        pub(in super::super) fn split(self) -> (Meta, Vec<O>) {
+            let meta = Meta {
+                name: self.name.unwrap_or_default(),
+                namespace: self.namespace.unwrap_or_default(),
+                uid: self.uid.unwrap_or_default(),
+                created: self.creation_timestamp.as_deref().and_then(crate::time::millis).unwrap_or(0),
+                revision: self.resource_version.unwrap_or_default(),
+                generation: self.generation.unwrap_or(0),
+                deleting: self.deletion_timestamp.is_some(),
+                finalizers: self.finalizers.unwrap_or_default(),
+                labels: self.labels.unwrap_or_default(),
+                annotations: self.annotations.unwrap_or_default(),
+            };
+            (meta, self.owner_references.unwrap_or_default())
+        }
+    }
+
+    impl<O> From<Raw<O>> for Meta {
+        fn from(raw: Raw<O>) -> Self {
+            raw.split().0
         }
     }
 }

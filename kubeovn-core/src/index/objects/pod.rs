@@ -1,6 +1,6 @@
 //! Pods and the records of their addresses.
 
-use super::{Meta, Name};
+use super::{Meta, Name, Workload};
 
 /// A pod.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -14,6 +14,8 @@ pub struct Pod {
     pub host_network: bool,
     /// Has run to its end and will not start again: it needs no address any more.
     pub finished: bool,
+    /// What brings it back with its address.
+    pub workload: Option<Box<Workload>>,
 }
 
 impl Pod {
@@ -79,11 +81,14 @@ impl Default for IpSpec {
 
 #[cfg(feature = "serde")]
 mod raw {
-    use super::{Meta, Name, Pod};
+    use super::{
+        super::{meta::raw::Raw as Metadata, workload::raw::OwnerReference},
+        Name, Pod,
+    };
 
     #[derive(serde::Deserialize)]
     pub(super) struct Raw {
-        metadata: Meta,
+        metadata: Metadata<OwnerReference>,
         #[serde(default)]
         spec: Spec,
         #[serde(default)]
@@ -113,8 +118,11 @@ mod raw {
                 Some("Failed") => policy == "Never" || raw.status.reason.as_deref() == Some("Evicted"),
                 _ => false,
             };
+            let (meta, owners) = raw.metadata.split();
+            let workload = owners.iter().find_map(|owner| owner.workload(&meta.name)).map(Box::new);
             Pod {
-                meta: raw.metadata,
+                meta,
+                workload,
                 node: raw.spec.node_name.filter(|n| !n.is_empty()),
                 host_network: raw.spec.host_network.unwrap_or(false),
                 finished,

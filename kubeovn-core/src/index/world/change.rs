@@ -53,6 +53,14 @@ impl World {
                 }
             }
             Object::Subnet(new) => self.apply_subnet(new),
+            Object::StatefulSet(new) => {
+                let (namespace, name) = (new.meta.namespace.clone(), new.meta.name.clone());
+                let sets = self.sets.entry(namespace.clone()).or_default();
+                let old = sets.insert(name.clone(), new.clone());
+                if old.as_ref().is_none_or(|old| !old.means(&new)) {
+                    self.mark_members(&namespace, &name, old.is_some_and(|old| old.meta.uid != new.meta.uid));
+                }
+            }
             Object::Ip(mut new) => {
                 let owner = ip_owner(&new);
                 let pods = self.pods.get(&new.spec.namespace);
@@ -64,6 +72,9 @@ impl World {
                     namespace: new.meta.namespace.clone(),
                     name: new.meta.name.clone(),
                 });
+                if let Some(owner) = owner.as_ref().filter(|owner| *new.meta.name == *ip_name(owner, "")) {
+                    self.note_record(owner, &new);
+                }
                 self.ips.insert(new.meta.name.clone(), Arc::new(new));
                 self.dirty.status.extend(owner.as_ref().and_then(object_key));
             }
@@ -93,6 +104,7 @@ impl World {
 
     fn apply_pod(&mut self, mut new: Pod) {
         let owner = OwnerKey::pod(&new.meta.namespace, &new.meta.name);
+        let before = self.holder(&owner);
         let record = self.ips.get(&ip_name(&owner, "")).map(|ip| &**ip);
         let pods = self.pods.entry(new.meta.namespace.clone()).or_default();
         let old = pods.get(&new.meta.name).map(|pod| &**pod);
@@ -111,7 +123,8 @@ impl World {
         let old = pods.insert(new.meta.name.clone(), Arc::new(new));
         // Marking addresses is cheap: who holds what it wants is neither changed nor rendered.
         self.dirty.addresses.insert(owner.clone());
-        if old.as_ref().is_some_and(|old| old.meta.uid != ported.0) {
+        self.absent.remove(&owner);
+        if before.is_some() && before != self.holder(&owner) {
             self.dirty.successors.insert(owner.clone());
         }
         if old.is_none_or(|old| port(&old) != ported) {
@@ -126,6 +139,8 @@ impl World {
         }
         self.dirty.status.insert(key.clone());
         let name = &key.name;
+        let owner = owner_key(key);
+        let before = owner.as_ref().and_then(|owner| self.uid(owner));
         match key.kind {
             Kind::Namespace => {
                 self.namespaces.remove(name);
@@ -152,6 +167,14 @@ impl World {
             Kind::Ip => {
                 let owner = self.ips.remove(name).and_then(|ip| ip_owner(&ip));
                 self.dirty.status.extend(owner.as_ref().and_then(object_key));
+                if let Some(owner) = owner.filter(|owner| **name == *ip_name(owner, "")) {
+                    self.reserved.remove(&owner);
+                    if owner.kind == OwnerKind::Pod && self.pod_of(&owner).is_none() {
+                        // With its record a user takes the claim away.
+                        self.dirty.successors.insert(owner.clone());
+                        self.dirty.addresses.insert(owner);
+                    }
+                }
             }
             Kind::Pod => {
                 if let Some(pods) = self.pods.get_mut(&key.namespace) {
@@ -161,10 +184,24 @@ impl World {
                     }
                 }
             }
+            Kind::StatefulSet => {
+                if let Some(sets) = self.sets.get_mut(&key.namespace) {
+                    sets.remove(name);
+                    if sets.is_empty() {
+                        self.sets.remove(&key.namespace);
+                    }
+                }
+                self.mark_members(&key.namespace, name, true);
+            }
         }
-        if let Some(owner) = owner_key(key) {
+        if let Some(owner) = owner {
             self.dirty.addresses.insert(owner.clone());
-            self.dirty.successors.insert(owner.clone());
+            if before != self.uid(&owner) {
+                self.dirty.successors.insert(owner.clone());
+            }
+            if owner.kind == OwnerKind::Pod && !self.grants(&owner).is_empty() {
+                self.absent.insert(owner.clone());
+            }
             self.dirty.rows.insert(owner);
         }
     }
@@ -197,7 +234,7 @@ impl World {
 
     /// What namespaces offer may have changed: it is told to them, and who was refused may get something now.
     fn mark_bindings(&mut self) {
-        self.dirty.addresses.extend(self.refusals.keys().cloned());
+        self.dirty.addresses.extend(self.refusals.keys().chain(&self.absent).cloned());
         let namespaces = self.namespaces.keys().map(|n| ObjectKey::cluster(Kind::Namespace, n.clone()));
         self.dirty.status.extend(namespaces);
     }
@@ -256,6 +293,7 @@ impl World {
             }
             if grants.is_empty() {
                 self.grants.remove(owner);
+                self.absent.remove(owner);
             } else {
                 self.grants.insert(owner.clone(), grants.into());
             }

@@ -21,6 +21,7 @@ use std::{
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use super::{Client, link::Link};
 use crate::ovsdb::{
     replica::{Difference, Replica},
     wire::{Condition, OpResult, Operation, ServerError},
@@ -263,6 +264,32 @@ impl Question {
                 }
                 Some((uuids.len(), found))
             }
+        }
+    }
+}
+
+impl Client {
+    /// Asks the server what it holds.
+    pub(super) fn ask(&mut self) {
+        let (Link::Up(up), Some(audit)) = (&mut self.link, &mut self.audit) else { return };
+        if !up.session.has_room() {
+            return audit.postpone(Instant::now(), up.connector.draw());
+        }
+        let number = self.writes.number();
+        let operations = audit.ask(number, &self.replica);
+        if let Err(error) = up.session.submit(number, self.schema.database, &operations) {
+            self.lose(&error);
+        }
+    }
+
+    pub(super) fn is_audit(&self, number: u64) -> bool {
+        self.audit.as_ref().is_some_and(|audit| audit.is_asked(number))
+    }
+
+    pub(super) fn audited(&mut self, result: &Result<Vec<OpResult>, ServerError>) {
+        let (Link::Up(up), Some(audit)) = (&mut self.link, &mut self.audit) else { return };
+        if let Err(mismatch) = audit.answered(result, &self.replica, Instant::now(), up.connector.draw()) {
+            self.diverged(&mismatch);
         }
     }
 }

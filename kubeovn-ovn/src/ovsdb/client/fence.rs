@@ -10,6 +10,7 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use kubeovn_core::rows::{Elem, Replica, RowKey};
 
 use crate::{
@@ -24,6 +25,29 @@ const COLUMN: &str = "external_ids";
 
 /// A source of numbers that no other process draws.
 pub type Nonce = Box<dyn FnMut() -> u64 + Send>;
+
+/// Who may write. Asked before every claim of the fence.
+#[async_trait]
+pub trait Authority: Send + Sync {
+    /// The term of the lease (how often it changed hands) if we hold it, `None` if not. Must come from whoever
+    /// decides it, not from memory: it is asked when somebody else's token was found. Transactions wait for the
+    /// answer, so it must come in bounded time; who cannot tell answers `None`.
+    async fn term(&self) -> Option<u64>;
+}
+
+/// The authority where there can be no second writer.
+#[derive(Clone, Copy, Debug)]
+pub struct SoleWriter;
+
+/// How to fence writes. Only for databases with a table `NB_Global` whose `external_ids` the schema names.
+pub struct FenceConfig {
+    /// Who may write.
+    pub authority: Arc<dyn Authority>,
+    /// For the tokens.
+    pub nonce: Nonce,
+    /// Claim at once, not with the first transaction: for a writer that took over from one that did not let go.
+    pub eager: bool,
+}
 
 /// Our token, if we claimed one. Whether the claim succeeded is seen in the replica.
 pub(super) struct Fence {
@@ -125,5 +149,12 @@ fn wait(r#where: Vec<Condition>) -> Operation {
         columns: Vec::new(),
         until_equal: true,
         rows: vec![Row::new()],
+    }
+}
+
+#[async_trait]
+impl Authority for SoleWriter {
+    async fn term(&self) -> Option<u64> {
+        Some(0)
     }
 }

@@ -70,7 +70,9 @@ impl Cell {
             ColumnKind::Refs { .. } => Cell::Refs(BTreeSet::new()),
             ColumnKind::Elements => Cell::Texts(BTreeSet::new()),
             ColumnKind::Keys(_) => Cell::Pairs(Pairs::default()),
-            ColumnKind::Value | ColumnKind::Born | ColumnKind::Seen => Cell::Plain(default.clone()),
+            ColumnKind::Value | ColumnKind::Born | ColumnKind::Implied(_) | ColumnKind::Seen => {
+                Cell::Plain(default.clone())
+            }
         }
     }
 

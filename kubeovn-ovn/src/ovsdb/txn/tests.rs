@@ -143,7 +143,7 @@ fn what_cannot_be_written_names_its_row() {
     let mut old_server = nb::server_schema(&NORTHBOUND);
     old_server.tables.get_mut(ACL).unwrap().columns.remove("tier");
     let mut spec = RowSpec::default();
-    spec.set("tier", Value::int(2));
+    spec.set("tier", Value::int(1));
     let rule = RowKey::new(ACL, "rule");
     let too_old = refused(
         &txn(vec![(rule.clone(), Act::Insert(spec, BTreeMap::new()))]),
@@ -170,8 +170,8 @@ fn without_tiers() -> Replica {
 #[test]
 fn a_value_that_a_missing_column_has_anyway_is_left_out() {
     let (replica, rule) = (without_tiers(), RowKey::new(ACL, "rule"));
-    assert_eq!(replica.value(&rule, "tier"), Some(&Value::int(0)), "so that 0 is no difference");
-    for value in [Value::int(0), Value::EMPTY] {
+    assert_eq!(replica.value(&rule, "tier"), Some(&Value::int(nb::TIER)), "so that this is no difference");
+    for value in [Value::int(nb::TIER), Value::EMPTY] {
         let mut spec = RowSpec::default();
         spec.set("tier", value.clone()).set("priority", Value::int(5));
         let insert = (RowKey::new(ACL, "new"), Act::Insert(spec, BTreeMap::new()));
@@ -188,13 +188,15 @@ fn a_value_that_a_missing_column_has_anyway_is_left_out() {
 #[test]
 fn a_value_that_a_missing_column_cannot_have_is_refused_with_the_way_out() {
     let (replica, rule) = (without_tiers(), RowKey::new(ACL, "rule"));
-    let values = BTreeMap::from([("tier", Value::int(1))]);
-    let change = Act::Change(Delta { values, ..Delta::default() });
-    let refused = encode(&txn(vec![(rule, change)]), &replica, Identity::Given(SPACE)).unwrap_err();
-    let text = refused.to_string();
-    assert!(text.contains("needs OVN 23.06 or newer"), "{text}");
-    assert!(text.contains("Northbound schema 7.0.0 has no ACL.tier"), "{text}");
-
+    for tier in [0, 1, 3] {
+        let values = BTreeMap::from([("tier", Value::int(tier))]);
+        let change = Act::Change(Delta { values, ..Delta::default() });
+        let refused =
+            encode(&txn(vec![(rule.clone(), change)]), &replica, Identity::Given(SPACE)).unwrap_err();
+        let text = refused.to_string();
+        assert!(text.contains("needs OVN 23.06 or newer"), "{text}");
+        assert!(text.contains("Northbound schema 7.0.0 has no ACL.tier"), "{text}");
+    }
     for value in [Value::str(""), Value::str("g"), Value::EMPTY] {
         let mut spec = RowSpec::default();
         spec.set("name", value);

@@ -61,7 +61,7 @@ fn columns_are_ours(key: &RowKey, row: &RowSpec) {
     let table = nb::NORTHBOUND.table(key.table).unwrap_or_else(|| panic!("no table {}", key.table));
     for column in row.values.keys() {
         let kind = table.column(column).map(|c| c.kind);
-        let plain = matches!(kind, Some(ColumnKind::Value | ColumnKind::Born));
+        let plain = matches!(kind, Some(ColumnKind::Value | ColumnKind::Born | ColumnKind::Implied(_)));
         assert!(plain, "{}.{column} is no plain column", key.table);
     }
     for (column, pairs) in &row.pairs {

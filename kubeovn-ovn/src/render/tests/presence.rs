@@ -60,7 +60,20 @@ fn a_pod_that_needs_no_network_is_gone() {
     let mut pod = (**world.pod("default", "web-0").unwrap()).clone();
     pod.finished = true;
     world.apply(Object::Pod(pod));
-    assert_eq!(Fabric.render(&world, &OwnerKey::pod("default", "web-0")), Render::Gone);
+    let owner = OwnerKey::pod("default", "web-0");
+    world.grant(&owner, Vec::new(), None);
+    assert_eq!(Fabric.render(&world, &owner), Render::Gone);
+}
+
+/// It is kept for one that comes back.
+#[test]
+fn a_pod_that_is_not_there_has_a_port_while_it_holds_an_address() {
+    let mut world = shop();
+    world.remove(&ObjectKey { kind: Kind::Pod, namespace: "default".into(), name: "web-0".into() }, "");
+    let Render::Want(rendered) = Fabric.render(&world, &OwnerKey::pod("default", "web-0")) else {
+        panic!("its port goes")
+    };
+    assert!(rendered.rows.keys().any(|row| &*row.id == "web-0.default"));
 }
 
 #[test]

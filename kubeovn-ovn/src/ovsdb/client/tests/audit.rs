@@ -1,6 +1,6 @@
 //! Updates that never come are noticed all the same.
 
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::*;
 

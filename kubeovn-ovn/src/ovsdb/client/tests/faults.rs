@@ -1,7 +1,7 @@
 //! Servers that break off, say what was not asked for, or have too much to do.
 
 use kubeovn_core::rows::{Act, Op};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::*;
 

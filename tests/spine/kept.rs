@@ -1,0 +1,178 @@
+//! Addresses that outlive their pods.
+
+use kubeovn_core::{
+    annotations::nic,
+    index::objects::{Ip, IpSpec, Kind, Labels, Meta, Name, Object, ObjectKey},
+    rows::{OwnerKey, Replica as _, RowKey},
+};
+use kubeovn_ovn::nb;
+
+use crate::{
+    database::Late,
+    oracle,
+    sim::Sim,
+    user::{member, namespace, pod, stateful_set, subnet},
+};
+
+/// A subnet with room for three, and a StatefulSet of two.
+fn fabric() -> Sim {
+    let mut sim = Sim::new();
+    sim.apply(namespace("red"));
+    sim.apply(subnet("s1", "", "10.1.0.0/29", |s| s.namespaces = vec!["red".into()]));
+    sim.apply(stateful_set("red", 2, ""));
+    sim.settle();
+    comes(&mut sim, "st-0", "n1");
+    comes(&mut sim, "st-1", "n1");
+    sim
+}
+
+fn comes(sim: &mut Sim, name: &str, node: &str) {
+    let member = member(sim, "red", name, node).unwrap();
+    sim.apply(member);
+    sim.settle();
+}
+
+fn goes(sim: &mut Sim, name: &str) {
+    sim.delete(Kind::Pod, "red", name);
+    sim.settle();
+}
+
+fn held(sim: &Sim, name: &str) -> String {
+    let grants = sim.spine.world().grants(&OwnerKey::pod("red", name));
+    grants.iter().map(|grant| grant.ips.to_string()).collect()
+}
+
+fn record(sim: &Sim, name: &str) -> Option<Ip> {
+    match sim.shop.cluster.get(&ObjectKey::cluster(Kind::Ip, format!("{name}.red"))) {
+        Some(Object::Ip(ip)) => Some(ip),
+        _ => None,
+    }
+}
+
+fn has_port(sim: &Sim, name: &str) -> bool {
+    sim.db.replica.has(&RowKey::new(nb::LOGICAL_SWITCH_PORT, format!("{name}.red")))
+}
+
+#[test]
+fn a_member_comes_back_to_its_address_also_over_a_restart() {
+    let mut sim = fabric();
+    assert_eq!((held(&sim, "st-0"), held(&sim, "st-1")), ("10.1.0.2".into(), "10.1.0.3".into()));
+    assert_eq!(record(&sim, "st-0").unwrap().spec.pod_type, "StatefulSet".into());
+    goes(&mut sim, "st-0");
+    goes(&mut sim, "st-1");
+    // Nobody else gets what is kept, and what is left is two addresses.
+    for (n, ip) in [(0, "10.1.0.4"), (1, "10.1.0.5"), (2, "10.1.0.6"), (3, "")] {
+        sim.apply(pod("red", &format!("p{n}"), "n1", &[]));
+        sim.settle();
+        assert_eq!(held(&sim, &format!("p{n}")), ip);
+    }
+    sim.restart(Late::Never);
+    sim.settle();
+    assert_eq!((held(&sim, "st-0"), held(&sim, "st-1")), ("10.1.0.2".into(), "10.1.0.3".into()));
+    oracle::a_restart_writes_nothing(&sim);
+    oracle::equals_from_scratch(&sim);
+    comes(&mut sim, "st-1", "n2");
+    assert_eq!(held(&sim, "st-1"), "10.1.0.3");
+    assert_eq!(record(&sim, "st-1").unwrap().spec.node_name, "n2".into());
+}
+
+#[test]
+fn a_member_that_is_back_before_its_end_was_seen_keeps_its_address() {
+    let mut sim = fabric();
+    sim.delete(Kind::Pod, "red", "st-0");
+    let again = member(&sim, "red", "st-0", "n2").unwrap();
+    sim.apply(again);
+    sim.apply(pod("red", "p0", "n1", &[(nic::IP_ADDRESS.ovn(), "10.1.0.2")]));
+    sim.settle();
+    assert_eq!((held(&sim, "st-0"), held(&sim, "p0")), ("10.1.0.2".into(), String::new()));
+}
+
+#[test]
+fn what_is_kept_goes_with_its_reason() {
+    type Reason = (&'static str, fn(&mut Sim));
+    let reasons: [Reason; 5] = [
+        ("scaled down", |sim| sim.apply(stateful_set("red", 1, ""))),
+        ("deleted", |sim| sim.delete(Kind::StatefulSet, "red", "st")),
+        ("another subnet in the template", |sim| sim.apply(stateful_set("red", 2, "ovn-default"))),
+        ("its namespace left the subnet", |sim| sim.apply(subnet("s1", "", "10.1.0.0/29", |_| {}))),
+        ("its record deleted by hand", |sim| sim.delete(Kind::Ip, "", "st-1.red")),
+    ];
+    for (why, happens) in reasons {
+        let mut sim = fabric();
+        goes(&mut sim, "st-1");
+        assert!(!held(&sim, "st-1").is_empty() && has_port(&sim, "st-1"), "{why}");
+        happens(&mut sim);
+        sim.settle();
+        assert_eq!(held(&sim, "st-1"), "", "{why}");
+        assert!(!has_port(&sim, "st-1") && record(&sim, "st-1").is_none(), "{why}");
+        assert_eq!(held(&sim, "st-0"), "10.1.0.2", "a running pod is never renumbered: {why}");
+        oracle::a_restart_writes_nothing(&sim);
+    }
+}
+
+/// Of a StatefulSet of the same name the pods are others.
+#[test]
+fn a_new_stateful_set_inherits_nothing() {
+    let mut sim = fabric();
+    goes(&mut sim, "st-0");
+    sim.delete(Kind::StatefulSet, "red", "st");
+    sim.apply(stateful_set("red", 2, ""));
+    sim.settle();
+    assert_eq!(held(&sim, "st-0"), "");
+}
+
+fn reservation(name: &str, spec: IpSpec) -> Object {
+    let labels: Labels = [(Name::from("ovn.kubernetes.io/ip_reserved"), Name::from("true"))].into();
+    let spec = IpSpec { pod_name: name.into(), namespace: "red".into(), ..spec };
+    Object::Ip(Ip { meta: Meta { labels, ..Meta::named(&format!("{name}.red")) }, spec })
+}
+
+#[test]
+fn an_address_reserved_before_its_pod_is_nobody_elses() {
+    let mut sim = fabric();
+    let spec = IpSpec { subnet: "s1".into(), v4_ip_address: "10.1.0.4".into(), ..IpSpec::default() };
+    sim.apply(reservation("late", spec));
+    sim.settle();
+    assert_eq!(held(&sim, "late"), "10.1.0.4");
+    sim.apply(pod("red", "p0", "n1", &[]));
+    sim.settle();
+    assert_eq!(held(&sim, "p0"), "10.1.0.5");
+    sim.restart(Late::Never);
+    sim.settle();
+    for _ in 0..2 {
+        sim.apply(pod("red", "late", "n1", &[]));
+        sim.settle();
+        assert_eq!(held(&sim, "late"), "10.1.0.4");
+        let told = record(&sim, "late").unwrap().spec;
+        assert_eq!((&*told.ip_address, &*told.node_name), ("10.1.0.4", "n1"));
+        goes(&mut sim, "late");
+        assert_eq!(held(&sim, "late"), "10.1.0.4", "kept until the record goes");
+    }
+    oracle::a_restart_writes_nothing(&sim);
+    sim.delete(Kind::Ip, "", "late.red");
+    sim.settle();
+    assert!(held(&sim, "late").is_empty() && !has_port(&sim, "late"));
+}
+
+/// A record that names a subnet alone is filled in.
+#[test]
+fn a_reservation_is_told_what_it_got_or_why_not() {
+    let mut sim = fabric();
+    sim.apply(reservation("any", IpSpec { subnet: "s1".into(), ..IpSpec::default() }));
+    sim.settle();
+    let told = record(&sim, "any").unwrap();
+    assert_eq!((&*told.spec.v4_ip_address, &*told.spec.subnet), ("10.1.0.4", "s1"));
+    assert!(!told.spec.mac_address.is_empty());
+
+    let taken = IpSpec { subnet: "s1".into(), v4_ip_address: "10.1.0.2".into(), ..IpSpec::default() };
+    sim.apply(reservation("taken", taken));
+    sim.settle();
+    let key = ObjectKey::cluster(Kind::Ip, "taken.red");
+    let problem = format!("{:?}", sim.spine.problems().get(&key));
+    assert!(problem.contains("pod/red/st-0"), "{problem}");
+    assert_eq!(held(&sim, "taken"), "");
+    sim.apply(reservation("nowhere", IpSpec::default()));
+    sim.settle();
+    let key = ObjectKey::cluster(Kind::Ip, "nowhere.red");
+    assert_eq!(sim.spine.problems()[&key][0].code, "IP-RECORD-INVALID");
+}
