@@ -106,8 +106,7 @@ async fn is_forgotten(api: &Api<DynamicObject>, revision: &str) -> bool {
         Err(error) => panic!("{error}"),
     };
     match events.next().await {
-        Some(Ok(kube::api::WatchEvent::Error(status))) => status.code == 410,
-        Some(Err(kube::Error::Api(status))) => status.code == 410,
+        Some(Ok(kube::api::WatchEvent::Error(status)) | Err(kube::Error::Api(status))) => status.code == 410,
         other => panic!("{other:?}"),
     }
 }
@@ -215,13 +214,13 @@ async fn told(user: &User, pods: usize) -> std::collections::BTreeSet<String> {
 }
 
 /// Waits until the default subnet says that so many addresses are in use.
-async fn subnet_says(user: &User, used: usize) {
+async fn subnet_says(user: &User, taken: usize) {
     let began = Instant::now();
     loop {
         let Some(Object::Subnet(subnet)) = user.get(&key(Kind::Subnet, "ovn-default")).await else {
             panic!("no default subnet")
         };
-        if subnet.status.v4usingIPs.0 == used as u128 {
+        if subnet.status.v4usingIPs.0 == taken as u128 {
             return;
         }
         assert!(began.elapsed() < PATIENCE, "{:?}", subnet.status);

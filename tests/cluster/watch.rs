@@ -10,7 +10,7 @@ use kubeovn_core::{
 use tokio::time::timeout;
 
 /// Longer than anything takes that comes at all.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 pub(crate) struct Watch {
     events: BoxStream<'static, Event>,

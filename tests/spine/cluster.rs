@@ -19,6 +19,8 @@ pub(crate) enum Luck {
     Done,
     /// Not done, and answered so.
     Failed,
+    /// The same, and it would not be done at once either.
+    Refused,
     /// Done, but answered as if not.
     DoneInSecret,
 }
@@ -98,7 +100,7 @@ impl Shop {
         }
         let at = *first.get(nth % first.len().max(1))?;
         let (about, write) = self.asked.remove(at)?;
-        let done = luck != Luck::Failed && self.carry_out(write).is_ok();
+        let done = !matches!(luck, Luck::Failed | Luck::Refused) && self.carry_out(write).is_ok();
         Some((about, done && luck == Luck::Done))
     }
 

@@ -259,3 +259,24 @@ fn what_somebody_changes_back_before_we_see_it_is_told_again() {
     assert_eq!(red.meta().annotation(nic::LOGICAL_SWITCH.ovn()), Some("s1"));
     oracle::at_rest(&sim);
 }
+
+#[test]
+fn what_the_cluster_refuses_is_asked_again_in_a_minute_or_at_once_when_it_is_something_else() {
+    for other in [false, true] {
+        let mut sim = fabric("10.1.0.0/29");
+        sim.apply(namespace("red"));
+        sim.hear_all();
+        sim.run();
+        assert!(sim.write(0, Luck::Refused), "the namespace is told its subnet");
+        if other {
+            sim.apply(subnet("s0", "", "10.2.0.0/29", |s| s.namespaces = vec!["red".into()]));
+        }
+        let took = sim.settle();
+        let wanted = if other { 0..MINUTE } else { MINUTE..2 * MINUTE };
+        assert!(wanted.contains(&took), "another wish {other}: {took} ms");
+        let red = sim.shop.cluster.get(&ObjectKey::cluster(Kind::Namespace, "red")).unwrap();
+        let wanted = if other { "s1,s0" } else { "s1" };
+        assert_eq!(red.meta().annotation(nic::LOGICAL_SWITCH.ovn()), Some(wanted));
+        oracle::at_rest(&sim);
+    }
+}

@@ -172,6 +172,7 @@ impl Run {
         let luck = match self.rng.below(10) {
             0 if self.faults.contains(&Fault::Writes) => Luck::Failed,
             1 if self.faults.contains(&Fault::Writes) => Luck::DoneInSecret,
+            2 if self.faults.contains(&Fault::Writes) => Luck::Refused,
             _ => Luck::Done,
         };
         self.sim.write(nth, luck);

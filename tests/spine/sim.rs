@@ -128,7 +128,8 @@ impl Sim {
     pub(crate) fn write(&mut self, nth: usize, luck: Luck) -> bool {
         let Some((about, done)) = self.shop.write(nth, luck) else { return false };
         if !done {
-            self.feed(Input::WriteFailed(about));
+            let refused = luck == Luck::Refused;
+            self.feed(if refused { Input::WriteRefused(about) } else { Input::WriteFailed(about) });
         }
         true
     }

@@ -36,6 +36,9 @@ pub use self::{
     record::Record,
 };
 
+/// How long a transaction may wait to be told whether we hold the lease.
+const TERM_WITHIN: Duration = Duration::from_secs(3);
+
 /// Which lease, who we are, and how fast.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -230,7 +233,7 @@ impl Authority for LeaseTerm {
         if !leads() {
             return None;
         }
-        let asked = timeout(self.desk.config.retry, self.desk.api.get_opt(&self.desk.config.name)).await;
+        let asked = timeout(TERM_WITHIN, self.desk.api.get_opt(&self.desk.config.name)).await;
         let record = Record::of(&asked.ok()?.ok()??);
         // What was answered late counts only if we still hold it.
         (record.holder == self.desk.config.identity && leads()).then_some(record.transitions)

@@ -18,7 +18,7 @@ pub(super) fn create(object: &Object) -> Option<Value> {
         Object::Vpc(vpc) => vpc_spec(&vpc.spec),
         Object::Subnet(subnet) => subnet_spec(&subnet.spec),
         Object::Ip(ip) => serde_json::to_value(&ip.spec).ok()?,
-        Object::Namespace(_) | Object::Node(_) | Object::Pod(_) | Object::StatefulSet(_) => return None,
+        Object::Namespace(_) | Object::Node(_) | Object::StatefulSet(_) | Object::Pod(_) => return None,
     };
     let (kind, meta) = (object.kind(), object.meta());
     let metadata = json!({
@@ -45,9 +45,12 @@ pub(super) fn patch(patch: &Patch, finalizers: Option<(&[Name], &str)>) -> Value
         }
     }
     if let (Some(set), Some((had, revision))) = (patch.finalizer, finalizers) {
-        let mut wanted: Vec<&str> =
-            had.iter().map(|name| &**name).filter(|name| *name != FINALIZER).collect();
-        wanted.extend(set.then_some(FINALIZER));
+        let mut wanted: Vec<&str> = had.iter().map(|name| &**name).collect();
+        if !set {
+            wanted.retain(|name| *name != FINALIZER);
+        } else if !wanted.contains(&FINALIZER) {
+            wanted.push(FINALIZER);
+        }
         metadata.insert("finalizers".to_owned(), json!(wanted));
         metadata.insert("resourceVersion".to_owned(), json!(revision));
     }

@@ -85,6 +85,7 @@ fn whole(kind: Kind, json: &str) -> Result<Object, serde_json::Error> {
         Kind::Node => read::<Node>(json, Object::Node),
         Kind::Vpc => read::<Vpc>(json, Object::Vpc),
         Kind::Subnet => read::<Subnet>(json, Object::Subnet),
+        Kind::StatefulSet => read::<StatefulSet>(json, Object::StatefulSet),
         Kind::Ip => read::<Ip>(json, Object::Ip),
         Kind::Pod => read::<Pod>(json, Object::Pod),
         Kind::StatefulSet => read::<StatefulSet>(json, Object::StatefulSet),

@@ -95,6 +95,10 @@ fn a_patch_has_what_it_changes_and_nothing_else() {
     let had: [Name; 2] = [FINALIZER.into(), "other/y".into()];
     let body = patch(&Patch { finalizer: Some(false), ..full }, Some((&had, "7")));
     assert_eq!(body["metadata"]["finalizers"], json!(["other/y"]));
+    let vpc = ObjectKey::cluster(Kind::Vpc, "v");
+    let again = Patch { finalizer: Some(true), ..Patch::new(vpc, "".into()) };
+    let body = patch(&again, Some((&had, "7")));
+    assert_eq!(body["metadata"]["finalizers"], json!(had), "what is there stays where it is");
 }
 
 #[test]
