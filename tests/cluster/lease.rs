@@ -38,7 +38,7 @@ impl Candidate {
         let (tell, told) = watch::channel(Leadership::Waiting { holder: None });
         let (stop, stopped) = oneshot::channel::<()>();
         let client = server.kubernetes.client();
-        let running = run(client, config.clone(), tell, async {
+        let running = run(client, config.clone(), tell, watch::channel(None).0, async {
             // One that is dropped never stops.
             if stopped.await.is_err() {
                 std::future::pending::<()>().await;

@@ -27,7 +27,10 @@ use super::{
     serve::{self, Health},
 };
 use crate::{
-    cluster::kube::{self as cluster, KubeCluster, Options},
+    cluster::{
+        kube::{self as cluster, KubeCluster, Options},
+        leased::Leased,
+    },
     run::{
         controller::{self, Company},
         lease::{self, Leadership, LeaseTerm},
@@ -60,8 +63,9 @@ pub async fn run(install: Installation, stop: impl Future<Output = ()>) -> Resul
         serve::listen(address).await.map_err(|source| ControllerError::Port { address, source })?;
     info!(%address, "listening for /livez, /readyz and /metrics");
 
+    let (until, ends) = watch::channel(None);
     let (let_go, asked) = oneshot::channel::<()>();
-    let elected = lease::run(client.clone(), install.lease.clone(), tell, async {
+    let elected = lease::run(client.clone(), install.lease.clone(), tell, until, async {
         // It is let go of when that is asked, and also when nobody is left to ask.
         let _ = asked.await;
     });
@@ -76,6 +80,7 @@ pub async fn run(install: Installation, stop: impl Future<Output = ()>) -> Resul
         let connector = Connector::new(install.northbound.clone(), Box::new(cluster::random));
         let northbound = Client::new(&NORTHBOUND, connector, Identity::Given(Uuid::nil()), Some(fence));
         let (asker, questions) = report::desk();
+        let objects = Arc::new(Leased::new(objects, ends));
         let company = Company { northd: None, questions };
         *health.driver.lock().unwrap_or_else(PoisonError::into_inner) = Some(asker);
         tokio::select! {

@@ -99,7 +99,8 @@ enum Failed {
 /// Tries to get the lease and keeps it, until it is lost or `stop` comes. Then lets go of it if it is ours still; who
 /// stops should have stopped writing before.
 ///
-/// `told` is changed in the moment in which it is lost, also when the API server answers nothing.
+/// `told` is changed in the moment in which it is lost, also when the API server answers nothing. A process that was
+/// frozen comes to that late; so `ends` tells until when it is ours, to be compared with a clock.
 ///
 /// # Cancellation
 /// When it is dropped nothing is told and the lease is not let go of: the next one waits for [`Config::duration`].
@@ -107,6 +108,7 @@ pub async fn run(
     client: Client,
     config: Config,
     told: watch::Sender<Leadership>,
+    ends: watch::Sender<Option<Instant>>,
     stop: impl Future<Output = ()>,
 ) {
     let desk = Desk { api: Api::namespaced(client, &config.namespace), config: config.clone() };
@@ -130,6 +132,7 @@ pub async fn run(
                 debug!(%error, lease = config.name, "the lease is not taken");
             }
         }
+        ends.send_replace(elector.ends().map(|ends| start + ends));
         if tell(&mut elector, start.elapsed(), &told) {
             return;
         }

@@ -88,7 +88,6 @@ fn whole(kind: Kind, json: &str) -> Result<Object, serde_json::Error> {
         Kind::StatefulSet => read::<StatefulSet>(json, Object::StatefulSet),
         Kind::Ip => read::<Ip>(json, Object::Ip),
         Kind::Pod => read::<Pod>(json, Object::Pod),
-        Kind::StatefulSet => read::<StatefulSet>(json, Object::StatefulSet),
     }
 }
 

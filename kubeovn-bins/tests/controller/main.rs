@@ -1,0 +1,20 @@
+//! The program `kubeovn-controller` on a real API server and a real `ovsdb-server`: what it does for pods, and that two of
+//! them never work at once.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod flags;
+#[path = "../../../tests/support/kubernetes.rs"]
+mod kubernetes;
+mod probes;
+mod rig;
+#[path = "../../../kubeovn-ovn/tests/support/server.rs"]
+mod server;
+mod takeover;
+mod work;
