@@ -1,12 +1,12 @@
-# Everything runs as root on Debian 12; `setup` installs what is missing. Rust must be there.
-.PHONY: demo test unit checks soak lint setup bench clean
+# Everything runs as root on Debian 12; `setup` installs what is missing. Rust must be there, and Go for the tests.
+.PHONY: demo test unit checks soak lint setup kubernetes bench clean
 
 demo: setup
 	cargo build --package kubeovn-bins --bins
 	target/debug/kubeovn-lab run examples/lab/tenants.yaml --once
 
-# Every test, live ones included: real ovsdb-server, northd, OVS, namespaces and packets.
-test: setup
+# Every test, live ones included: real ovsdb-server, northd, OVS, namespaces and packets, a real API server.
+test: setup kubernetes
 	cargo build --workspace --all-targets
 	cargo test --workspace
 	$(MAKE) --no-print-directory checks
@@ -33,6 +33,10 @@ bench: setup
 
 setup:
 	@.ci/setup
+
+# The API server and etcd of the tests: builds them where they are not there already, which needs Go.
+kubernetes: setup
+	@tests/kubernetes/build
 
 clean:
 	cargo clean

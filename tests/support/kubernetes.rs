@@ -1,0 +1,248 @@
+//! A real Kubernetes API server with its etcd, for one test, gone with the value that stands for it, also on panic.
+//!
+//! Nothing else of Kubernetes runs: no controller, so what is deleted in the background stays, namespaces don't end,
+//! and pods are neither scheduled nor given a service account (the admission that asks for one is off).
+#![allow(dead_code, reason = "no suite needs all of it")]
+
+#[path = "kubernetes/etcd.rs"]
+mod etcd;
+#[path = "kubernetes/files.rs"]
+mod files;
+#[path = "kubernetes/process.rs"]
+pub(crate) mod process;
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use futures_util::future::join_all;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::{
+    Api, Client, Config,
+    api::{ApiResource, DynamicObject, GetParams, ListParams, Patch, PatchParams},
+    config::{KubeConfigOptions, Kubeconfig},
+    core::{GroupVersionKind, Request},
+};
+use nix::sys::signal::Signal;
+
+use etcd::Etcd;
+use files::Files;
+use process::Program;
+
+/// Who may do everything. The names of users are their tokens, too.
+pub(crate) const ADMIN: &str = "admin";
+
+/// Who may do nothing that is not granted to a user of this name.
+pub(crate) const STRANGER: &str = "stranger";
+
+/// How long the server may take to be ready, on a machine that does other things, too.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// How long to wait before asking again.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// An API server that is ready. The order matters: it goes first, then etcd, then the files of both.
+pub(crate) struct Kubernetes {
+    server: Option<Program>,
+    etcd: Etcd,
+    program: PathBuf,
+    address: String,
+    config: Config,
+    files: Files,
+}
+
+impl Kubernetes {
+    /// Starts both and waits until the server is ready. Panics with the end of what both logged if it is not in time.
+    ///
+    /// Each has ports of its own on an address of its own within 127.0.0.0/8.
+    pub(crate) async fn start() -> Self {
+        let [etcd, program] = programs();
+        let ports = process::ports();
+        let address = ports.address(0);
+        let files = Files::new(&format!("https://{address}"));
+        let etcd = Etcd::start(&etcd, &files, ports.address(1), ports.address(2)).await;
+        // what only the server knows, its certificate, comes when it runs
+        let config = Config::new(format!("https://{address}").parse().unwrap());
+        let mut kubernetes = Self { server: None, etcd, program, address, config, files };
+        kubernetes.start_server().await;
+        kubernetes
+    }
+
+    /// Where the server listens.
+    pub(crate) fn url(&self) -> String {
+        format!("https://{}", self.address)
+    }
+
+    /// The path of a kubeconfig for programs; its contexts are named as the users, and it is the administrator's.
+    pub(crate) fn kubeconfig(&self) -> PathBuf {
+        self.files.kubeconfig()
+    }
+
+    /// How a user reaches the server, for those who want to set timeouts.
+    pub(crate) fn config(&self, user: &str) -> Config {
+        let mut config = self.config.clone();
+        config.auth_info.token = Some(user.to_owned().into());
+        config
+    }
+
+    /// A client of the administrator's, of a connection of its own. Needs a tokio runtime around it.
+    pub(crate) fn client(&self) -> Client {
+        self.client_of(ADMIN)
+    }
+
+    /// A client of another user's.
+    pub(crate) fn client_of(&self, user: &str) -> Client {
+        Client::try_from(self.config(user)).unwrap()
+    }
+
+    /// The server's program.
+    pub(crate) fn program(&self) -> &Path {
+        &self.program
+    }
+
+    /// The processes, for those who look whether they are gone.
+    pub(crate) fn processes(&self) -> Vec<u32> {
+        self.server.iter().chain([self.etcd.program()]).map(Program::id).collect()
+    }
+
+    /// The folder of what both write.
+    pub(crate) fn folder(&self) -> &Path {
+        self.files.folder()
+    }
+
+    /// From here on the server does nothing: connections stay open, requests hang.
+    pub(crate) fn pause(&self) {
+        self.server.as_ref().expect("a server that runs").signal(Signal::SIGSTOP);
+    }
+
+    /// The server goes on where it was.
+    pub(crate) fn resume(&self) {
+        self.server.as_ref().expect("a server that runs").signal(Signal::SIGCONT);
+    }
+
+    /// Ends the server as a crash would. What is in etcd stays, and nobody else gets its port.
+    pub(crate) fn stop_server(&mut self) {
+        self.server = None;
+    }
+
+    /// Starts it again, with the same port and certificate, and waits until it is ready. It remembers nothing of what
+    /// was before: see [`Kubernetes::compact`].
+    pub(crate) async fn start_server(&mut self) {
+        self.stop_server();
+        let began = Instant::now();
+        let command = self.server_command();
+        self.server = Some(Program::start(command, self.files.path("kube-apiserver.log")));
+        let why = loop {
+            match self.is_ready().await {
+                Ok(()) => return,
+                Err(_) if self.ended() => break "ended".to_owned(),
+                Err(why) if began.elapsed() > PATIENCE => break format!("is not ready in time: {why}"),
+                Err(_) => tokio::time::sleep(PAUSE).await,
+            }
+        };
+        panic!("{} {why}", self.program.display());
+    }
+
+    /// Makes the past unknown: nobody can watch on from a version before this, for that the server says 410 Gone.
+    ///
+    /// etcd forgets, and the server, which would still answer from its memory, is started again. Running watches break
+    /// off; to watch on from a version to which nothing came since may succeed.
+    pub(crate) async fn compact(&mut self) {
+        self.etcd.compact().await;
+        self.start_server().await;
+    }
+
+    /// Makes the kinds of kubeovn.io known and waits until they can be used.
+    pub(crate) async fn apply_crds(&self) {
+        let crds = kubeovn_core::api::crds();
+        let client = self.client();
+        let api: Api<CustomResourceDefinition> = Api::all(client.clone());
+        for crd in &crds {
+            let name = crd.metadata.name.as_deref().unwrap();
+            api.patch(name, &PatchParams::apply("kubeovn-tests").force(), &Patch::Apply(crd)).await.unwrap();
+        }
+        // the first request of a kind hangs for a second
+        join_all(crds.iter().map(|crd| usable(&client, crd))).await;
+    }
+
+    fn server_command(&self) -> Command {
+        let (host, port) = self.address.split_once(':').unwrap();
+        let file = |name: &str| self.files.path(name).display().to_string();
+        let mut command = Command::new(&self.program);
+        command
+            .arg(format!("--etcd-servers={}", self.etcd.url()))
+            .arg(format!("--bind-address={host}"))
+            .arg(format!("--secure-port={port}"))
+            .arg(format!("--cert-dir={}", file(files::CERTIFICATES)))
+            .arg(format!("--service-account-key-file={}", file(files::KEY)))
+            .arg(format!("--service-account-signing-key-file={}", file(files::KEY)))
+            .arg("--service-account-issuer=https://kubernetes.default.svc")
+            .arg(format!("--token-auth-file={}", file(files::TOKENS)))
+            .arg("--authorization-mode=Node,RBAC")
+            .arg("--disable-admission-plugins=ServiceAccount")
+            .arg("--service-cluster-ip-range=10.96.0.0/12,fd00:10:96::/112")
+            // loopback is refused; nobody is told of this one, of those that are for documentation
+            .args(["--endpoint-reconciler-type=none", "--advertise-address=192.0.2.1"])
+            .arg("--allow-privileged=true");
+        command
+    }
+
+    async fn is_ready(&mut self) -> Result<(), String> {
+        // the certificate is written before the server listens
+        tokio::net::TcpStream::connect(&self.address).await.map_err(|error| error.to_string())?;
+        let kubeconfig = Kubeconfig::read_from(self.kubeconfig()).map_err(|error| error.to_string())?;
+        let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await;
+        self.config = config.map_err(|error| error.to_string())?;
+        let request = Request::new("").get("readyz", &GetParams::default()).unwrap();
+        self.client().request_text(request).await.map(drop).map_err(|error| error.to_string())
+    }
+
+    fn ended(&mut self) -> bool {
+        self.server.as_mut().is_none_or(Program::has_ended) || self.etcd.program_mut().has_ended()
+    }
+}
+
+impl Drop for Kubernetes {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}", self.files.tails());
+        }
+    }
+}
+
+/// Waits until the kind is established and its objects can be listed.
+async fn usable(client: &Client, crd: &CustomResourceDefinition) {
+    let (spec, version) = (&crd.spec, &crd.spec.versions[0].name);
+    let kind = GroupVersionKind::gvk(&spec.group, version, &spec.names.kind);
+    let resource = ApiResource::from_gvk_with_plural(&kind, &spec.names.plural);
+    let objects: Api<DynamicObject> = Api::all_with(client.clone(), &resource);
+    let began = Instant::now();
+    while !is_established(client, crd).await || objects.list(&ListParams::default()).await.is_err() {
+        assert!(began.elapsed() < PATIENCE, "{} is not established in time", spec.names.kind);
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+async fn is_established(client: &Client, crd: &CustomResourceDefinition) -> bool {
+    let api: Api<CustomResourceDefinition> = Api::all(client.clone());
+    let status = api.get_status(crd.metadata.name.as_deref().unwrap()).await.unwrap().status;
+    let conditions = status.and_then(|status| status.conditions).unwrap_or_default();
+    conditions.iter().any(|condition| condition.type_ == "Established" && condition.status == "True")
+}
+
+/// Where etcd and kube-apiserver are, see `tests/kubernetes/build`.
+fn programs() -> [PathBuf; 2] {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .ancestors()
+        .map(|folder| folder.join("tests/kubernetes/build"))
+        .find(|script| script.exists())
+        .expect("tests/kubernetes/build in this package or above it");
+    let output = Command::new(&script).args(["--path", "etcd", "kube-apiserver"]).output();
+    let output = output.unwrap_or_else(|error| panic!("{}: {error}", script.display()));
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr).trim());
+    let lines = String::from_utf8(output.stdout).unwrap();
+    let [etcd, server] = lines.lines().collect::<Vec<_>>().try_into().unwrap();
+    [PathBuf::from(etcd), PathBuf::from(server)]
+}
