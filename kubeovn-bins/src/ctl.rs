@@ -11,6 +11,7 @@
 //! Everything but `watch` works on a file as on a server: with the database of last night, on a machine without OVN.
 
 pub mod cli;
+pub mod crds;
 pub mod error;
 pub mod nb;
 pub mod paint;

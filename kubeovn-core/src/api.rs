@@ -15,6 +15,7 @@ mod core;
 mod count;
 mod dns_name_resolver;
 mod evpn_conf;
+pub mod foreign;
 mod ip;
 mod ip_pool;
 mod iptables_dnat_rule;

@@ -12,6 +12,8 @@ use super::rules::{self, rules};
 /// No list that an API server walks is longer, and no item of it: without bounds it takes no rule about items. An
 /// object of that size is more than it stores.
 const MAX_ITEMS: u32 = 16_384;
+/// Of lists whose items take longer to check.
+const MAX_PAIRS: u32 = 8192;
 const MAX_LENGTH: u32 = 128;
 
 /// An integer of any size.
@@ -72,22 +74,22 @@ pub(super) fn service_protocol(_: &mut SchemaGenerator) -> Schema {
 }
 
 /// A list of texts that all obey some rules.
-fn texts(rules: Value) -> Schema {
+fn texts(max: u32, rules: Value) -> Schema {
     json_schema!({
         "type": "array",
-        "maxItems": MAX_ITEMS,
+        "maxItems": max,
         "items": { "type": "string", "maxLength": MAX_LENGTH, (rules::KEY): rules },
     })
 }
 
 /// A list of addresses.
 pub(super) fn addresses(_: &mut SchemaGenerator) -> Schema {
-    texts(rules!["isIP(self)" => "write one address, such as 10.0.0.9 or fd00::9"])
+    texts(MAX_ITEMS, rules!["isIP(self)" => "write one address, such as 10.0.0.9 or fd00::9"])
 }
 
 /// A list of addresses, each of which may be a pair of an IPv4 and an IPv6 one.
 pub(super) fn address_pairs(_: &mut SchemaGenerator) -> Schema {
-    texts(rules![rules::addresses() => rules::ADDRESSES])
+    texts(MAX_PAIRS, rules![rules::addresses() => rules::ADDRESSES])
 }
 
 /// A list of addresses, each of which may be a pair; the same twice is refused.
@@ -99,28 +101,34 @@ pub(super) fn address_pair_set(generator: &mut SchemaGenerator) -> Schema {
 
 /// A list of CIDRs.
 pub(super) fn cidrs(_: &mut SchemaGenerator) -> Schema {
-    texts(rules!["isCIDR(self)" => "write a CIDR, such as 10.0.0.0/16 or fd00::/64"])
+    texts(MAX_ITEMS, rules!["isCIDR(self)" => "write a CIDR, such as 10.0.0.0/16 or fd00::/64"])
 }
 
 /// A list of addresses and CIDRs.
 pub(super) fn addresses_or_cidrs(_: &mut SchemaGenerator) -> Schema {
-    texts(rules![rules::ADDRESS_OR_CIDR => rules::ADDRESS_OR_CIDR_MESSAGE])
+    texts(MAX_ITEMS, rules![rules::ADDRESS_OR_CIDR => rules::ADDRESS_OR_CIDR_MESSAGE])
 }
 
 /// A list of addresses and ranges of them.
 pub(super) fn ranges(_: &mut SchemaGenerator) -> Schema {
-    texts(rules![
-        format!("isIP(self) || {}", rules::RANGE) =>
-            "write an address or a range, such as 10.0.0.9 or 10.0.0.10..10.0.0.20"
-    ])
+    texts(
+        MAX_ITEMS,
+        rules![
+            format!("isIP(self) || {}", rules::RANGE) =>
+                "write an address or a range, such as 10.0.0.9 or 10.0.0.10..10.0.0.20"
+        ],
+    )
 }
 
 /// A list of addresses, ranges of them, and CIDRs.
 pub(super) fn ranges_or_cidrs(_: &mut SchemaGenerator) -> Schema {
-    texts(rules![
-        format!("isIP(self) || isCIDR(self) || {}", rules::RANGE) =>
-            "write an address, a range or a CIDR, such as 10.0.0.9, 10.0.0.10..10.0.0.20 or 10.0.0.0/28"
-    ])
+    texts(
+        MAX_ITEMS,
+        rules![
+            format!("isIP(self) || isCIDR(self) || {}", rules::RANGE) =>
+                "write an address, a range or a CIDR, such as 10.0.0.9, 10.0.0.10..10.0.0.20 or 10.0.0.0/28"
+        ],
+    )
 }
 
 /// A list of texts in which nothing stands twice.

@@ -1,6 +1,7 @@
 //! What goes in comes out: no field lost, none invented.
 
 mod crds;
+mod foreign;
 mod refusals;
 mod samples;
 

@@ -55,7 +55,8 @@ sparse! {
     #[schemars(extend("x-kubernetes-validations" = rules![
         rules::given("vpc") => "name the VPC that the gateway is of",
         rules::given("subnet") => "name the subnet that the gateway stands in",
-        rules::kept(&["vpc", "subnet", "namespace"]) =>
+        // how CEL calls a field that has the name of one of its own words
+        rules::kept(&["vpc", "subnet", "__namespace__"]) =>
             "a gateway cannot move to another VPC, subnet or namespace: delete it and create it anew",
         SAME_MODE => "replicas cannot change between 1 and more: delete the gateway and create it anew",
         LAN_IP => "set lanIp to one address of the subnet, such as 10.0.0.9",
