@@ -70,10 +70,11 @@ kind!(
     "A physical network, the interfaces by which nodes reach it, and how far that is done.",
     spec: ProviderNetworkSpec,
     status: ProviderNetworkStatus,
-    "x-kubernetes-validations": rules![
-        // Its bridge is called br- and this.
-        "self.metadata.name.size() <= 12" => "the name of a provider network has 12 letters at most: choose a shorter one"
-    ],
+    // Its bridge is called br- and this.
+    "x-kubernetes-validations": [rules::for_new(
+        "self.metadata.name.size() <= 12",
+        "the name of a provider network has 12 letters at most: choose a shorter one"
+    )],
 );
 
 fn vlan_interfaces(_: &mut SchemaGenerator) -> Schema {

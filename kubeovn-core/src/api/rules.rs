@@ -8,7 +8,12 @@
 //! A server reckons beforehand what a rule can cost at worst, and takes no CRD with a rule that may be too dear. So
 //! lists that a rule walks have bounds, and no rule takes a text apart by `split`, whose pieces count as endless.
 //!
+//! What was stored before and breaks a rule stays as it is: a server asks again only the rules about what changes. A rule
+//! about the whole spec is asked at any change of the spec, none at one of labels, finalizers and status.
+//!
 //! Not known to a server before Kubernetes 1.31: `isIP`, `isCIDR` and what belongs to them.
+
+use serde_json::{Value, json};
 
 /// The key in a schema.
 pub(super) const KEY: &str = "x-kubernetes-validations";
@@ -20,6 +25,12 @@ macro_rules! rules {
     };
 }
 pub(super) use rules;
+
+/// A rule for new objects only. One about a name needs that: what has a wrong one already could not lose its finalizer,
+/// since to a server an object changes as a whole, and so the rule would be asked again.
+pub(super) fn for_new(rule: &str, message: &str) -> Value {
+    json!({ "rule": format!("oldSelf.hasValue() || {rule}"), "message": message, "optionalOldSelf": true })
+}
 
 /// An address, where the field says something.
 pub(super) const ADDRESS: &str = "self == '' || isIP(self)";

@@ -173,11 +173,11 @@ kind!(
     "A range of addresses, who gets them, and how its members reach each other and the world.",
     spec: SubnetSpec,
     status: SubnetStatus,
-    "x-kubernetes-validations": rules![
-        // Ports of the router are named after both, and so would a port and its peer be called the same.
-        "!has(self.spec) || !has(self.spec.vpc) || self.metadata.name != self.spec.vpc" =>
-            "a subnet cannot have the name of its VPC: choose another name"
-    ],
+    // Ports of the router are named after both, and so would a port and its peer be called the same.
+    "x-kubernetes-validations": [rules::for_new(
+        "!has(self.spec) || !has(self.spec.vpc) || self.metadata.name != self.spec.vpc",
+        "a subnet cannot have the name of its VPC: choose another name"
+    )],
 );
 
 sparse! {

@@ -41,6 +41,19 @@ fn null_counts_as_absent() {
     assert_eq!((subnet.spec, subnet.status), (SubnetSpec::default(), None));
 }
 
+/// A server keeps bare numbers as they were written, and so are they to be read.
+#[test]
+fn quantities_are_read_in_every_form() {
+    let gateway: VpcEgressGateway = serde_json::from_value(json!({
+        "metadata": { "name": "a" },
+        "spec": { "resources": { "limits": { "cpu": 2, "memory": 4_294_967_296_i64 }, "requests": { "cpu": "500m" } } },
+    }))
+    .unwrap();
+    let resources = serde_json::to_value(gateway.spec.resources).unwrap();
+    let wanted = json!({ "limits": { "cpu": "2", "memory": "4294967296" }, "requests": { "cpu": "500m" } });
+    assert_eq!(resources, wanted);
+}
+
 #[test]
 fn an_object_without_spec_has_an_empty_one() {
     for object in

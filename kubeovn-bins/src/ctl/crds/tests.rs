@@ -47,3 +47,38 @@ fn bounds_are_whole_numbers() {
         assert_eq!(odd, None, "{name}");
     }
 }
+
+/// The table of kinds in docs/crds.md is that of this version.
+#[test]
+fn the_table_of_kinds_is_fresh() {
+    let file = repository("docs/crds.md");
+    let text = fs::read_to_string(&file).unwrap();
+    let (before, rest) = text.split_once("<!-- kinds -->\n").unwrap();
+    let (_, after) = rest.split_once("<!-- /kinds -->").unwrap();
+    let fresh = format!("{before}<!-- kinds -->\n{}<!-- /kinds -->{after}", kinds());
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        fs::write(&file, &fresh).unwrap();
+    }
+    assert!(
+        fs::read_to_string(&file).unwrap() == fresh,
+        "UPDATE_GOLDEN=1 writes the table in docs/crds.md anew"
+    );
+}
+
+fn kinds() -> String {
+    let row = |(plural, crd): (String, Value)| {
+        let spec = &crd["spec"];
+        let short = spec["names"]["shortNames"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        let short: Vec<_> = short.map(|name| format!("`{name}`")).collect();
+        let schema = &spec["versions"][0]["schema"]["openAPIV3Schema"];
+        let scope = if spec["scope"] == "Namespaced" { "namespace" } else { "cluster" };
+        let (kind, what) = (spec["names"]["kind"].as_str().unwrap(), schema["description"].as_str().unwrap());
+        format!(
+            "| [{kind}](../examples/deploy/crds/{plural}.yaml) | {} | {scope} | {} |\n",
+            short.join(", "),
+            what.trim_end_matches('.')
+        )
+    };
+    let rows: String = documents().into_iter().map(row).collect();
+    format!("| kind | short | of | what it is |\n|---|---|---|---|\n{rows}")
+}
