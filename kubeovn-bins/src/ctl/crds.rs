@@ -38,16 +38,19 @@ pub fn run(args: Args) -> Result<(), CtlError> {
     if let Some(folder) = args.to {
         return write(&folder);
     }
-    let text = match args.output {
+    // Whoever closed the pipe has read enough.
+    let _ = print(&text(args.output)?);
+    Ok(())
+}
+
+fn text(output: Output) -> Result<String, CtlError> {
+    Ok(match output {
         Output::Yaml => files()?.into_iter().map(|(_, text)| format!("---\n{text}")).collect(),
         Output::Json => {
             let items: Vec<_> = documents().into_iter().map(|(_, crd)| crd).collect();
             format!("{:#}\n", json!({ "apiVersion": "v1", "kind": "List", "items": items }))
         }
-    };
-    // Whoever closed the pipe has read enough.
-    let _ = print(&text);
-    Ok(())
+    })
 }
 
 fn write(folder: &Path) -> Result<(), CtlError> {

@@ -40,6 +40,26 @@ fn yaml_says_what_json_says() {
     }
 }
 
+/// Both forms of what is printed say the same, in the same order, and so does a folder.
+#[test]
+fn every_way_out_has_all_kinds() {
+    let printed = text(Output::Yaml).unwrap();
+    let printed: Vec<Value> = serde_saphyr::from_multiple(&printed).unwrap();
+    let list: Value = serde_json::from_str(&text(Output::Json).unwrap()).unwrap();
+    assert_eq!((&list["apiVersion"], &list["kind"]), (&"v1".into(), &"List".into()));
+    assert_eq!(list["items"], Value::from(printed));
+    assert_eq!(list["items"].as_array().unwrap().len(), api::crds().len());
+
+    let folder = std::env::temp_dir().join(format!("kubeovn-crds-{}", std::process::id()));
+    write(&folder.join("a/b")).unwrap();
+    for (name, text) in files().unwrap() {
+        assert_eq!(fs::read_to_string(folder.join("a/b").join(&name)).unwrap(), text, "{name}");
+    }
+    let error = write(&folder.join("a/b/vips.yaml")).unwrap_err().to_string();
+    assert!(error.starts_with("CTL-FILE-UNWRITABLE: ") && error.contains("vips.yaml"), "{error}");
+    fs::remove_dir_all(&folder).unwrap();
+}
+
 #[test]
 fn bounds_are_whole_numbers() {
     for (name, text) in files().unwrap() {
