@@ -45,7 +45,7 @@ pub fn run(args: Args) -> Result<(), CtlError> {
 
 fn text(output: Output) -> Result<String, CtlError> {
     Ok(match output {
-        Output::Yaml => files()?.into_iter().map(|(_, text)| format!("---\n{text}")).collect(),
+        Output::Yaml => files()?.into_iter().flat_map(|(_, text)| ["---\n".to_owned(), text]).collect(),
         Output::Json => {
             let items: Vec<_> = documents().into_iter().map(|(_, crd)| crd).collect();
             format!("{:#}\n", json!({ "apiVersion": "v1", "kind": "List", "items": items }))

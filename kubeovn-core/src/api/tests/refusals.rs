@@ -112,9 +112,9 @@ fn cases_are_refused_or_let_pass() {
         match &case.refused {
             None => assert_eq!(refusals, [], "{case:?}"),
             Some(refused)
-                if all
-                    .iter()
-                    .any(|rule| rule.is_of(&case.kind, refused) && only_a_server_can_tell(&rule.rule)) => {}
+                if all.iter().any(|rule| {
+                    rule.is_of(&case.kind, refused) && only_a_server_can_tell(&rule.expression)
+                }) => {}
             Some((path, message)) => assert!(
                 refusals.iter().any(|(at, told)| at == path && told.starts_with(message)),
                 "{case:?}: {refusals:?}"
@@ -143,7 +143,7 @@ fn every_rule_has_a_case() {
 struct Rule {
     kind: String,
     path: String,
-    rule: String,
+    expression: String,
     message: String,
 }
 
@@ -164,8 +164,8 @@ fn all_rules() -> Vec<Rule> {
 
 fn collect(kind: &str, schema: &Value, path: &str, found: &mut Vec<Rule>) {
     found.extend(rules(schema).map(|(rule, message)| {
-        let [kind, path, rule, message] = [kind, path, rule, message].map(ToOwned::to_owned);
-        Rule { kind, path, rule, message }
+        let [kind, path, expression, message] = [kind, path, rule, message].map(ToOwned::to_owned);
+        Rule { kind, path, expression, message }
     }));
     if let Some(items) = schema.get("items") {
         collect(kind, items, path, found);
