@@ -1,4 +1,4 @@
-//! `kubeovn-ctl`: looks at a network from outside. Reads, and never writes.
+//! `kubeovn-ctl`: looks at a network from outside. Reads it, and never writes to it.
 //!
 //! ```text
 //!   ovsdb-server ─┐                      ┌─> dump, owner, verify
@@ -8,9 +8,12 @@
 //!   ovsdb-server ─────────────────────────> watch
 //! ```
 //!
+//! `crds` is beside that: it tells what an API server has to know before there is a network.
+//!
 //! Everything but `watch` works on a file as on a server: with the database of last night, on a machine without OVN.
 
 pub mod cli;
+pub mod crds;
 pub mod error;
 pub mod nb;
 pub mod paint;

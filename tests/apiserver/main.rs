@@ -10,6 +10,7 @@
 )]
 
 mod absent;
+mod crds;
 mod end;
 #[path = "../support/kubernetes.rs"]
 mod kubernetes;

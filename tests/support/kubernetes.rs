@@ -158,7 +158,11 @@ impl Kubernetes {
 
     /// Makes the kinds of kubeovn.io known and waits until they can be used.
     pub(crate) async fn apply_crds(&self) {
-        let crds = kubeovn_core::api::crds();
+        self.apply(kubeovn_core::api::crds()).await;
+    }
+
+    /// Makes these kinds known, or what they are now, and waits until they can be used.
+    pub(crate) async fn apply(&self, crds: Vec<CustomResourceDefinition>) {
         let client = self.client();
         let api: Api<CustomResourceDefinition> = Api::all(client.clone());
         for crd in &crds {

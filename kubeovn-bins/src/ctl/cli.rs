@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use super::nb;
+use super::{crds, nb};
 
 /// Looks at a Kube-OVN network; changes nothing.
 #[derive(Debug, Parser)]
@@ -20,6 +20,8 @@ struct Cli {
 enum Command {
     /// OVN's Northbound: what stands there, who caused it, what would change, whether it is sound
     Nb(nb::cli::Args),
+    /// The CRDs of all kinds, for kubectl apply -f -
+    Crds(crds::Args),
 }
 
 /// What a command found; errors end with [`ExitCode::FAILURE`].
@@ -42,8 +44,11 @@ pub async fn main(arguments: Vec<OsString>) -> ExitCode {
             return if error.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS };
         }
     };
-    let Command::Nb(args) = cli.command;
-    match nb::cli::run(args).await {
+    let answer = match cli.command {
+        Command::Nb(args) => nb::cli::run(args).await,
+        Command::Crds(args) => crds::run(args).map(|()| Found::Nothing),
+    };
+    match answer {
         Ok(Found::Nothing) => ExitCode::SUCCESS,
         Ok(Found::Something) => ExitCode::from(2),
         Err(error) => {

@@ -140,4 +140,18 @@ pub enum CtlError {
         /// The file.
         path: PathBuf,
     },
+    /// A file cannot be written.
+    #[error("CTL-FILE-UNWRITABLE: {}: {source}. Name a folder that you may write to", path.display())]
+    Write {
+        /// Its path.
+        path: PathBuf,
+        /// The system's words.
+        source: io::Error,
+    },
+    /// What is to be printed cannot be said in YAML.
+    #[error("CTL-YAML: {problem}. Use `-o json`, and report this")]
+    Yaml {
+        /// The writer's words.
+        problem: String,
+    },
 }

@@ -2,8 +2,14 @@
 
 use kube::CustomResource;
 
-use super::{kind, sparse};
+use super::{
+    kind,
+    rules::{self, rules},
+    sparse,
+};
 
+// What an object of this kind says is not immutable: controllers write it anew when a pod of the same name comes back
+// with other addresses, or in another subnet.
 sparse! {
     /// Who holds which addresses of a subnet.
     #[derive(CustomResource)]
@@ -41,8 +47,10 @@ sparse! {
         /// All addresses, separated by a comma, IPv4 first.
         pub ip_address: Option<String>,
         /// The IPv4 address.
+        #[schemars(extend("x-kubernetes-validations" = rules![rules::V4 => rules::V4_MESSAGE]))]
         pub v4_ip_address: Option<String>,
         /// The IPv6 address, in lower case.
+        #[schemars(extend("x-kubernetes-validations" = rules![rules::V6 => rules::V6_MESSAGE]))]
         pub v6_ip_address: Option<String>,
         /// Addresses of further interfaces. No longer used; always an empty list.
         pub attach_ips: Option<Vec<String>>,
@@ -54,6 +62,7 @@ sparse! {
         #[serde(rename = "containerID")]
         pub container_id: Option<String>,
         /// What owns the pod where the addresses outlive it: StatefulSet or VirtualMachine; empty for others.
+        #[schemars(extend("enum" = ["", "StatefulSet", "VirtualMachine"]))]
         pub pod_type: Option<String>,
     }
 }

@@ -1,5 +1,6 @@
 //! The Subnet kind: a range of addresses and how its members reach each other and the world.
 
+mod limits;
 mod status;
 
 pub use status::{NatPolicyRuleStatus, SubnetStatus};
@@ -7,7 +8,11 @@ pub use status::{NatPolicyRuleStatus, SubnetStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::CustomResource;
 
-use super::{kind, schema, sparse};
+use super::{
+    kind,
+    rules::{self, rules},
+    schema, sparse,
+};
 
 sparse! {
     /// What a subnet shall be.
@@ -45,13 +50,19 @@ sparse! {
         )
     )]
     #[serde(remote = "Self")]
+    #[schemars(extend("x-kubernetes-validations" = limits::spec()))]
     pub struct SubnetSpec {
         /// Whether pods come into this subnet that name none and whose namespace has none.
         pub default: Option<bool>,
         /// The VPC that the subnet belongs to; it cannot be changed.
+        #[schemars(extend("x-kubernetes-validations" = rules![
+            rules::FILLED_IN =>
+                "a subnet cannot move to another VPC: delete the subnet and create it anew"
+        ]))]
         pub vpc: Option<String>,
         /// The families of cidrBlock: IPv4, IPv6 or Dual; Mac for an underlay without addresses. Filled in by
         /// the controller.
+        #[schemars(extend("enum" = ["", "IPv4", "IPv6", "Dual", "Mac"]))]
         pub protocol: Option<String>,
         /// Namespaces whose pods come into this subnet.
         pub namespaces: Option<Vec<String>>,
@@ -60,16 +71,20 @@ sparse! {
         #[schemars(schema_with = "schema::label_selectors")]
         pub namespace_selectors: Option<Vec<LabelSelector>>,
         /// The addresses: one CIDR, or an IPv4 and an IPv6 one separated by a comma.
+        #[schemars(extend("maxLength" = 128, "x-kubernetes-validations" = limits::cidr_block()))]
         pub cidr_block: Option<String>,
         /// The gateway's address, one per family; the first of the CIDR if absent.
+        #[schemars(extend("maxLength" = 128, "x-kubernetes-validations" = limits::addresses()))]
         pub gateway: Option<String>,
         /// Addresses that pods do not get: single ones or ranges such as 10.0.0.2..10.0.0.9.
+        #[schemars(schema_with = "schema::ranges")]
         pub exclude_ips: Option<Vec<String>>,
         /// Who connects the pods: ovn, or name.namespace.ovn of a NetworkAttachmentDefinition; for any other
         /// name the subnet only hands out addresses.
         pub provider: Option<String>,
         /// Where packets leave the overlay: distributed (on the pod's own node) or centralized (on
         /// gatewayNode).
+        #[schemars(extend("enum" = ["", "distributed", "centralized"]))]
         pub gateway_type: Option<String>,
         /// Gateway nodes of a centralized subnet, separated by commas; node:address sets what it leaves as.
         pub gateway_node: Option<String>,
@@ -81,13 +96,16 @@ sparse! {
         /// Exceptions from natOutgoing; the first rule that matches decides.
         pub nat_outgoing_policy_rules: Option<Vec<NatPolicyRule>>,
         /// Addresses outside the cluster that packets to the outside are sent to, one per family.
+        #[schemars(extend("maxLength" = 128, "x-kubernetes-validations" = limits::addresses()))]
         pub external_egress_gateway: Option<String>,
         /// The priority of the host's routing rule for externalEgressGateway.
         #[schemars(schema_with = "schema::int32")]
         pub policy_routing_priority: Option<u32>,
         /// The host's routing table for externalEgressGateway: 1 to 2147483647, not 252 to 255.
         #[serde(rename = "policyRoutingTableID")]
-        #[schemars(schema_with = "schema::int32")]
+        #[schemars(schema_with = "schema::int32", extend("x-kubernetes-validations" = rules![
+            "!(self in [252, 253, 254, 255])" => "the tables 252 to 255 are the system's own: choose another one"
+        ]))]
         pub policy_routing_table_id: Option<u32>,
         /// The largest packet of a pod's interface in bytes; 0 or absent is what the network carries.
         #[schemars(schema_with = "schema::int32")]
@@ -95,10 +113,12 @@ sparse! {
         /// Whether only members of the subnet, and allowSubnets, may reach its pods.
         pub private: Option<bool>,
         /// CIDRs that may reach the pods of a private subnet.
+        #[schemars(schema_with = "schema::cidrs")]
         pub allow_subnets: Option<Vec<String>>,
         /// The Vlan that carries the subnet, which makes it an underlay.
         pub vlan: Option<String>,
         /// Addresses that several pods may share.
+        #[schemars(schema_with = "schema::address_pairs")]
         pub vips: Option<Vec<String>>,
         /// Whether the router is the gateway of an underlay, instead of a device of the physical network.
         pub logical_gateway: Option<bool>,
@@ -128,6 +148,7 @@ sparse! {
         pub u2o_interconnection: Option<bool>,
         /// The router's address for that; any free one if absent.
         #[serde(rename = "u2oInterconnectionIP")]
+        #[schemars(extend("maxLength" = 128, "x-kubernetes-validations" = limits::addresses()))]
         pub u2o_interconnection_ip: Option<String>,
         /// Finer choices about that.
         pub u2o_features: Option<U2oFeatures>,
@@ -151,21 +172,28 @@ kind!(
     Subnet,
     "A range of addresses, who gets them, and how its members reach each other and the world.",
     spec: SubnetSpec,
-    status: SubnetStatus
+    status: SubnetStatus,
+    // Ports of the router are named after both, and so would a port and its peer be called the same.
+    "x-kubernetes-validations": [rules::for_new(
+        "!has(self.spec) || !has(self.spec.vpc) || self.metadata.name != self.spec.vpc",
+        "a subnet cannot have the name of its VPC: choose another name"
+    )],
 );
 
 sparse! {
     /// A rule about packets into or out of the pods of a subnet.
     pub struct Acl {
         /// Seen from the network: from-lport for what pods send, to-lport for what they receive.
+        #[schemars(extend("enum" = ["from-lport", "to-lport"]))]
         pub direction: Option<String>,
         /// The rule with the highest number that matches decides: 0 to 32767.
-        #[schemars(schema_with = "schema::integer")]
+        #[schemars(schema_with = "schema::integer", extend("minimum" = 0, "maximum" = 32767))]
         pub priority: Option<i64>,
         /// Which packets it is for, in OVN's match language.
         #[serde(rename = "match")]
         pub match_: Option<String>,
         /// What becomes of them: allow-related, allow-stateless, allow, drop or reject.
+        #[schemars(extend("enum" = ["allow-related", "allow-stateless", "allow", "drop", "reject"]))]
         pub action: Option<String>,
     }
 }

@@ -3,7 +3,14 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::CustomResource;
 
-use super::{Condition, kind, schema, sparse};
+use super::{
+    Condition, kind,
+    rules::{self, rules},
+    schema, sparse,
+};
+
+/// So that a server can reckon what rules about routes cost.
+const MAX_ROUTES: u32 = 16_384;
 
 sparse! {
     /// What a VPC shall be.
@@ -37,10 +44,13 @@ sparse! {
         /// Namespaces whose pods belong to this VPC.
         pub namespaces: Option<Vec<String>>,
         /// Routes of the VPC's router.
+        #[schemars(extend("maxItems" = MAX_ROUTES))]
         pub static_routes: Option<Vec<StaticRoute>>,
         /// Decisions that the VPC's router takes before it looks at its routes.
+        #[schemars(extend("maxItems" = MAX_ROUTES))]
         pub policy_routes: Option<Vec<PolicyRoute>>,
         /// Direct connections to other VPCs; the other side must name this VPC too.
+        #[schemars(extend("maxItems" = 4096))]
         pub vpc_peerings: Option<Vec<VpcPeering>>,
         /// Whether the router is connected to an external subnet.
         pub enable_external: Option<bool>,
@@ -62,13 +72,26 @@ kind!(
 
 sparse! {
     /// A route of a VPC's router.
+    #[schemars(extend("x-kubernetes-validations" = rules![
+        "has(self.cidr)" => "set cidr to the addresses that the route is for",
+        "has(self.nextHopIP)" => "set nextHopIP to the address that packets are sent to",
+    ]))]
     pub struct StaticRoute {
         /// Which address of a packet is compared: policyDst (its destination, also when absent) or policySrc.
+        #[schemars(extend("enum" = ["", "policyDst", "policySrc"]))]
         pub policy: Option<String>,
         /// The addresses that the route is for: a CIDR or a single address.
+        #[schemars(extend(
+            "maxLength" = 128,
+            "x-kubernetes-validations" = rules![rules::ADDRESS_OR_CIDR => rules::ADDRESS_OR_CIDR_MESSAGE],
+        ))]
         pub cidr: Option<String>,
         /// The address that packets are sent to.
         #[serde(rename = "nextHopIP")]
+        #[schemars(extend(
+            "maxLength" = 128,
+            "x-kubernetes-validations" = rules!["isIP(self)" => rules::ADDRESS_MESSAGE],
+        ))]
         pub next_hop_ip: Option<String>,
         /// Empty, or ecmp_symmetric_reply to send replies back the way the request came.
         pub ecmp_mode: Option<String>,
@@ -81,9 +104,14 @@ sparse! {
 
 sparse! {
     /// A decision of a VPC's router.
+    #[schemars(extend("x-kubernetes-validations" = rules![
+        "has(self.action) && self.action in ['allow', 'drop', 'reroute']" => "set action to allow, drop or reroute",
+        "!has(self.action) || self.action != 'reroute' || has(self.nextHopIP) && self.nextHopIP != ''" =>
+            "where action is reroute, set nextHopIP to where packets go",
+    ]))]
     pub struct PolicyRoute {
         /// The policy with the highest number that matches decides: 0 to 32767.
-        #[schemars(schema_with = "schema::integer")]
+        #[schemars(schema_with = "schema::integer", extend("minimum" = 0, "maximum" = 32767))]
         pub priority: Option<i64>,
         /// Which packets it is for, in OVN's match language.
         #[serde(rename = "match")]
@@ -104,17 +132,26 @@ sparse! {
         /// The address of this side with its prefix length, such as 169.254.0.1/30; one per family, separated
         /// by a comma.
         #[serde(rename = "localConnectIP")]
+        #[schemars(extend(
+            "maxLength" = 128,
+            "x-kubernetes-validations" = rules![rules::cidrs() => rules::CIDRS],
+        ))]
         pub local_connect_ip: Option<String>,
     }
 }
 
 sparse! {
     /// The port of a VPC's router for BFD sessions.
+    #[schemars(extend("x-kubernetes-validations" = rules![
+        "!has(self.enabled) || !self.enabled || has(self.ip) && self.ip != ''" =>
+            "where enabled is true, set ip to the port's address"
+    ]))]
     pub struct BfdPort {
         /// Whether the VPC has such a port.
         #[schemars(extend("default" = false))]
         pub enabled: Option<bool>,
         /// Its address, or one per family separated by a comma.
+        #[schemars(extend("x-kubernetes-validations" = rules![rules::addresses() => rules::ADDRESSES]))]
         pub ip: Option<String>,
         /// The nodes that may carry it. Up to three nodes of the cluster if absent.
         #[schemars(schema_with = "schema::label_selector")]

@@ -86,6 +86,8 @@ fn check(schema: &Schema, node: &Node, path: &str, faults: &mut Vec<Fault>) {
             }
         }
         ("string", Value::Text(_)) | ("boolean", Value::Bool(_)) => {}
+        // a number or a text
+        ("", _) if schema.get("x-kubernetes-int-or-string").is_some() => {}
         ("integer" | "number", Value::Unsigned(_) | Value::Signed(_)) | ("number", Value::Float(_)) => {
             check_range(schema, node, path, faults);
         }
