@@ -1,6 +1,6 @@
 //! Why the controller can't start or go on: a code, what happened to what, and the next step.
 
-use std::{io, net::SocketAddr, path::PathBuf};
+use std::{io, net::SocketAddr};
 
 use kubeovn_ovn::ovsdb::connect::EndpointError;
 use thiserror::Error;
@@ -73,12 +73,4 @@ pub enum ControllerError {
     /// The driver ended though nobody asked it to.
     #[error("CONTROLLER-STREAM-ENDED: the stream of objects ended. Started again, everything is read anew")]
     Ended,
-    /// A file that must be there.
-    #[error("CONTROLLER-FILE: {}: {source}. With ENABLE_SSL=true the certificates must be there", path.display())]
-    File {
-        /// Which.
-        path: PathBuf,
-        /// The system's words.
-        source: io::Error,
-    },
 }

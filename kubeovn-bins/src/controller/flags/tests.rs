@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, ffi::OsString, time::Duration};
 
-use super::{FLAGS, FlagError, Flags, GoDuration};
+use super::{FLAGS, Flag, FlagError, Flags, GoDuration};
 
 fn parse(arguments: &[&str]) -> Result<Flags, FlagError> {
     Flags::parse(["kubeovn-controller"].iter().chain(arguments).map(OsString::from))
@@ -89,4 +89,25 @@ fn no_flag_is_there_twice_and_every_default_can_be_read() {
     assert_eq!(names.len(), FLAGS.len());
     parse(&[]).unwrap();
     assert!(FLAGS.iter().all(|flag| !flag.help.is_empty() && !flag.help.ends_with('.')));
+}
+
+/// The table of flags in docs/kubernetes.md is that of this version.
+#[test]
+fn the_table_of_flags_is_fresh() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/kubernetes.md");
+    let text = std::fs::read_to_string(file).unwrap();
+    let (before, rest) = text.split_once("<!-- flags -->\n").unwrap();
+    let (_, after) = rest.split_once("<!-- /flags -->").unwrap();
+    let default =
+        |flag: &Flag| if flag.default.is_empty() { String::new() } else { format!("`{}`", flag.default) };
+    let row =
+        |flag: &Flag| format!("| `--{}` | {} | {} | {} |\n", flag.name, default(flag), flag.fate, flag.help);
+    let rows: String = FLAGS.iter().map(row).collect();
+    let table = format!("| flag | default | acts | what it is for |\n|---|---|---|---|\n{rows}");
+    let fresh = format!("{before}<!-- flags -->\n{table}<!-- /flags -->{after}");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(file, &fresh).unwrap();
+    }
+    let found = std::fs::read_to_string(file).unwrap();
+    assert!(found == fresh, "UPDATE_GOLDEN=1 writes the table in docs/kubernetes.md anew");
 }
