@@ -29,7 +29,7 @@ fn pod(number: usize) -> Value {
             "labels": { "app": "web", "team": "shop", "pod-template-hash": "6d4cf56db6" },
             "annotations": { "example.org/note": "y".repeat(200) },
         },
-        "spec": { "containers": [{ "name": "web", "image": "registry.example/shop/web:1.2.3", "env": env }] },
+        "spec": { "containers": [{ "name": "web", "image": "web:1.2.3", "env": env }] },
     })
 }
 

@@ -11,6 +11,7 @@
 //!
 //! A lease can't do more than tell the holder to stop: one that was frozen meanwhile may still write for a moment when it
 //! wakes. That is what the fence of the Northbound is for, which asks [`LeaseTerm`].
+//! Writes to objects have no such fence: drop the controller when [`Leadership::Lost`] is told.
 
 mod elector;
 mod record;
