@@ -3,6 +3,7 @@
 //! What a subnet is with all defaults filled in, which subnets a namespace offers, what a pod should be given, what
 //! is told back. The controller, a webhook and a command line call the same functions.
 
+mod gateway;
 pub mod ip_pool;
 mod namespace;
 pub mod publish;
@@ -11,6 +12,7 @@ mod subnet;
 mod vpc;
 mod wants;
 
+pub use gateway::{Central, Exit, Lead, lead};
 pub use namespace::subnets_for;
 pub use subnet::{SubnetPlan, decide_subnets};
 pub use vpc::{Policy, PolicyAction, Route, VpcPlan, decide_vpc};

@@ -36,6 +36,9 @@ pub(super) fn text(owner: &OwnerKey, rendered: &Rendered) -> String {
     for what in &rendered.exclusive {
         line(&mut out, "exclusive ", what);
     }
+    for row in &rendered.needs {
+        line(&mut out, "needs ", row);
+    }
     for (table, start) in &rendered.keep {
         line(&mut out, "keeps ", &format!("{table} {start}"));
     }
