@@ -227,9 +227,7 @@ fn local(world: &World, name: &str) -> Presence {
         }
         Some(_) => Presence::Gone,
         None if pods => Presence::Unclear(Vec::new()),
-        None if world.subnet(subnet).is_some() && world.node(node).is_some() => {
-            Presence::Unclear(Vec::new())
-        }
+        None if world.subnet(subnet).is_some() && world.node(node).is_some() => Presence::Unclear(Vec::new()),
         None => Presence::Gone,
     }
 }

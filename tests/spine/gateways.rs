@@ -63,7 +63,9 @@ pub(crate) fn every_pod_leaves_by_one_way(sim: &Sim) {
             let inside = grant.space == settings.vpc && grant.subnet != settings.join;
             let Some(subnet) = world.subnet(&grant.subnet).filter(|_| inside) else { continue };
             let groups = groups_of(sim, &RowKey::new(nb::LOGICAL_SWITCH_PORT, ip_name(&owner, "")));
-            for ip in grant.ips.iter() {
+            // An address outside of a prefix that was changed is nobody's any more.
+            let cidrs = world.plan(&grant.subnet).map(|plan| plan.cidrs).unwrap_or_default();
+            for ip in grant.ips.iter().filter(|ip| cidrs.iter().any(|cidr| cidr.contains(**ip))) {
                 let family = Family::of(*ip);
                 let own: Vec<&Way> = ways.iter().filter(|way| takes(way, ip, &groups, subnet)).collect();
                 let hops: Vec<_> = own.iter().map(|(_, hops)| hops.clone()).collect();
@@ -94,7 +96,11 @@ fn takes((text, _): &Way, ip: &IpAddr, groups: &BTreeSet<String>, subnet: &Subne
 
 fn address(sim: &Sim, node: &str, family: Family) -> BTreeSet<String> {
     let held = sim.ledger.held(&OwnerKey::new(OwnerKind::Node, node));
-    held.first().and_then(|grant: &Grant| grant.ips.get(family)).map(ToString::to_string).into_iter().collect()
+    held.first()
+        .and_then(|grant: &Grant| grant.ips.get(family))
+        .map(ToString::to_string)
+        .into_iter()
+        .collect()
 }
 
 /// Where packets of this pod must be sent to; nowhere where nobody can lead.
@@ -231,10 +237,11 @@ fn a_dead_gateway_is_not_replaced_by_nothing_and_the_subnet_says_so() {
 #[test]
 fn a_heartbeat_is_not_even_looked_at() {
     let mut sim = town(central("n1,n2"));
-    let node = |sim: &Sim| match sim.shop.cluster.get(&ObjectKey::cluster(
-        kubeovn_core::index::objects::Kind::Node,
-        "n1",
-    )) {
+    let node = |sim: &Sim| match sim
+        .shop
+        .cluster
+        .get(&ObjectKey::cluster(kubeovn_core::index::objects::Kind::Node, "n1"))
+    {
         Some(Object::Node(node)) => node,
         other => panic!("{other:?}"),
     };

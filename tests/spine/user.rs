@@ -125,7 +125,8 @@ fn some_pod(sim: &mut Sim, habits: Habits, rng: &mut Rng) {
         wishes.push((nic::LOGICAL_SWITCH.ovn(), rng.pick(&SUBNETS)));
     }
     if rng.chance(8) {
-        wishes.push((annotations::pod::NORTH_GATEWAY, rng.pick(&["172.31.0.1", "172.31.0.2,fd31::2", "bad"])));
+        wishes
+            .push((annotations::pod::NORTH_GATEWAY, rng.pick(&["172.31.0.1", "172.31.0.2,fd31::2", "bad"])));
     }
     if rng.chance(10) {
         wishes.push((nic::PORT_SECURITY.ovn(), "true"));

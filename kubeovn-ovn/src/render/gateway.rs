@@ -102,7 +102,9 @@ pub(super) fn render(world: &World, owner: &OwnerKey, out: &mut Rendered) {
 /// The group of a subnet's pods on a node, and the policies that lead them to it.
 pub(super) fn local(world: &World, owner: &OwnerKey, out: &mut Rendered) {
     let Some((subnet, node)) = places(owner) else { return };
-    let (Some(plan), Ok(group)) = (world.plan(subnet), ids::group_name(&group_text(subnet, node))) else { return };
+    let (Some(plan), Ok(group)) = (world.plan(subnet), ids::group_name(&group_text(subnet, node))) else {
+        return;
+    };
     let row = out.row(ids::local_group(subnet, node));
     row.set("name", Value::str(group.as_str()));
     row.pair(EXTERNAL_IDS, "subnet", subnet);

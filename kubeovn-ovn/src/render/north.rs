@@ -33,7 +33,9 @@ pub(super) const FIELDS: &[Field] = &[
 pub(super) fn render(world: &World, owner: &OwnerKey, out: &mut Rendered) {
     let Some(pod) = world.pod_of(owner) else { return };
     let Some(text) = pod.meta.annotation(annotations::pod::NORTH_GATEWAY) else { return };
-    let Some(grant) = world.grants(owner).iter().find(|g| g.nic.is_empty() && g.mac.is_some()) else { return };
+    let Some(grant) = world.grants(owner).iter().find(|g| g.nic.is_empty() && g.mac.is_some()) else {
+        return;
+    };
     let mut ignored = |why: String| {
         let text = format!("pod {}: annotation north_gateway is not in effect: {why}", owner.name);
         out.reports.push(Problem::new("POD-NORTH-GATEWAY", text));
@@ -41,7 +43,9 @@ pub(super) fn render(world: &World, owner: &OwnerKey, out: &mut Rendered) {
     let vpc = &world.settings().vpc;
     if grant.space != *vpc {
         let own = &grant.space;
-        return ignored(format!("the pod is in VPC {own}, and it is for VPC {vpc}. Use policyRoutes of VPC {own}"));
+        return ignored(format!(
+            "the pod is in VPC {own}, and it is for VPC {vpc}. Use policyRoutes of VPC {own}"
+        ));
     }
     let gateways: DualStack<IpAddr> = match text.parse() {
         Ok(gateways) => gateways,
@@ -50,7 +54,9 @@ pub(super) fn render(world: &World, owner: &OwnerKey, out: &mut Rendered) {
     let families = grant.ips.families().filter(|family| gateways.get(*family).is_some());
     if families.count() == 0 {
         let ips = grant.ips;
-        return ignored(format!("{gateways} is of another family than the pod's {ips}. Write one of the same"));
+        return ignored(format!(
+            "{gateways} is of another family than the pod's {ips}. Write one of the same"
+        ));
     }
     for family in grant.ips.families() {
         let (Some(ip), Some(gateway)) = (grant.ips.get(family), gateways.get(family)) else { continue };

@@ -12,11 +12,7 @@ use crate::{
 };
 
 fn central(nodes: &str) -> SubnetSpec {
-    SubnetSpec {
-        gateway_type: "centralized".into(),
-        gateway_node: nodes.into(),
-        ..SubnetSpec::default()
-    }
+    SubnetSpec { gateway_type: "centralized".into(), gateway_node: nodes.into(), ..SubnetSpec::default() }
 }
 
 fn set_node(facts: &mut Facts, name: &str, ready: bool, labels: &[(&str, &str)]) {
@@ -236,7 +232,10 @@ fn pods_mark_what_leads_them_out_when_the_first_comes_and_the_last_goes() {
     facts.change(&key, |pod: &mut crate::index::objects::Pod| pod.node = Some("n2".into()));
     assert_eq!(place(&facts), (1, 1));
     let marks = marked(&facts);
-    assert!(marks.contains(&"local-gateway/a/n2".into()) && marks.contains(&"pod/dev/p0".into()), "{marks:?}");
+    assert!(
+        marks.contains(&"local-gateway/a/n2".into()) && marks.contains(&"pod/dev/p0".into()),
+        "{marks:?}"
+    );
     facts.world.dirty = Dirty::default();
     facts.change(&super::facts::pod_key("dev", "p1"), |pod: &mut crate::index::objects::Pod| {
         pod.finished = true;

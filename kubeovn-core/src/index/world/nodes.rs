@@ -102,7 +102,8 @@ impl World {
         self.dirty.gateways.insert(subnet.clone());
         let now = self.plan(subnet);
         let mut nodes: BTreeSet<&Name> = self.places.nodes(subnet).collect();
-        if before.is_some_and(|before| before.plan.is_some() != now.is_some()) {
+        let gone = !self.subnets.contains_key(subnet);
+        if gone || before.is_some_and(|before| before.plan.is_some() != now.is_some()) {
             // What was held without a pod is decided now.
             nodes.extend(self.nodes.keys());
         }

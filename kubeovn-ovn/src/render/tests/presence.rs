@@ -128,7 +128,10 @@ fn the_way_of_a_subnet_that_is_gone_stays_as_long_as_its_pods() {
     let local = OwnerKey::local("ovn-default", "n1");
     world = {
         drop(world);
-        Facts::new().node("n1", "192.168.0.1", "100.64.0.2").pod("a", &[], &[("", "ovn-default", "10.16.0.9")]).done()
+        Facts::new()
+            .node("n1", "192.168.0.1", "100.64.0.2")
+            .pod("a", &[], &[("", "ovn-default", "10.16.0.9")])
+            .done()
     };
     remove(&mut world, Kind::Subnet, "ovn-default");
     assert_eq!(Fabric.render(&world, &local), Render::Hold(Vec::new()));

@@ -59,7 +59,11 @@ impl Facts {
                 (self.world.settings().join.clone(), OwnerKey::new(OwnerKind::Node, name));
             self.grants.push((owner, grant("", &join_subnet, join)));
         }
-        self.object(Object::Node(Node { meta: Meta::named(name), internal: ips(internal), ..Node::default() }))
+        self.object(Object::Node(Node {
+            meta: Meta::named(name),
+            internal: ips(internal),
+            ..Node::default()
+        }))
     }
 
     /// A pod with what it holds: interface, subnet and addresses of each.

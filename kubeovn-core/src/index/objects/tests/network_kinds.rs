@@ -41,9 +41,19 @@ fn a_whole_subnet_is_read_and_fields_without_effect_are_named() {
     for field in ["acls", "enableDHCP", "natOutgoing", "policyRoutingTableID", "vips"] {
         assert!(inert.contains(&field), "{field} is not among {inert:?}");
     }
-    for field in
-        ["cidrBlock", "vpc", "private", "default", "gatewayType", "gatewayNode", "gatewayNodeSelectors", "enableEcmp", "logicalGateway", "u2oFeatures", "externalEgressGateway"]
-    {
+    for field in [
+        "cidrBlock",
+        "vpc",
+        "private",
+        "default",
+        "gatewayType",
+        "gatewayNode",
+        "gatewayNodeSelectors",
+        "enableEcmp",
+        "logicalGateway",
+        "u2oFeatures",
+        "externalEgressGateway",
+    ] {
         assert!(!inert.contains(&field), "{field} has an effect, or is not set: {inert:?}");
     }
 }
