@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     contract::ipam::{Grant, Usage},
-    decide::{Lead, SubnetPlan},
+    decide::{Exit, Lead, SubnetPlan},
     error::Problem,
     hash::FixedMap,
     rows::{OwnerKey, OwnerKind},
@@ -184,7 +184,9 @@ impl World {
         let vpcs = self.vpcs.keys().map(|n| OwnerKey::new(OwnerKind::Vpc, n.clone()));
         let subnets = self.subnets.keys().map(|n| OwnerKey::new(OwnerKind::Subnet, n.clone()));
         let nodes = self.nodes.keys().map(|n| OwnerKey::new(OwnerKind::Node, n.clone()));
-        let locals = self.places.all().map(|(subnet, node)| OwnerKey::local(subnet, node));
+        let may_lead = |subnet: &str| self.plan(subnet).is_none_or(|plan| plan.exit == Exit::Local);
+        let led = self.places.all().filter(|(subnet, _)| may_lead(subnet));
+        let locals = led.map(|(subnet, node)| OwnerKey::local(subnet, node));
         let pods = self.pods().map(|p| OwnerKey::pod(&p.meta.namespace, &p.meta.name));
         vpcs.chain(subnets).chain(nodes).chain(locals).chain(pods).collect()
     }
