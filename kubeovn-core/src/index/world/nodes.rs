@@ -88,8 +88,8 @@ impl World {
             return;
         }
         self.mark_leads();
-        let here = self.places.all().filter(|(_, node)| **node == owner.name);
-        let locals: Vec<_> = here.map(|(subnet, node)| OwnerKey::local(subnet, node)).collect();
+        let here = self.places.subnets(&owner.name);
+        let locals: Vec<_> = here.map(|subnet| OwnerKey::local(subnet, &owner.name)).collect();
         self.dirty.rows.extend(locals);
         // What it leads to is another hop, though by the same node.
         let led = self.leads.iter().filter(|(_, lead)| lead.nodes.contains(&owner.name));

@@ -22,6 +22,11 @@ impl Places {
         self.0.iter().flat_map(|(subnet, nodes)| nodes.keys().map(move |node| (subnet, node)))
     }
 
+    /// The subnets that have pods on a node.
+    pub(super) fn subnets(&self, node: &str) -> impl Iterator<Item = &Name> {
+        self.0.iter().filter(move |(_, nodes)| nodes.contains_key(node)).map(|(subnet, _)| subnet)
+    }
+
     /// One more; answers whether it is the first.
     fn add(&mut self, (subnet, node): &(Name, Name)) -> bool {
         let count = self.0.entry(subnet.clone()).or_default().entry(node.clone()).or_default();
