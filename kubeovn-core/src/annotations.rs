@@ -164,7 +164,6 @@ pub const NOT_SUPPORTED: &[&str] = &[
     pod::AAPS,
     pod::EIP,
     pod::SNAT,
-    pod::NORTH_GATEWAY,
     pod::BGP,
 ];
 

@@ -3,6 +3,7 @@
 //! What a subnet is with all defaults filled in, which subnets a namespace offers, what a pod should be given, what
 //! is told back. The controller, a webhook and a command line call the same functions.
 
+mod gateway;
 pub mod ip_pool;
 mod kept;
 mod namespace;
@@ -12,6 +13,7 @@ mod subnet;
 mod vpc;
 mod wants;
 
+pub use gateway::{Central, Exit, Lead, lead};
 pub use kept::is_kept;
 pub use namespace::subnets_for;
 pub use subnet::{SubnetPlan, decide_subnets};

@@ -252,6 +252,11 @@ impl RowEngine {
             || self.unsure
     }
 
+    /// Must the database be read again before anything is planned or known?
+    pub fn unsure(&self) -> bool {
+        self.unsure
+    }
+
     /// Are the owner's rows in the database as it last wanted them, and is nothing of it on its way?
     pub fn settled(&self, owner: &OwnerKey) -> bool {
         !self.pending(owner)

@@ -13,6 +13,7 @@
 //! is merely not known yet must not look as if it were gone.
 
 mod clock;
+mod lead;
 mod parked;
 mod recover;
 mod settle;
@@ -272,6 +273,7 @@ impl Spine {
         }
         self.ensure_built_in(out);
         self.settle_all(now);
+        self.choose_gateways();
         for owner in std::mem::take(&mut self.world.dirty.rows) {
             self.engine.mark(owner);
         }

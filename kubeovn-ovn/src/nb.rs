@@ -176,7 +176,7 @@ pub static NORTHBOUND: Schema = Schema {
                 value("name"),
                 column("ports", Refs { table: LOGICAL_SWITCH_PORT, strong: false }),
                 strong("acls", ACL),
-                column(EXTERNAL_IDS, Keys(&[KEY_VENDOR, KEY_OWNER, KEY_ROW])),
+                column(EXTERNAL_IDS, Keys(&[KEY_VENDOR, KEY_OWNER, KEY_ROW, "node", "np", "subnet"])),
             ],
         },
     ],

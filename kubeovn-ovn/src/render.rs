@@ -6,15 +6,23 @@
 //! | routing | `routing.rs` | routing hits, drops, the user's routes and policies |
 //! | subnet | `subnet.rs` | the logical switch and its port pair to the router |
 //! | private subnet | `private.rs` | the access rules of a subnet that lets nobody in |
+//! | gateway | `gateway.rs` | a centralized subnet's policies to its gateways |
+//! | local gateway | `gateway.rs` | a subnet's pods on one node as a group, policies that lead it to the node |
 //! | node port | `node.rs` | a node's port on the join switch, policies that lead to nodes |
+//! | node group | `groups.rs` | the pods on a node as a group |
 //! | pod port | `pod.rs` | a pod's ports |
+//! | pod groups | `groups.rs` | in which groups a pod's ports are |
+//! | north gateway | `north.rs` | policies that lead one pod to a router of its own |
 //!
 //! A feature writes what it wants to be, for one owner, whatever is there. Several features may write columns of one
 //! row; one column is written by one of them (debug builds check).
 
 mod adopt;
+mod gateway;
+mod groups;
 mod ids;
 mod node;
+mod north;
 mod pod;
 mod private;
 mod provenance;
@@ -26,6 +34,7 @@ mod vpc;
 pub(crate) use adopt::recognise;
 use kubeovn_core::{
     contract::model::{Model, Recovered},
+    decide::Exit,
     error::Problem,
     index::World,
     rows::{OwnerKey, OwnerKind, Render, Rendered, Replica},
@@ -84,6 +93,20 @@ const FEATURES: &[Feature] = &[
         render: private::render,
     },
     Feature {
+        name: "gateway",
+        kind: OwnerKind::Subnet,
+        tables: &[nb::LOGICAL_ROUTER_POLICY],
+        fields: gateway::FIELDS,
+        render: gateway::render,
+    },
+    Feature {
+        name: "local gateway",
+        kind: OwnerKind::Local,
+        tables: &[nb::PORT_GROUP, nb::LOGICAL_ROUTER_POLICY],
+        fields: gateway::LOCAL_FIELDS,
+        render: gateway::local,
+    },
+    Feature {
         name: "node port",
         kind: OwnerKind::Node,
         tables: &[nb::LOGICAL_SWITCH_PORT, nb::LOGICAL_ROUTER_POLICY],
@@ -91,11 +114,32 @@ const FEATURES: &[Feature] = &[
         render: node::render,
     },
     Feature {
+        name: "node group",
+        kind: OwnerKind::Node,
+        tables: &[nb::PORT_GROUP],
+        fields: groups::NODE_FIELDS,
+        render: groups::of_node,
+    },
+    Feature {
         name: "pod port",
         kind: OwnerKind::Pod,
         tables: &[nb::LOGICAL_SWITCH_PORT],
         fields: pod::FIELDS,
         render: pod::render,
+    },
+    Feature {
+        name: "pod groups",
+        kind: OwnerKind::Pod,
+        tables: &[],
+        fields: groups::POD_FIELDS,
+        render: groups::of_pod,
+    },
+    Feature {
+        name: "north gateway",
+        kind: OwnerKind::Pod,
+        tables: &[nb::LOGICAL_ROUTER_POLICY],
+        fields: north::FIELDS,
+        render: north::render,
     },
 ];
 
@@ -169,7 +213,24 @@ fn presence(world: &World, owner: &OwnerKey) -> Presence {
             None if !world.grants(owner).is_empty() => Presence::There { rank: TENANT },
             None => Presence::Gone,
         },
+        OwnerKind::Local => local(world, name),
         OwnerKind::Attachment => Presence::Gone,
+    }
+}
+
+/// What leads a subnet's pods out by their node is there while pods are. Whether a subnet that can't be used as it stands
+/// wants it is open.
+fn local(world: &World, name: &str) -> Presence {
+    let Some((subnet, node)) = name.split_once('/') else { return Presence::Gone };
+    let pods = world.pods_at(subnet, node) > 0;
+    match world.plan(subnet) {
+        Some(plan) if plan.exit == Exit::Local && pods => {
+            Presence::There { rank: plan.created.saturating_add(TENANT) }
+        }
+        Some(_) => Presence::Gone,
+        None if pods => Presence::Unclear(Vec::new()),
+        None if world.subnet(subnet).is_some() && world.node(node).is_some() => Presence::Unclear(Vec::new()),
+        None => Presence::Gone,
     }
 }
 

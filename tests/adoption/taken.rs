@@ -56,6 +56,11 @@ fn exactly_these_rows_go(age: Age) {
         // a node that was deleted
         "Logical_Router_Policy/30000 ip4.dst == 172.18.0.9",
         "Logical_Switch_Port/node-n9",
+        // what leads pods out where there are none
+        "Logical_Router_Policy/29000 ip4.src == $ovn.default.n3.example.org_ip4",
+        "Logical_Router_Policy/29000 ip4.src == $vault.n3.example.org_ip4",
+        "Port_Group/ovn.default.n3.example.org",
+        "Port_Group/vault.n3.example.org",
         // routing hits of a custom VPC, which a routing hit of ours has taken the place of
         "Logical_Router_Static_Route/src-ip 10.30.0.0/24 10.30.0.1",
         "Logical_Router_Static_Route/src-ip 10.31.0.0/24 10.31.0.1",

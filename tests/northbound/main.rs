@@ -17,6 +17,7 @@ mod crash;
 #[path = "../support/driven.rs"]
 #[allow(dead_code, reason = "shared with the suite that runs on a cluster")]
 mod driven;
+mod gateways;
 mod northd;
 #[path = "../support/objects.rs"]
 mod objects;

@@ -280,3 +280,28 @@ fn what_the_cluster_refuses_is_asked_again_in_a_minute_or_at_once_when_it_is_som
         oracle::at_rest(&sim);
     }
 }
+
+#[test]
+fn what_is_heard_while_nobody_knows_what_the_database_has_is_answered_when_it_is_known() {
+    let mut sim = fabric("10.1.0.0/24");
+    sim.apply(pod("red", "p0", "n1", &[(nic::IP_ADDRESS.ovn(), "10.9.0.1")]));
+    sim.hear_all();
+    sim.run();
+    // Its refusal is on its way to it, and the rows of another pod to the database, when it ends.
+    sim.apply(pod("red", "p1", "n1", &[]));
+    sim.hear_all();
+    sim.run();
+    let mut done = the_pod(&sim, "p0");
+    done.finished = true;
+    sim.apply(Object::Pod(done));
+    sim.hear_all();
+    sim.run();
+    sim.db.lose(Late::Never);
+    while sim.hear_database(1) {}
+    sim.run();
+    while sim.write(0, Luck::Done) {}
+    sim.hear_all();
+    sim.run();
+    sim.settle();
+    oracle::at_rest(&sim);
+}

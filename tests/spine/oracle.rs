@@ -23,7 +23,7 @@ use kubeovn_ovn::{
     },
 };
 
-use crate::{database::Database, sim::Sim};
+use crate::{database::Database, gateways, sim::Sim};
 
 /// What holds after every change of the database: an address is live once, and what is somebody else's is there.
 pub(crate) fn at_any_moment(server: &Server) {
@@ -195,6 +195,7 @@ pub(crate) fn all_is_well(sim: &Sim) {
         }
     });
     assert_eq!(ports, grants, "ports and grants");
+    gateways::every_pod_leaves_by_one_way(sim);
 }
 
 fn replica_of(db: &Database) -> Replica {

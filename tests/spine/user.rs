@@ -1,10 +1,10 @@
 //! What users do, and what somebody does to the database behind our back.
 
 use kubeovn_core::{
-    annotations::nic,
+    annotations::{self, nic},
     index::objects::{
-        Kind, Meta, Namespace, Node, Object, ObjectKey, Pod, PolicyRoute, StatefulSet, Subnet, SubnetSpec,
-        Vpc, VpcSpec, Workload,
+        Kind, Meta, Namespace, Node, Object, ObjectKey, Pod, PolicyRoute, Selector, StatefulSet, Subnet,
+        SubnetSpec, Vpc, VpcSpec, Workload,
     },
     rows::Replica as _,
 };
@@ -33,6 +33,9 @@ const CIDRS: [&str; 8] = [
     "224.0.0.0/8",
 ];
 
+/// Nodes that a centralized subnet may leave by; with none, those with a label.
+const GATEWAYS: [&str; 5] = ["", "n1", "n2,n1", "n3: 172.18.0.4, n1,n3", "nowhere"];
+
 const TINY: [&str; 3] = ["10.2.0.0/30", "10.1.0.0/29", "fd03::/126"];
 
 /// What kind of users there are in a run.
@@ -57,7 +60,9 @@ pub(crate) fn act(sim: &mut Sim, habits: Habits, rng: &mut Rng) {
         1 => sim.delete(Kind::Namespace, "", rng.pick(&NAMESPACES)),
         2 => {
             let (i, moved) = (rng.below(NODES.len()), rng.chance(20));
-            sim.apply(node(NODES[i], &format!("172.18.{}.{}", u8::from(moved), i + 2)));
+            let ip = format!("172.18.{}.{}", u8::from(moved), i + 2);
+            let (ready, exit) = (rng.chance(60), rng.chance(50));
+            sim.apply(node_that(NODES[i], &ip, ready, exit));
         }
         3 if rng.chance(30) => sim.delete(Kind::Node, "", rng.pick(&NODES)),
         4 => {
@@ -129,7 +134,14 @@ fn some_subnet(sim: &mut Sim, habits: Habits, rng: &mut Rng) {
     let (namespace, private) = (rng.pick(&NAMESPACES), rng.chance(30));
     let cidr = rng.pick(if habits.crowded { &TINY[..] } else { &CIDRS[..] });
     let exclude = rng.pick(&["", "10.1.0.2..10.1.0.5", "10.1.0.9", "nonsense"]);
+    let central = rng.chance(40).then(|| (rng.pick(&GATEWAYS), rng.chance(30)));
     sim.apply(subnet(rng.pick(&SUBNETS), place, cidr, |spec| {
+        if let Some((nodes, all)) = central {
+            spec.gateway_type = "centralized".into();
+            spec.gateway_node = nodes.into();
+            spec.gateway_node_selectors = vec![with_exit()];
+            spec.enable_ecmp = all;
+        }
         spec.namespaces = vec![namespace.into()];
         spec.private = private;
         spec.allow_subnets = if private { vec!["10.2.0.0/29".into()] } else { Vec::new() };
@@ -150,6 +162,10 @@ fn some_pod(sim: &mut Sim, habits: Habits, rng: &mut Rng) {
     }
     if rng.chance(20) {
         wishes.push((nic::LOGICAL_SWITCH.ovn(), rng.pick(&SUBNETS)));
+    }
+    if rng.chance(8) {
+        wishes
+            .push((annotations::pod::NORTH_GATEWAY, rng.pick(&["172.31.0.1", "172.31.0.2,fd31::2", "bad"])));
     }
     if rng.chance(10) {
         wishes.push((nic::PORT_SECURITY.ovn(), "true"));
@@ -201,8 +217,20 @@ pub(crate) fn namespace(name: &str) -> Object {
     Object::Namespace(Namespace { meta: Meta::named(name) })
 }
 
-pub(crate) fn node(name: &str, ip: &str) -> Object {
-    Object::Node(Node { meta: Meta::named(name), internal: ip.parse().unwrap() })
+/// A node that is ready or not, with a label by which gateways are selected, or without.
+pub(crate) fn node_that(name: &str, ip: &str, ready: bool, exit: bool) -> Object {
+    let labels = if exit { vec![EXIT] } else { Vec::new() };
+    let labels = labels.into_iter().map(|(key, value)| (key.into(), value.into())).collect();
+    let meta = Meta { labels, ..Meta::named(name) };
+    Object::Node(Node { meta, internal: ip.parse().unwrap(), ready })
+}
+
+/// The label of nodes that subnets may leave by.
+const EXIT: (&str, &str) = ("exit", "yes");
+
+/// Who carries it.
+pub(crate) fn with_exit() -> Selector {
+    Selector { match_labels: [(EXIT.0.into(), EXIT.1.into())].into(), ..Selector::default() }
 }
 
 pub(crate) fn vpc(name: &str, drops: &[&str]) -> Object {

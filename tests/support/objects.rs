@@ -34,7 +34,7 @@ pub(crate) fn namespace(name: &str) -> Object {
 }
 
 pub(crate) fn node(name: &str, ip: &str) -> Object {
-    Object::Node(Node { meta: Meta::named(name), internal: ip.parse().unwrap() })
+    Object::Node(Node { meta: Meta::named(name), internal: ip.parse().unwrap(), ..Node::default() })
 }
 
 pub(crate) fn vpc(name: &str, namespaces: &[&str]) -> Object {

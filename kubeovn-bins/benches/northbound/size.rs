@@ -68,7 +68,11 @@ impl Size {
         }
         for i in 0..self.nodes {
             let internal = format!("172.18.{}.{}", i / 250, i % 250 + 1).parse().unwrap();
-            objects.push(Object::Node(Node { meta: Meta::named(&format!("node-{i}")), internal }));
+            objects.push(Object::Node(Node {
+                meta: Meta::named(&format!("node-{i}")),
+                internal,
+                ..Node::default()
+            }));
         }
         objects
     }

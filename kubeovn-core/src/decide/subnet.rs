@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::gateway::Exit;
 use crate::{
     addr::{Cidr, DualStack, Family, IpRange},
     annotations,
@@ -34,6 +35,8 @@ pub struct SubnetPlan {
     pub mtu: Option<u32>,
     /// Route table, empty = main.
     pub table: Name,
+    /// How its packets leave the VPC.
+    pub exit: Exit,
     /// Creation time, by which the older of two wins.
     pub created: u64,
     /// Being deleted: nothing new is granted, and it stays until nothing is.
@@ -168,13 +171,18 @@ fn read(world: &World, subnet: &Subnet) -> Result<SubnetPlan, Problem> {
     allow.sort_unstable();
     allow.dedup();
     let unknown = |e: &Expression| e.operator == Operator::Unknown;
-    if let Some(e) = spec.namespace_selectors.iter().flat_map(|s| &s.match_expressions).find(|e| unknown(e)) {
-        let text = format!(
-            "namespaceSelectors: the operator for {} is none of In, NotIn, Exists, DoesNotExist",
-            e.key
-        );
-        return Err(bad("SUBNET-SELECTOR-INVALID", text));
+    let selectors = [
+        ("namespaceSelectors", &spec.namespace_selectors),
+        ("gatewayNodeSelectors", &spec.gateway_node_selectors),
+    ];
+    for (field, selectors) in selectors {
+        if let Some(e) = selectors.iter().flat_map(|s| &s.match_expressions).find(|e| unknown(e)) {
+            let text =
+                format!("{field}: the operator for {} is none of In, NotIn, Exists, DoesNotExist", e.key);
+            return Err(bad("SUBNET-SELECTOR-INVALID", text));
+        }
     }
+    let exit = Exit::of(world, subnet).map_err(|text| bad("SUBNET-GATEWAY-TYPE", text))?;
     if spec.mtu != 0 && spec.mtu < IPV6_MTU && cidrs.v6.is_some() {
         let text = format!(
             "mtu {} is below {IPV6_MTU}, which IPv6 needs at least. Raise it, or leave it out",
@@ -192,6 +200,7 @@ fn read(world: &World, subnet: &Subnet) -> Result<SubnetPlan, Problem> {
         allow,
         mtu: (spec.mtu != 0).then_some(spec.mtu),
         table: spec.route_table.as_str().into(),
+        exit,
         created: subnet.meta.created,
         closing: subnet.meta.deleting,
     })

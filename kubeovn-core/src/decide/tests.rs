@@ -1,6 +1,7 @@
 //! Decisions on small worlds: what is refused and what it says, what is filled in, what is told back and when not.
 
 mod facts;
+mod gateways;
 mod marks;
 mod namespaces;
 mod refusals;

@@ -14,6 +14,8 @@ pub type Marks<T> = HashSet<T, FixedState>;
 pub struct Dirty {
     /// VPCs whose subnets are to be decided again.
     pub vpcs: BTreeSet<Name>,
+    /// Subnets whose gateways are to be chosen again.
+    pub gateways: BTreeSet<Name>,
     /// Owners whose addresses are to be settled again.
     pub addresses: Marks<OwnerKey>,
     /// Of these, owners whose object is gone, or was replaced by another of the same name: what the one before held is

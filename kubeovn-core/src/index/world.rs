@@ -3,6 +3,8 @@
 mod bindings;
 mod change;
 pub(crate) mod claims;
+mod nodes;
+mod places;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,7 +18,7 @@ use super::{
 };
 use crate::{
     contract::ipam::{Grant, Usage},
-    decide::SubnetPlan,
+    decide::{Exit, Lead, SubnetPlan},
     error::Problem,
     hash::FixedMap,
     rows::{OwnerKey, OwnerKind},
@@ -52,6 +54,8 @@ pub struct World {
     holders: BTreeMap<Name, BTreeSet<OwnerKey>>,
     refusals: BTreeMap<OwnerKey, Problem>,
     usage: BTreeMap<Name, Usage>,
+    places: places::Places,
+    leads: BTreeMap<Name, Lead>,
     words: Interner,
     /// What must be looked at again.
     pub dirty: Dirty,
@@ -179,13 +183,18 @@ impl World {
         self.usage.get(subnet)
     }
 
-    /// Every owner that there is an object for, or that something is kept for.
+    /// Every owner that there is an object for, or that something is kept for, and what leads pods out where there are
+    /// some.
     pub fn owners(&self) -> Vec<OwnerKey> {
         let vpcs = self.vpcs.keys().map(|n| OwnerKey::new(OwnerKind::Vpc, n.clone()));
         let subnets = self.subnets.keys().map(|n| OwnerKey::new(OwnerKind::Subnet, n.clone()));
         let nodes = self.nodes.keys().map(|n| OwnerKey::new(OwnerKind::Node, n.clone()));
+        let may_lead = |subnet: &str| self.plan(subnet).is_none_or(|plan| plan.exit == Exit::Local);
+        let led = self.places.all().filter(|(subnet, _)| may_lead(subnet));
+        let locals = led.map(|(subnet, node)| OwnerKey::local(subnet, node));
         let pods = self.pods().map(|p| OwnerKey::pod(&p.meta.namespace, &p.meta.name));
-        vpcs.chain(subnets).chain(nodes).chain(pods).chain(self.absent.iter().cloned()).collect()
+        let there = vpcs.chain(subnets).chain(nodes).chain(locals).chain(pods);
+        there.chain(self.absent.iter().cloned()).collect()
     }
 
     /// Metadata of an object, `None` when it is not there.
@@ -214,7 +223,7 @@ impl World {
             OwnerKind::Subnet => &self.subnets.get(&owner.name)?.meta,
             OwnerKind::Node => &self.nodes.get(&owner.name)?.meta,
             OwnerKind::Pod => return self.holder(owner),
-            OwnerKind::Attachment => return None,
+            OwnerKind::Local | OwnerKind::Attachment => return None,
         };
         Some(meta.uid.clone())
     }
@@ -242,6 +251,8 @@ pub(crate) fn object_key(owner: &OwnerKey) -> Option<ObjectKey> {
         OwnerKind::Vpc => cluster(Kind::Vpc),
         OwnerKind::Subnet => cluster(Kind::Subnet),
         OwnerKind::Node => cluster(Kind::Node),
+        // Who asks for it is the subnet.
+        OwnerKind::Local => Some(ObjectKey::cluster(Kind::Subnet, owner.name.split_once('/')?.0)),
         OwnerKind::Pod => {
             let (namespace, name) = owner.name.split_once('/')?;
             Some(ObjectKey { kind: Kind::Pod, namespace: namespace.into(), name: name.into() })

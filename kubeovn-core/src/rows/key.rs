@@ -35,6 +35,8 @@ owner_kinds! {
     Subnet = "subnet",
     /// A node: its port on the join switch.
     Node = "node",
+    /// What leads a subnet's pods out by the node that they are on: `subnet/node`.
+    Local = "local-gateway",
     /// A pod: its logical switch ports.
     Pod = "pod",
     /// An interface plugged into a node's integration bridge.
@@ -55,6 +57,11 @@ impl OwnerKey {
     /// An owner by kind and name.
     pub fn new(kind: OwnerKind, name: impl Into<Arc<str>>) -> Self {
         OwnerKey { kind, name: name.into() }
+    }
+
+    /// What leads the pods of a subnet out that are on a node.
+    pub fn local(subnet: &str, node: &str) -> Self {
+        Self::new(OwnerKind::Local, format!("{subnet}/{node}"))
     }
 
     /// The pod `namespace/name`.

@@ -23,6 +23,10 @@ impl Spine {
         for key in keys {
             // Comes again when it is known where its rows stand: half a truth would only be taken back.
             if owner_key(&key).is_some_and(|owner| self.engine.pending(&owner)) {
+                // Who has nothing in the database is not looked at again when it has been read.
+                if self.engine.unsure() {
+                    self.world.dirty.status.insert(key);
+                }
                 continue;
             }
             let waits = owner_key(&key)

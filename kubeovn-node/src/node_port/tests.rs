@@ -14,7 +14,7 @@ fn node() -> Node {
     ];
     let annotations = annotations.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect();
     let meta = Meta { annotations, ..Meta::named("n1") };
-    Node { meta, internal: "172.31.0.1".parse().expect("addresses") }
+    Node { meta, internal: "172.31.0.1".parse().expect("addresses"), ..Node::default() }
 }
 
 fn subnet(name: &str, cidr: &str) -> Subnet {

@@ -8,16 +8,16 @@
 //! networks look the same.
 
 use kubeovn_core::{
-    addr::Cidr,
+    addr::{Cidr, Family},
     annotations::node_port_name,
     rows::{Adoption, EXTERNAL_IDS, KEY_VENDOR, OwnerKey, OwnerKind, Stranger, VENDOR},
 };
 
-use super::{ids, private, routing, subnet};
+use super::{gateway, ids, private, routing, subnet};
 use crate::{matching::Match, nb};
 
 /// What Kube-OVN up to 1.14 wrote without its mark: there the back-pointer has to do.
-const UNMARKED: [&str; 2] = [nb::LOGICAL_ROUTER_PORT, nb::ACL];
+const UNMARKED: [&str; 3] = [nb::LOGICAL_ROUTER_PORT, nb::ACL, nb::PORT_GROUP];
 
 pub(crate) fn recognise(row: &dyn Stranger) -> Option<Adoption> {
     let vendor = row.pair(EXTERNAL_IDS, KEY_VENDOR);
@@ -38,6 +38,7 @@ pub(crate) fn recognise(row: &dyn Stranger) -> Option<Adoption> {
         nb::LOGICAL_ROUTER_POLICY => policy(row),
         nb::LOGICAL_ROUTER_STATIC_ROUTE => route(row),
         nb::ACL => acl(row),
+        nb::PORT_GROUP => group(row),
         _ => None,
     }
 }
@@ -94,6 +95,20 @@ fn policy(row: &dyn Stranger) -> Option<Adoption> {
             let key = ids::policy(&vpc, priority, &cidr.to_string());
             Some(Adoption::swept(OwnerKey::new(OwnerKind::Subnet, name), &*key.id))
         }
+        (gateway::OUT, Some(subnet), Some(node)) if keys == 3 => {
+            let group = ids::group_name(&gateway::group_text(subnet, node)).ok()?;
+            let of = |family: &Family| Match::src_set(*family, &group.addresses(*family)).to_string() == text;
+            let family = Family::BOTH.into_iter().find(of)?;
+            let key = gateway::local_policy(&vpc, subnet, node, family);
+            Some(Adoption::swept(OwnerKey::local(subnet, node), &*key.id))
+        }
+        // With a key for each gateway, which names it. Underlays have other keys.
+        (gateway::OUT, Some(name), None) if keys > 2 && UNDERLAY.iter().all(|key| id(key).is_none()) => {
+            let cidr = prefix(text.rsplit(' ').next()?)?;
+            let key = gateway::central_policy(&vpc, name, cidr.family());
+            let same = Match::src(cidr.net()).to_string() == text;
+            same.then(|| Adoption::swept(OwnerKey::new(OwnerKind::Subnet, name), &*key.id))
+        }
         (super::node::TO_NODE, None, Some(name)) if keys == 2 + known => {
             let ip = target(text)?.net().addr();
             let key = ids::policy(&vpc, priority, &format!("{name}/{ip}"));
@@ -101,6 +116,30 @@ fn policy(row: &dyn Stranger) -> Option<Adoption> {
         }
         _ => None,
     }
+}
+
+/// What policies of underlays say.
+const UNDERLAY: [&str; 3] = ["isU2ORoutePolicy", "isU2ONoLBRoutePolicy", "isU2OOverlayOnlyRoutePolicy"];
+
+/// A group of a node's pods, or of those of one subnet.
+fn group(row: &dyn Stranger) -> Option<Adoption> {
+    let id = |key: &str| row.pair(EXTERNAL_IDS, key);
+    let (name, node, np) = (row.text("name")?, id("node")?, id("np")?);
+    let marks = usize::from(id(KEY_VENDOR).is_some());
+    let (text, says, keys, owner, key) = match id("subnet") {
+        Some(subnet) => {
+            let text = gateway::group_text(subnet, node);
+            let key = ids::local_group(subnet, node);
+            (text, format!("{subnet}/{node}"), 3, OwnerKey::local(subnet, node), key)
+        }
+        None => {
+            let owner = OwnerKey::new(OwnerKind::Node, node);
+            (node_port_name(node), format!("node/{node}"), 2, owner, ids::node_group(node))
+        }
+    };
+    let agrees = *np == says && row.pairs(EXTERNAL_IDS) == keys + marks;
+    let agrees = agrees && ids::group_name(&text).is_ok_and(|group| group.as_str() == name);
+    agrees.then(|| Adoption::swept(owner, &*key.id))
 }
 
 /// The prefix of a match that is only `ip4.dst == prefix`.

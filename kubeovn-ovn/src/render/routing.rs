@@ -209,7 +209,7 @@ fn everything(family: Family) -> &'static str {
     }
 }
 
-fn word(family: Family) -> &'static str {
+pub(super) fn word(family: Family) -> &'static str {
     match family {
         Family::V4 => "ip4",
         Family::V6 => "ip6",

@@ -103,6 +103,7 @@ pub(super) fn status_fields(uid: &str, status: &Status, stamps: &Stamps, now: &s
                 v6availableIPrange,
                 v6usingIPs,
                 v6usingIPrange,
+                activateGateway,
             } = status;
             json!({
                 "conditions": stamps.stamp(uid, conditions, now),
@@ -110,6 +111,7 @@ pub(super) fn status_fields(uid: &str, status: &Status, stamps: &Stamps, now: &s
                 "v4usingIPs": number(*v4usingIPs), "v4usingIPrange": v4usingIPrange,
                 "v6availableIPs": number(*v6availableIPs), "v6availableIPrange": v6availableIPrange,
                 "v6usingIPs": number(*v6usingIPs), "v6usingIPrange": v6usingIPrange,
+                "activateGateway": activateGateway,
             })
         }
     };
@@ -171,6 +173,10 @@ fn subnet_spec(spec: &SubnetSpec) -> Value {
         allow_subnets,
         mtu,
         route_table,
+        gateway_type,
+        gateway_node,
+        gateway_node_selectors,
+        enable_ecmp,
         inert: _,
     } = spec;
     set([
@@ -186,6 +192,10 @@ fn subnet_spec(spec: &SubnetSpec) -> Value {
         ("allowSubnets", json!(allow_subnets)),
         ("mtu", json!(mtu)),
         ("routeTable", json!(route_table)),
+        ("gatewayType", json!(gateway_type)),
+        ("gatewayNode", json!(gateway_node)),
+        ("gatewayNodeSelectors", gateway_node_selectors.iter().map(selector).collect()),
+        ("enableEcmp", json!(enable_ecmp)),
     ])
 }
 

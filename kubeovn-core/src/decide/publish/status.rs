@@ -12,18 +12,25 @@ use crate::{
     error::Problem,
     index::{
         World,
-        objects::{Condition, Meta, Name, ObjectKey, SubnetStatus, VpcStatus},
+        objects::{Condition, Meta, Name, ObjectKey, Subnet, SubnetStatus, VpcStatus},
     },
     rows::{OwnerKey, OwnerKind},
 };
 
-pub(super) fn tell_subnet(world: &World, key: &ObjectKey, seat: &dyn Fn(&OwnerKey) -> Seat) -> Telling {
+pub(super) fn tell_subnet(world: &World, key: &ObjectKey, seats: &dyn Fn(&OwnerKey) -> Seat) -> Telling {
     let Some(subnet) = world.subnet(&key.name) else { return Telling::default() };
     let Some(decision) = world.decision(&key.name) else { return Telling::default() };
-    let seat = seat(&OwnerKey::new(OwnerKind::Subnet, key.name.clone()));
+    let seat = seats(&OwnerKey::new(OwnerKind::Subnet, key.name.clone()));
     let mut problems = decision.problems.clone();
     // The renderer of a subnet that is refused repeats why: say it once.
     problems.extend(seat.problems.into_iter().filter(|p| !decision.problems.contains(p)));
+    // Of what leads its pods out, where that is theirs to do, and of its gateways.
+    for node in world.nodes_with_pods(&key.name) {
+        problems.extend(seats(&OwnerKey::local(&key.name, node)).problems);
+    }
+    let lost = world.lead(&key.name).and_then(|lead| lead.problem.clone());
+    let ready = seat.ready && lost.is_none();
+    problems.extend(lost);
     let mut usage = world.usage(&key.name).cloned().unwrap_or_default();
     if decision.plan.as_ref().is_none_or(|plan| plan.closing) {
         // Nothing more is granted here, however much is left.
@@ -32,7 +39,7 @@ pub(super) fn tell_subnet(world: &World, key: &ObjectKey, seat: &dyn Fn(&OwnerKe
     let number = |of: &DualStack<u128>, family| Count(of.get(family).copied().unwrap_or(0)).as_stored();
     let text = |of: &DualStack<String>, family| of.get(family).cloned().unwrap_or_default();
     let want = SubnetStatus {
-        conditions: conditions(&subnet.meta, decision.plan.is_some(), seat.ready, &problems),
+        conditions: conditions(&subnet.meta, decision.plan.is_some(), ready, &problems),
         v4availableIPs: number(&usage.available, Family::V4),
         v4availableIPrange: text(&usage.available_ranges, Family::V4),
         v4usingIPs: number(&usage.used, Family::V4),
@@ -41,6 +48,7 @@ pub(super) fn tell_subnet(world: &World, key: &ObjectKey, seat: &dyn Fn(&OwnerKe
         v6availableIPrange: text(&usage.available_ranges, Family::V6),
         v6usingIPs: number(&usage.used, Family::V6),
         v6usingIPrange: text(&usage.used_ranges, Family::V6),
+        activateGateway: active(world, subnet, decision.plan.is_some()),
     };
     let mut writes: Vec<Write> =
         finalizer(key, &subnet.meta, decision.plan.is_some(), holds_nothing(world.usage(&key.name)))
@@ -76,6 +84,13 @@ pub(super) fn tell_vpc(world: &World, key: &ObjectKey, seat: &dyn Fn(&OwnerKey) 
         writes.push(Write::Status { key: key.clone(), uid, status: Status::Vpc(want) });
     }
     Telling { writes, problems }
+}
+
+/// The node that the subnet leaves by. While it can't be used as it stands that stays, too.
+fn active(world: &World, subnet: &Subnet, decided: bool) -> String {
+    let active = world.lead(&subnet.meta.name).map(|lead| lead.active().map(ToString::to_string));
+    let told = || if decided { String::new() } else { subnet.status.activateGateway.clone() };
+    active.map_or_else(told, Option::unwrap_or_default)
 }
 
 fn holds_nothing(usage: Option<&Usage>) -> bool {

@@ -57,7 +57,8 @@ impl Facts {
     }
 
     pub(super) fn node(&mut self, name: &str, internal: &str) {
-        self.add(Object::Node(Node { meta: Meta::named(name), internal: internal.parse().unwrap() }));
+        let internal = internal.parse().unwrap();
+        self.add(Object::Node(Node { meta: Meta::named(name), internal, ..Node::default() }));
     }
 
     pub(super) fn namespace(&mut self, name: &str, labels: &[(&str, &str)]) {

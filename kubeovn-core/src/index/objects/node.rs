@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::Meta;
+use super::{Labels, Meta, Name};
 use crate::addr::DualStack;
 
 /// A namespace.
@@ -15,13 +15,39 @@ pub struct Namespace {
 }
 
 /// A node.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize), serde(from = "raw::Raw"))]
 pub struct Node {
     /// Metadata.
     pub meta: Meta,
     /// Its InternalIP addresses, the first of each family.
     pub internal: DualStack<IpAddr>,
+    /// `Ready`, and its network is not said to be unavailable. A node of which nobody says how it is, as in a manifest by
+    /// hand, counts as ready.
+    pub ready: bool,
+}
+
+impl Default for Node {
+    fn default() -> Self {
+        Node { meta: Meta::default(), internal: DualStack::default(), ready: true }
+    }
+}
+
+impl Node {
+    /// Do both say the same to us? Every few seconds a kubelet writes that nothing has changed, which is another revision.
+    pub(crate) fn says_the_same(&self, other: &Node) -> bool {
+        let meta = |node: &Node| Meta {
+            revision: Name::default(),
+            generation: 0,
+            labels: Labels::default(),
+            annotations: Labels::default(),
+            ..node.meta.clone()
+        };
+        (self.ready, self.internal) == (other.ready, other.internal)
+            && self.meta.labels == other.meta.labels
+            && self.meta.annotations == other.meta.annotations
+            && meta(self) == meta(other)
+    }
 }
 
 #[cfg(feature = "serde")]
@@ -39,6 +65,16 @@ mod raw {
     struct Status {
         #[serde(default)]
         addresses: Vec<Address>,
+        #[serde(default)]
+        conditions: Vec<Condition>,
+    }
+
+    /// Only these two are looked at, and not when they were last written.
+    #[derive(serde::Deserialize)]
+    struct Condition {
+        r#type: String,
+        #[serde(default)]
+        status: String,
     }
 
     #[derive(serde::Deserialize)]
@@ -54,7 +90,10 @@ mod raw {
             for ip in addresses.filter_map(|a| a.address.parse::<IpAddr>().ok()) {
                 internal.slot(crate::addr::Family::of(ip)).get_or_insert(ip);
             }
-            Node { meta: raw.metadata, internal }
+            let conditions = &raw.status.conditions;
+            let is = |kind: &str| conditions.iter().any(|c| c.r#type == kind && c.status == "True");
+            let ready = conditions.is_empty() || is("Ready") && !is("NetworkUnavailable");
+            Node { meta: raw.metadata, internal, ready }
         }
     }
 }

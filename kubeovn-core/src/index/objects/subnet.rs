@@ -45,6 +45,14 @@ pub struct SubnetSpec {
     pub allow_subnets: Vec<String>,
     /// MTU of the pods' interfaces, 0 = by itself.
     pub mtu: u32,
+    /// `distributed`, `centralized` or empty: how packets leave.
+    pub gateway_type: String,
+    /// Nodes that a centralized subnet leaves by: `n1,n2`, each perhaps with an address behind a colon.
+    pub gateway_node: String,
+    /// The same by label; looked at only when no node is named.
+    pub gateway_node_selectors: Vec<Selector>,
+    /// All of them at once, instead of one at a time.
+    pub enable_ecmp: bool,
     /// Route table in which the router looks for this subnet's traffic; empty = main.
     pub route_table: String,
     /// Names of fields that are set, but that nothing acts on yet.
@@ -75,6 +83,8 @@ pub struct SubnetStatus {
     pub v6usingIPs: Count,
     /// Same as `a-b,c`.
     pub v6usingIPrange: String,
+    /// The node that a centralized subnet leaves by now.
+    pub activateGateway: String,
 }
 
 /// A condition of any object's status, without its times: a write is due only when one of these differs.

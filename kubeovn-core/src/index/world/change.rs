@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::{Decision, World, ip_name, ip_owner, object_key, owner_key};
 use crate::{
-    annotations::nic,
+    annotations::{nic, pod},
     contract::ipam::{Grant, Usage},
     error::Problem,
     index::objects::{Kind, Meta, Name, Namespace, Object, ObjectKey, Pod, Subnet},
@@ -18,8 +18,8 @@ impl World {
         if self.meta(&key).is_some_and(|known| object.meta().is_before(known)) {
             return;
         }
-        // Of pods and records only what is kept is marked: the texts that they came with go.
-        if !matches!(object, Object::Pod(_) | Object::Ip(_)) {
+        // Of pods and records only what is kept is marked: the texts that they came with go. Nodes are written all the time.
+        if !matches!(object, Object::Pod(_) | Object::Ip(_) | Object::Node(_)) {
             self.dirty.status.insert(key);
         }
         match object {
@@ -32,18 +32,7 @@ impl World {
                     self.mark_pods(&name);
                 }
             }
-            Object::Node(new) => {
-                let owner = OwnerKey::new(OwnerKind::Node, new.meta.name.clone());
-                let old = self.nodes.insert(new.meta.name.clone(), Arc::new(new.clone()));
-                self.dirty.addresses.insert(owner.clone());
-                if old.as_ref().is_some_and(|old| old.meta.uid != new.meta.uid) {
-                    self.dirty.successors.insert(owner.clone());
-                }
-                if old.is_none_or(|old| old.internal != new.internal) {
-                    self.dirty.rows.insert(owner);
-                    self.mark_nodes_neighbours();
-                }
-            }
+            Object::Node(new) => self.apply_node(new),
             Object::Vpc(new) => {
                 let name = new.meta.name.clone();
                 let old = self.vpcs.insert(name.clone(), Arc::new(new.clone()));
@@ -85,6 +74,11 @@ impl World {
     fn apply_subnet(&mut self, new: Subnet) {
         let name = new.meta.name.clone();
         let old = self.subnets.insert(name.clone(), Arc::new(new.clone()));
+        if old.as_ref().is_some_and(|old| old.meta.uid != new.meta.uid) {
+            // Which gateway its predecessor had is nothing to it.
+            self.leads.remove(&name);
+            self.dirty.gateways.insert(name.clone());
+        }
         self.bindings.set_subnet(old.as_deref(), &new);
         let same = |old: &Subnet| {
             old.spec == new.spec
@@ -104,7 +98,8 @@ impl World {
 
     fn apply_pod(&mut self, mut new: Pod) {
         let owner = OwnerKey::pod(&new.meta.namespace, &new.meta.name);
-        let before = self.holder(&owner);
+        let holder = self.holder(&owner);
+        let before = self.places_of(&owner);
         let record = self.ips.get(&ip_name(&owner, "")).map(|ip| &**ip);
         let pods = self.pods.entry(new.meta.namespace.clone()).or_default();
         let old = pods.get(&new.meta.name).map(|pod| &**pod);
@@ -116,6 +111,8 @@ impl World {
             (
                 p.meta.uid.clone(),
                 p.needs_network(),
+                p.node.clone(),
+                p.meta.annotation(pod::NORTH_GATEWAY).map(Name::from),
                 p.meta.annotation(nic::PORT_SECURITY.ovn()) == Some("true"),
             )
         };
@@ -124,12 +121,14 @@ impl World {
         // Marking addresses is cheap: who holds what it wants is neither changed nor rendered.
         self.dirty.addresses.insert(owner.clone());
         self.absent.remove(&owner);
-        if before.is_some() && before != self.holder(&owner) {
+        if holder.is_some() && holder != self.holder(&owner) {
             self.dirty.successors.insert(owner.clone());
         }
         if old.is_none_or(|old| port(&old) != ported) {
-            self.dirty.rows.insert(owner);
+            self.dirty.rows.insert(owner.clone());
         }
+        let after = self.places_of(&owner);
+        self.moved(before, after);
     }
 
     /// An object is gone. One with another uid than the one we know is a predecessor that we have forgotten already.
@@ -149,7 +148,7 @@ impl World {
             }
             Kind::Node => {
                 self.nodes.remove(name);
-                self.mark_nodes_neighbours();
+                self.mark_without_node(name);
             }
             Kind::Vpc => {
                 let old = self.vpcs.remove(name);
@@ -158,7 +157,9 @@ impl World {
             }
             Kind::Subnet => {
                 if let Some(old) = self.subnets.remove(name) {
-                    self.decisions.remove(name);
+                    let before = self.decisions.remove(name);
+                    self.leads.remove(name);
+                    self.mark_exit(name, before.as_ref());
                     self.bindings.remove_subnet(&old);
                     let vpc = self.vpc_name(&old);
                     self.leave_vpc(&vpc, name);
@@ -177,6 +178,8 @@ impl World {
                 }
             }
             Kind::Pod => {
+                let before = self.places_of(&OwnerKey::pod(&key.namespace, name));
+                self.moved(before, Vec::new());
                 if let Some(pods) = self.pods.get_mut(&key.namespace) {
                     pods.remove(name);
                     if pods.is_empty() {
@@ -223,15 +226,6 @@ impl World {
         self.dirty.status.insert(ObjectKey::cluster(Kind::Vpc, vpc.clone()));
     }
 
-    /// A node's address comes or goes: no subnet of the default VPC may contain it, private ones let it in.
-    fn mark_nodes_neighbours(&mut self) {
-        let vpc = self.settings.vpc.clone();
-        let private = self.plans_of(&vpc).filter(|plan| plan.private).map(|plan| plan.name.clone());
-        let private: Vec<_> = private.map(|name| OwnerKey::new(OwnerKind::Subnet, name)).collect();
-        self.dirty.rows.extend(private);
-        self.dirty.vpcs.insert(vpc);
-    }
-
     /// What namespaces offer may have changed: it is told to them, and who was refused may get something now.
     fn mark_bindings(&mut self) {
         self.dirty.addresses.extend(self.refusals.keys().chain(&self.absent).cloned());
@@ -249,7 +243,8 @@ impl World {
         if self.decisions.get(subnet) == Some(&decision) {
             return;
         }
-        self.decisions.insert(subnet.clone(), decision);
+        let before = self.decisions.insert(subnet.clone(), decision);
+        self.mark_exit(subnet, before.as_ref());
         self.dirty.rows.insert(OwnerKey::new(OwnerKind::Subnet, subnet.clone()));
         self.dirty.status.insert(ObjectKey::cluster(Kind::Subnet, subnet.clone()));
         if let Some(vpc) = self.subnets.get(subnet).map(|subnet| self.vpc_name(subnet)) {
@@ -275,6 +270,7 @@ impl World {
     pub fn grant(&mut self, owner: &OwnerKey, grants: Vec<Grant>, refusal: Option<Problem>) {
         let key = object_key(owner);
         if *self.grants(owner) != *grants {
+            let before = self.places_of(owner);
             // An object that goes has a record left to remove.
             let records =
                 self.grants(owner).iter().map(|g| ObjectKey::cluster(Kind::Ip, ip_name(owner, &g.nic)));
@@ -297,6 +293,9 @@ impl World {
             } else {
                 self.grants.insert(owner.clone(), grants.into());
             }
+            let after = self.places_of(owner);
+            self.moved(before, after);
+            self.mark_led_by(owner);
             self.dirty.rows.insert(owner.clone());
             self.dirty.status.extend(key.clone());
         }

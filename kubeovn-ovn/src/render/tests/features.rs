@@ -134,6 +134,84 @@ fn private_subnet() {
     compare("private subnet", &facts.done());
 }
 
+/// Three nodes, the last without an address of IPv6.
+fn nodes() -> Facts {
+    Facts::new()
+        .node("n1", "192.168.0.1", "100.64.0.2,fd00:100:64::2")
+        .node("kube-worker", "192.168.0.2", "100.64.0.3,fd00:100:64::3")
+        .node("n3.example.org", "192.168.0.3", "100.64.0.4")
+}
+
+fn central(nodes: &str, all: bool) -> SubnetSpec {
+    SubnetSpec {
+        gateway_type: "centralized".into(),
+        gateway_node: nodes.into(),
+        enable_ecmp: all,
+        ..SubnetSpec::default()
+    }
+}
+
+#[test]
+fn gateway() {
+    let facts = nodes()
+        .vpc("shop", VpcSpec::default())
+        .subnet("one", "", "10.1.0.0/24,fd00:1::/64", central("n1:172.18.0.9, kube-worker", false))
+        .subnet("all", "", "10.2.0.0/24,fd00:2::/64", central("n1,kube-worker,n3.example.org", true))
+        .subnet("v4-node", "", "10.3.0.0/24,fd00:3::/64", central("n3.example.org", false))
+        .subnet("nobody", "", "10.4.0.0/24", central("elsewhere", false))
+        .subnet("own-vpc", "shop", "10.5.0.0/24", central("n1", false));
+    compare("gateway", &facts.done());
+}
+
+/// Pods on nodes; the last on one that is not known, the one before in a subnet that is led by others.
+fn pods(facts: Facts) -> World {
+    let facts = facts
+        .vpc("shop", VpcSpec::default())
+        .subnet("dual", "", "10.1.0.0/24,fd00:1::/64", SubnetSpec::default())
+        .subnet("1st", "", "10.2.0.0/24", SubnetSpec::default())
+        .subnet("led", "", "10.3.0.0/24", central("n1", false))
+        .subnet("shop-a", "shop", "10.5.0.0/24", SubnetSpec::default())
+        .pod("a", &[], &[("", "dual", "10.1.0.5,fd00:1::5")])
+        .pod("b", &[], &[("", "1st", "10.2.0.5"), ("net1.default.ovn", "dual", "10.1.0.6")])
+        .pod("c", &[], &[("", "led", "10.3.0.5")])
+        .pod("d", &[], &[("", "shop-a", "10.5.0.5")])
+        .pod("e", &[], &[("", "dual", "10.1.0.7")])
+        .pod("f", &[], &[("", "dual", "10.1.0.8")])
+        .pod("g", &[], &[("", "dual", "10.1.0.9")])
+        .pod("h", &[], &[("", "dual", "10.1.0.10")]);
+    facts.on("e", "kube-worker").on("f", "n3.example.org").on("g", "unknown").on("h", "").done()
+}
+
+#[test]
+fn local_gateway() {
+    compare("local gateway", &pods(nodes()));
+}
+
+#[test]
+fn node_group() {
+    compare("node group", &nodes().done());
+}
+
+#[test]
+fn pod_groups() {
+    compare("pod groups", &pods(nodes()));
+}
+
+#[test]
+fn north_gateway() {
+    let north = |gateway: &'static str| [("ovn.kubernetes.io/north_gateway", gateway)];
+    let facts = Facts::new()
+        .vpc("shop", VpcSpec::default())
+        .subnet("shop-a", "shop", "10.5.0.0/24", SubnetSpec::default())
+        .pod("a", &north("172.31.0.1"), &[("", "ovn-default", "10.16.0.5,fd00:10:16::5")])
+        .pod("b", &north("172.31.0.1,fd31::1"), &[("", "ovn-default", "10.16.0.6,fd00:10:16::6")])
+        .pod("c", &north("fd31::1"), &[("", "ovn-default", "10.16.0.7")])
+        .pod("d", &north("172.31.0"), &[("", "ovn-default", "10.16.0.8")])
+        .pod("e", &north("172.31.0.1"), &[("", "shop-a", "10.5.0.5")])
+        .pod("f", &[], &[("", "ovn-default", "10.16.0.9")]);
+    compare("north gateway", &facts.done());
+}
+
 #[test]
 fn node_port() {
     let facts = Facts::new()

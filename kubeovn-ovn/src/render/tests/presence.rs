@@ -115,3 +115,39 @@ fn infrastructure_wins_names_over_pods_however_old() {
     let (subnet, node) = (rank(&owner(OwnerKind::Subnet, "shop-a")), rank(&owner(OwnerKind::Node, "n1")));
     assert!(subnet < node && node < pod, "{subnet} {node} {pod}");
 }
+
+#[test]
+fn what_leads_pods_out_is_there_while_pods_are() {
+    let local = OwnerKey::local("ovn-default", "n1");
+    let mut world = Facts::new()
+        .node("n1", "192.168.0.1", "100.64.0.2")
+        .pod("web-0", &[], &[("", "ovn-default", "10.16.0.9")])
+        .done();
+    assert!(matches!(Fabric.render(&world, &local), Render::Want(_)));
+    let plan = world.decision("ovn-default").unwrap().clone();
+    world.decide(&"ovn-default".into(), Decision { plan: None, problems: Vec::new() });
+    let held = Render::Hold(Vec::new());
+    assert_eq!(Fabric.render(&world, &local), held, "refused");
+    let pod = ObjectKey { kind: Kind::Pod, namespace: "default".into(), name: "web-0".into() };
+    world.remove(&pod, "");
+    assert_eq!(Fabric.render(&world, &local), held, "a pod may be in it that we do not know");
+    world.decide(&"ovn-default".into(), plan);
+    assert_eq!(Fabric.render(&world, &local), Render::Gone, "nobody is there");
+}
+
+#[test]
+fn the_way_of_a_subnet_that_is_gone_stays_as_long_as_its_pods() {
+    let mut world = shop();
+    let local = OwnerKey::local("ovn-default", "n1");
+    world = {
+        drop(world);
+        Facts::new()
+            .node("n1", "192.168.0.1", "100.64.0.2")
+            .pod("a", &[], &[("", "ovn-default", "10.16.0.9")])
+            .done()
+    };
+    remove(&mut world, Kind::Subnet, "ovn-default");
+    assert_eq!(Fabric.render(&world, &local), Render::Hold(Vec::new()));
+    world.grant(&OwnerKey::pod("default", "a"), Vec::new(), None);
+    assert_eq!(Fabric.render(&world, &local), Render::Gone);
+}

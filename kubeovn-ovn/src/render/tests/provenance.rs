@@ -126,6 +126,56 @@ fn fields_of_pods_and_nodes() {
 }
 
 #[test]
+fn fields_of_gateways() {
+    let db = OwnerKey::new(OwnerKind::Subnet, "db");
+    let world = |change: fn(&mut SubnetSpec), address: &str| {
+        let mut spec = SubnetSpec {
+            gateway_type: "centralized".into(),
+            gateway_node: "n1".into(),
+            ..SubnetSpec::default()
+        };
+        change(&mut spec);
+        let facts = Facts::new().subnet("db", "", "10.30.0.0/24", spec);
+        facts.node("n1", "172.18.0.2", address).node("n2", "172.18.0.3", "100.64.0.3").done()
+    };
+    let before = world(|_| (), "100.64.0.2");
+    let path = |name: &str| format!("Subnet.spec.{name}");
+    for (field, after) in [
+        ("gatewayType", world(|s| s.gateway_type = String::new(), "100.64.0.2")),
+        ("gatewayNode", world(|s| s.gateway_node = "n2".into(), "100.64.0.2")),
+    ] {
+        check(&db, "gateway", &path(field), &before, &after);
+    }
+    let both = |all: bool| {
+        let change: fn(&mut SubnetSpec) = if all {
+            |s| (s.gateway_node, s.enable_ecmp) = ("n1,n2".into(), true)
+        } else {
+            |s| s.gateway_node = "n1,n2".into()
+        };
+        world(change, "100.64.0.2")
+    };
+    check(&db, "gateway", &path("enableEcmp"), &both(false), &both(true));
+    let address = "Node.metadata.annotations[ovn.kubernetes.io/ip_address]";
+    check(&db, "gateway", address, &before, &world(|_| (), "100.64.0.9"));
+
+    let local = OwnerKey::local("ovn-default", "n1");
+    let world = |cidr: &str, address: &str| {
+        let facts = Facts::new().subnet("a", "", cidr, SubnetSpec::default());
+        facts.node("n1", "172.18.0.2", address).pod("web-0", &[], &[("", "ovn-default", "10.16.0.7")]).done()
+    };
+    let before = world("10.30.0.0/24", "100.64.0.2");
+    check(&local, "local gateway", address, &before, &world("10.30.0.0/24", "100.64.0.9"));
+
+    let pod = OwnerKey::pod("default", "web-0");
+    let world = |gateway: &str| {
+        let annotations = [("ovn.kubernetes.io/north_gateway", gateway)];
+        Facts::new().pod("web-0", &annotations, &[("", "ovn-default", "10.16.0.7")]).done()
+    };
+    let path = "Pod.metadata.annotations[ovn.kubernetes.io/north_gateway]";
+    check(&pod, "north gateway", path, &world("172.31.0.1"), &world("172.31.0.2"));
+}
+
+#[test]
 fn without_objects_the_table_tells_the_feature() {
     let names = |kind, table| Fabric::origins(kind, table).map(Origin::name).collect::<Vec<_>>();
     assert_eq!(names(OwnerKind::Subnet, nb::ACL), ["private subnet"]);

@@ -28,13 +28,17 @@ pub(super) fn text(owner: &OwnerKey, rendered: &Rendered) -> String {
     let elsewhere =
         rendered.gives.iter().filter(|g| child(&g.elem).is_none_or(|row| !rendered.rows.contains_key(row)));
     for give in elsewhere {
-        line(&mut out, "gives ", &format!("{} {} {:?}", give.row, give.column, give.elem));
+        let elem = child(&give.elem).map_or_else(|| format!("{:?}", give.elem), ToString::to_string);
+        line(&mut out, "gives ", &format!("{} {} {elem}", give.row, give.column));
     }
     for name in &rendered.names {
         line(&mut out, "name ", name);
     }
     for what in &rendered.exclusive {
         line(&mut out, "exclusive ", what);
+    }
+    for row in &rendered.needs {
+        line(&mut out, "needs ", row);
     }
     for (table, start) in &rendered.keep {
         line(&mut out, "keeps ", &format!("{table} {start}"));

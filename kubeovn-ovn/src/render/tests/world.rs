@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use kubeovn_core::{
     addr::DualStack,
     contract::ipam::{Grant, Role},
-    decide::decide_subnets,
+    decide::{decide_subnets, lead},
     index::{
         Settings, World,
         objects::{Meta, Name, Node, Object, Pod, Subnet, SubnetSpec, Vpc, VpcSpec},
@@ -59,7 +59,11 @@ impl Facts {
                 (self.world.settings().join.clone(), OwnerKey::new(OwnerKind::Node, name));
             self.grants.push((owner, grant("", &join_subnet, join)));
         }
-        self.object(Object::Node(Node { meta: Meta::named(name), internal: ips(internal) }))
+        self.object(Object::Node(Node {
+            meta: Meta::named(name),
+            internal: ips(internal),
+            ..Node::default()
+        }))
     }
 
     /// A pod with what it holds: interface, subnet and addresses of each.
@@ -79,6 +83,14 @@ impl Facts {
         self.object(Object::Pod(Pod { meta, node: Some("n1".into()), ..Pod::default() }))
     }
 
+    /// Moves a pod to another node, or to none.
+    pub(super) fn on(mut self, pod: &str, node: &str) -> Self {
+        let mut pod = (**self.world.pod("default", pod).unwrap()).clone();
+        pod.node = (!node.is_empty()).then(|| node.into());
+        self.world.apply(Object::Pod(pod));
+        self
+    }
+
     /// The world, its subnets decided and its addresses granted.
     pub(super) fn done(self) -> World {
         let Facts { mut world, grants, .. } = self;
@@ -96,8 +108,19 @@ impl Facts {
             let all = world.grants(&owner).iter().cloned().chain([grant]).collect();
             world.grant(&owner, all, None);
         }
+        choose_gateways(&mut world);
         world
     }
+}
+
+/// Chooses the gateways of centralized subnets.
+fn choose_gateways(world: &mut World) {
+    let chosen: Vec<_> = world
+        .subnets()
+        .filter_map(|subnet| world.plan(&subnet.meta.name))
+        .map(|plan| (plan.name.clone(), lead(world, plan)))
+        .collect();
+    chosen.into_iter().for_each(|(subnet, lead)| world.follow(&subnet, lead));
 }
 
 /// What an owner holds; its MAC ends as its first address does.

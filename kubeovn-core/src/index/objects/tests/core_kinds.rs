@@ -106,3 +106,27 @@ fn a_node_has_the_first_internal_address_of_each_family() {
     assert!(read::<Node>(&json!({ "metadata": { "name": "n1" } })).internal.is_empty());
     assert!(read::<Node>(&json!({ "metadata": { "name": "n1" }, "status": {} })).internal.is_empty());
 }
+
+#[test]
+fn a_node_is_ready_when_it_says_so_and_its_network_is_there() {
+    let node = |conditions: &[(&str, &str)]| {
+        let conditions: Vec<Value> = conditions
+            .iter()
+            .map(|(kind, status)| json!({ "type": kind, "status": status, "reason": "x" }))
+            .collect();
+        read::<Node>(&json!({ "metadata": metadata("n1"), "status": { "conditions": conditions } })).ready
+    };
+    for (conditions, ready) in [
+        (&[("Ready", "True")][..], true),
+        (&[("Ready", "True"), ("NetworkUnavailable", "False")], true),
+        (&[("Ready", "True"), ("NetworkUnavailable", "Unknown"), ("DiskPressure", "True")], true),
+        (&[("Ready", "True"), ("NetworkUnavailable", "True")], false),
+        (&[("Ready", "False")], false),
+        (&[("Ready", "Unknown")], false),
+        (&[("DiskPressure", "False")], false),
+    ] {
+        assert_eq!(node(conditions), ready, "{conditions:?}");
+    }
+    assert!(node(&[]), "nobody says how it is");
+    assert!(read::<Node>(&json!({ "metadata": { "name": "n1" } })).ready);
+}

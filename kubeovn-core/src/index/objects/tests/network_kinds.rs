@@ -34,13 +34,26 @@ fn a_whole_subnet_is_read_and_fields_without_effect_are_named() {
     assert_eq!(first.match_labels.get("team").map(|v| &**v), Some("shop"));
     assert_eq!(first.match_expressions[0].operator, Operator::DoesNotExist);
     assert_eq!(texts(&second.match_expressions[0].values), ["front"]);
+    assert_eq!((&*spec.gateway_type, &*spec.gateway_node), ("centralized", "n1:172.18.0.9, n2"));
+    assert_eq!((spec.gateway_node_selectors.is_empty(), spec.enable_ecmp), (false, true));
+    assert_eq!(subnet.status.activateGateway, "n1");
     let inert = texts(&spec.inert);
-    for field in ["acls", "enableDHCP", "gatewayNode", "natOutgoing", "policyRoutingTableID", "vips"] {
+    for field in ["acls", "enableDHCP", "natOutgoing", "policyRoutingTableID", "vips"] {
         assert!(inert.contains(&field), "{field} is not among {inert:?}");
     }
-    for field in
-        ["cidrBlock", "vpc", "private", "default", "logicalGateway", "u2oFeatures", "externalEgressGateway"]
-    {
+    for field in [
+        "cidrBlock",
+        "vpc",
+        "private",
+        "default",
+        "gatewayType",
+        "gatewayNode",
+        "gatewayNodeSelectors",
+        "enableEcmp",
+        "logicalGateway",
+        "u2oFeatures",
+        "externalEgressGateway",
+    ] {
         assert!(!inert.contains(&field), "{field} has an effect, or is not set: {inert:?}");
     }
 }
@@ -51,12 +64,12 @@ fn a_field_that_is_set_to_nothing_is_not_named() {
         "enableLb": null, "u2oInterconnectionIP": "", "nested": { "a": { "b": 0 }, "c": [] } });
     assert_eq!(subnet(nothing).inert, []);
     let set = json!({ "vips": [""], "u2oFeatures": { "overlayOnlyRouting": true }, "enableDHCP": true,
-        "policyRoutingPriority": 1, "gatewayNode": "n1", "ratio": 0.5, "negative": -1, "fromTheFuture": "x" });
+        "policyRoutingPriority": 1, "htbqos": "n1", "ratio": 0.5, "negative": -1, "fromTheFuture": "x" });
     let names = subnet(set).inert;
     let expected = [
         "enableDHCP",
         "fromTheFuture",
-        "gatewayNode",
+        "htbqos",
         "negative",
         "policyRoutingPriority",
         "ratio",
