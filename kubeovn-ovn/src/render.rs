@@ -227,10 +227,9 @@ fn local(world: &World, name: &str) -> Presence {
         Some(plan) if plan.exit == Exit::Local && pods => {
             Presence::There { rank: plan.created.saturating_add(TENANT) }
         }
-        Some(_) => Presence::Gone,
         None if pods => Presence::Unclear(Vec::new()),
         None if world.subnet(subnet).is_some() && world.node(node).is_some() => Presence::Unclear(Vec::new()),
-        None => Presence::Gone,
+        _ => Presence::Gone,
     }
 }
 

@@ -126,16 +126,12 @@ fn group(row: &dyn Stranger) -> Option<Adoption> {
     let id = |key: &str| row.pair(EXTERNAL_IDS, key);
     let (name, node, np) = (row.text("name")?, id("node")?, id("np")?);
     let marks = usize::from(id(KEY_VENDOR).is_some());
-    let (text, says, keys, owner, key) = match id("subnet") {
-        Some(subnet) => {
-            let text = gateway::group_text(subnet, node);
-            let key = ids::local_group(subnet, node);
-            (text, format!("{subnet}/{node}"), 3, OwnerKey::local(subnet, node), key)
-        }
-        None => {
-            let owner = OwnerKey::new(OwnerKind::Node, node);
-            (node_port_name(node), format!("node/{node}"), 2, owner, ids::node_group(node))
-        }
+    let (text, says, keys, owner, key) = if let Some(subnet) = id("subnet") {
+        let text = gateway::group_text(subnet, node);
+        (text, format!("{subnet}/{node}"), 3, OwnerKey::local(subnet, node), ids::local_group(subnet, node))
+    } else {
+        let owner = OwnerKey::new(OwnerKind::Node, node);
+        (node_port_name(node), format!("node/{node}"), 2, owner, ids::node_group(node))
     };
     let agrees = *np == says && row.pairs(EXTERNAL_IDS) == keys + marks;
     let agrees = agrees && ids::group_name(&text).is_ok_and(|group| group.as_str() == name);
