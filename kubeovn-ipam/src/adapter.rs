@@ -46,6 +46,10 @@ impl Ipam for Ledger {
         Ledger::usage(self, subnet)
     }
 
+    fn pool_usage(&self, subnet: &str, pool: &str) -> Option<Usage> {
+        Ledger::pool_usage(self, subnet, pool)
+    }
+
     fn take_changed(&mut self) -> BTreeSet<Arc<str>> {
         Ledger::take_changed(self)
     }

@@ -60,6 +60,10 @@ impl Ipam for Shared {
         self.open().usage(subnet)
     }
 
+    fn pool_usage(&self, subnet: &str, pool: &str) -> Option<Usage> {
+        self.open().pool_usage(subnet, pool)
+    }
+
     fn take_changed(&mut self) -> BTreeSet<Arc<str>> {
         self.open().take_changed()
     }

@@ -31,6 +31,7 @@ mod ledger;
 #[allow(dead_code, reason = "objects of another test crate, of which not all are needed")]
 mod objects;
 mod oracle;
+mod pools;
 mod random;
 mod releases;
 #[path = "../../kubeovn-ovn/tests/conformance/schemas.rs"]

@@ -170,6 +170,7 @@ fn knows_the_cluster(sim: &Sim) {
             Kind::Subnet => world.subnets().map(|o| entry(&o.meta)).collect(),
             Kind::Ip => world.ips().map(|o| entry(&o.meta)).collect(),
             Kind::Pod => world.pods().map(|o| entry(&o.meta)).collect(),
+            Kind::IpPool => world.ip_pools().map(|o| entry(&o.meta)).collect(),
             Kind::StatefulSet => world.stateful_sets().map(|o| entry(&o.meta)).collect(),
         };
         assert_eq!(known, there, "what the controller knows is not what is there");

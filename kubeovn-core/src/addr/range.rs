@@ -2,7 +2,7 @@
 
 use std::{fmt, net::IpAddr, str::FromStr};
 
-use super::{AddrParseError, Family, number, parse_ip};
+use super::{AddrParseError, Cidr, Family, number, parse_ip};
 
 /// An inclusive range of one family, first ≤ last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -79,6 +79,14 @@ impl IpRange {
 impl From<IpAddr> for IpRange {
     fn from(ip: IpAddr) -> Self {
         IpRange { family: Family::of(ip), first: number(ip), last: number(ip) }
+    }
+}
+
+impl From<Cidr> for IpRange {
+    /// All of its addresses, those too that no host may have.
+    fn from(cidr: Cidr) -> Self {
+        let net = cidr.net();
+        IpRange { family: cidr.family(), first: number(net.network()), last: number(net.broadcast()) }
     }
 }
 

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 use thiserror::Error;
 
-use crate::index::objects::{IpSpec, Kind, Name, Object, ObjectKey, SubnetStatus, VpcStatus};
+use crate::index::objects::{IpPoolStatus, IpSpec, Kind, Name, Object, ObjectKey, SubnetStatus, VpcStatus};
 
 /// Something happened to an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,6 +92,8 @@ pub enum Status {
     Subnet(SubnetStatus),
     /// Of a VPC.
     Vpc(VpcStatus),
+    /// Of a pool.
+    IpPool(IpPoolStatus),
 }
 
 /// An event for people, about an object.

@@ -219,6 +219,9 @@ pub trait Ipam: Send {
     /// Numbers of a subnet, `None` when it is not known.
     fn usage(&self, subnet: &str) -> Option<Usage>;
 
+    /// Numbers of a named pool of a subnet, `None` when there is none of that name.
+    fn pool_usage(&self, subnet: &str, pool: &str) -> Option<Usage>;
+
     /// Names of the subnets of which the numbers may have changed since the last call; a grant in one can take an
     /// address from another of its space.
     fn take_changed(&mut self) -> BTreeSet<Arc<str>>;

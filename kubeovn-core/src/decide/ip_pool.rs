@@ -74,12 +74,6 @@ impl IpPool {
     }
 }
 
-/// Names of the pools that a namespace's `ip_pool` annotation gives its pods, in order of preference. A pod of such a
-/// namespace that chooses neither address nor pool gets an address from one of these, or none.
-pub fn namespace_pools(text: &str) -> Vec<Name> {
-    text.split(',').map(str::trim).filter(|name| !name.is_empty()).map(Name::from).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -137,10 +131,5 @@ mod tests {
             named.source(Some(Member { ordinal: 9, start: 0 })),
             Ok(Source::Pools(vec!["web".into()]))
         );
-    }
-
-    #[test]
-    fn names_of_pools() {
-        assert_eq!(namespace_pools(" a, ,b"), [Name::from("a"), Name::from("b")]);
     }
 }

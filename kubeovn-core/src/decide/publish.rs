@@ -4,6 +4,7 @@
 //! so a step that was lost is made up for, and a step that was seen is never repeated.
 
 mod ip;
+mod ip_pool;
 mod namespace;
 mod node;
 mod pod;
@@ -48,6 +49,7 @@ pub fn tell(world: &World, key: &ObjectKey, seat: &dyn Fn(&OwnerKey) -> Seat) ->
         Kind::Subnet => status::tell_subnet(world, key, seat),
         Kind::Vpc => status::tell_vpc(world, key, seat),
         Kind::Ip => ip::tell(world, key),
+        Kind::IpPool => ip_pool::tell(world, key),
         Kind::StatefulSet => Telling::default(),
     }
 }

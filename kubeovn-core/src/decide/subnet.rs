@@ -3,10 +3,11 @@
 use std::net::IpAddr;
 
 use super::gateway::Exit;
+use super::pools::of_subnet;
 use crate::{
     addr::{Cidr, DualStack, Family, IpRange},
     annotations,
-    contract::ipam::Offer,
+    contract::ipam::{NamedPool, Offer},
     error::{NOT_SUPPORTED, Problem},
     index::{
         Decision, Settings, World,
@@ -27,6 +28,8 @@ pub struct SubnetPlan {
     pub gateways: DualStack<IpAddr>,
     /// Addresses not given by themselves, without the gateways.
     pub excludes: Vec<IpRange>,
+    /// Parts that are given only to who names them.
+    pub pools: Vec<NamedPool>,
     /// Nothing from elsewhere may come in.
     pub private: bool,
     /// Prefixes that may nevertheless.
@@ -53,6 +56,7 @@ impl SubnetPlan {
             cidrs: self.cidrs,
             gateways: self.gateways,
             excludes: self.excludes.clone(),
+            pools: self.pools.clone(),
             rest: if big { settings.rest } else { 0 },
             ..Offer::default()
         }
@@ -196,6 +200,7 @@ fn read(world: &World, subnet: &Subnet) -> Result<SubnetPlan, Problem> {
         cidrs,
         gateways,
         excludes,
+        pools: of_subnet(world, name),
         private: spec.private,
         allow,
         mtu: (spec.mtu != 0).then_some(spec.mtu),

@@ -2,15 +2,18 @@
 
 use std::net::IpAddr;
 
-use super::{is_kept, subnets_for};
+use super::{
+    ip_pool::{IpPool, Member},
+    is_kept, pools_for, subnets_for,
+};
 use crate::{
     addr::{DualStack, Family, Mac},
     annotations::nic,
-    contract::ipam::{AddrError, MacWish, Want},
+    contract::ipam::{AddrError, MacWish, Source, Want},
     error::Problem,
     index::{
         World,
-        objects::{Ip, Meta, Name, Pod},
+        objects::{Ip, Meta, Name, Pod, member},
     },
     rows::{OwnerKey, OwnerKind},
 };
@@ -52,10 +55,63 @@ fn of_pod(world: &World, owner: &OwnerKey, pod: &Pod) -> Wanting {
         None => subnets_for(world, &pod.meta.namespace),
     };
     let named = pod.meta.annotation(nic::IP_ADDRESS.ovn()).is_some();
-    match record.filter(|record| !named && !record.spec.subnet.is_empty()) {
-        Some(record) => reserved(record),
-        None => one(&pod.meta, subnets, held.and_then(|grant| only_family(&grant.ips))),
+    if let Some(record) = record.filter(|record| !named && !record.spec.subnet.is_empty()) {
+        return reserved(record);
     }
+    let runs_with = held.and_then(|grant| only_family(&grant.ips));
+    if named || held.is_some() {
+        return one(&pod.meta, subnets, runs_with);
+    }
+    match pool(world, owner, pod, subnets) {
+        Ok((subnets, from)) => match one(&pod.meta, subnets, runs_with) {
+            Wanting::These(wants) => {
+                Wanting::These(wants.into_iter().map(|want| Want { from: from.clone(), ..want }).collect())
+            }
+            other => other,
+        },
+        Err(problem) => Wanting::Unreadable(problem),
+    }
+}
+
+/// From which addresses of which subnets a pod that names none gets one: from the list or pool that it names, else from
+/// the pools of its namespace, else from what no pool has.
+fn pool(
+    world: &World,
+    owner: &OwnerKey,
+    pod: &Pod,
+    subnets: Vec<Name>,
+) -> Result<(Vec<Name>, Source), Problem> {
+    let Some(text) = pod.meta.annotation(nic::IP_POOL.ovn()) else {
+        let in_subnets = |name: &Name| {
+            let pool = world.ip_pool(name).map(|pool| &pool.spec.subnet);
+            pool.is_some_and(|subnet| subnets.iter().any(|one| **one == **subnet))
+        };
+        let pools = pools_for(world, &pod.meta.namespace);
+        if pools.is_empty() {
+            return Ok((subnets, Source::Any));
+        }
+        let pools: Vec<Name> = pools.into_iter().filter(in_subnets).collect();
+        if pools.is_empty() {
+            // It chose a subnet that the namespace's pools are not of.
+            return Ok((subnets, Source::Any));
+        }
+        return Ok((subnets, Source::Pools(pools)));
+    };
+    let place = || format!("annotation {}", nic::IP_POOL.ovn());
+    let read = IpPool::parse(text).map_err(|error| unreadable(&place(), error))?;
+    let member = pod
+        .workload
+        .as_deref()
+        .and_then(|_| member(&pod.meta.name))
+        .map(|(_, ordinal)| Member { ordinal, start: world.set_of(owner).map_or(0, |set| set.start) });
+    let source = read.source(member);
+    let source = source.map_err(|error| Problem::new(error.code(), format!("{}: {error}", place())))?;
+    let IpPool::Named(name) = &read else { return Ok((subnets, source)) };
+    let Some(pool) = world.ip_pool(name) else {
+        let text = format!("{}: there is no IPPool {name}. Create it, or correct the name", place());
+        return Err(Problem::new("IPPOOL-UNKNOWN", text));
+    };
+    Ok((vec![pool.spec.subnet.as_str().into()], source))
 }
 
 /// A pod that is not there, or needs no network any more, holds what is kept for it.

@@ -3,6 +3,7 @@
 //! With feature `serde` they deserialise straight from the Kubernetes JSON; what we don't read is skipped while
 //! parsing. A new kind is one line in `objects!` and one arm where the compiler then complains.
 
+mod ip_pool;
 mod meta;
 mod node;
 mod pod;
@@ -11,6 +12,7 @@ mod subnet;
 mod vpc;
 mod workload;
 
+pub use ip_pool::{IpPool, IpPoolSpec, IpPoolStatus};
 pub use meta::{Labels, Meta, Name};
 pub use node::{Namespace, Node};
 pub use pod::{Ip, IpSpec, Pod};
@@ -82,6 +84,8 @@ objects! {
     Vpc { name: "Vpc", namespaced: false, group: "kubeovn.io", plural: "vpcs" },
     /// A subnet.
     Subnet { name: "Subnet", namespaced: false, group: "kubeovn.io", plural: "subnets" },
+    /// A part of a subnet.
+    IpPool { name: "IPPool", namespaced: false, group: "kubeovn.io", plural: "ippools" },
     /// A workload whose pods come back under their names.
     StatefulSet { name: "StatefulSet", namespaced: true, group: "apps", plural: "statefulsets" },
     /// An address record.

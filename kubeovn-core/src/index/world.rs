@@ -14,7 +14,7 @@ use std::{
 use super::{
     Dirty, Settings,
     intern::Interner,
-    objects::{Ip, Kind, Meta, Name, Namespace, Node, ObjectKey, Pod, StatefulSet, Subnet, Vpc},
+    objects::{Ip, IpPool, Kind, Meta, Name, Namespace, Node, ObjectKey, Pod, StatefulSet, Subnet, Vpc},
 };
 use crate::{
     contract::ipam::{Grant, Usage},
@@ -43,6 +43,7 @@ pub struct World {
     vpcs: BTreeMap<Name, Arc<Vpc>>,
     subnets: BTreeMap<Name, Arc<Subnet>>,
     ips: FixedMap<Name, Arc<Ip>>,
+    ip_pools: BTreeMap<Name, Arc<IpPool>>,
     pods: BTreeMap<Name, BTreeMap<Name, Arc<Pod>>>,
     sets: BTreeMap<Name, BTreeMap<Name, StatefulSet>>,
     absent: claims::Owners,
@@ -54,6 +55,7 @@ pub struct World {
     holders: BTreeMap<Name, BTreeSet<OwnerKey>>,
     refusals: BTreeMap<OwnerKey, Problem>,
     usage: BTreeMap<Name, Usage>,
+    pool_usage: BTreeMap<Name, Usage>,
     places: places::Places,
     leads: BTreeMap<Name, Lead>,
     words: Interner,
@@ -137,6 +139,16 @@ impl World {
         self.ips.values()
     }
 
+    /// A pool.
+    pub fn ip_pool(&self, name: &str) -> Option<&Arc<IpPool>> {
+        self.ip_pools.get(name)
+    }
+
+    /// All pools, by name.
+    pub fn ip_pools(&self) -> impl Iterator<Item = &Arc<IpPool>> {
+        self.ip_pools.values()
+    }
+
     /// A pod.
     pub fn pod(&self, namespace: &str, name: &str) -> Option<&Arc<Pod>> {
         self.pods.get(namespace)?.get(name)
@@ -178,6 +190,11 @@ impl World {
         self.refusals.get(owner)
     }
 
+    /// Numbers of a pool, while it is in effect.
+    pub fn pool_usage(&self, pool: &str) -> Option<&Usage> {
+        self.pool_usage.get(pool)
+    }
+
     /// Numbers of a subnet.
     pub fn usage(&self, subnet: &str) -> Option<&Usage> {
         self.usage.get(subnet)
@@ -205,6 +222,7 @@ impl World {
             Kind::Vpc => &self.vpcs.get(&key.name)?.meta,
             Kind::Subnet => &self.subnets.get(&key.name)?.meta,
             Kind::Ip => &self.ips.get(&key.name)?.meta,
+            Kind::IpPool => &self.ip_pools.get(&key.name)?.meta,
             Kind::Pod => &self.pod(&key.namespace, &key.name)?.meta,
             Kind::StatefulSet => &self.stateful_set(&key.namespace, &key.name)?.meta,
         })
@@ -268,7 +286,7 @@ pub(crate) fn owner_key(key: &ObjectKey) -> Option<OwnerKey> {
         Kind::Subnet => OwnerKey::new(OwnerKind::Subnet, key.name.clone()),
         Kind::Node => OwnerKey::new(OwnerKind::Node, key.name.clone()),
         Kind::Pod => OwnerKey::pod(&key.namespace, &key.name),
-        Kind::Namespace | Kind::StatefulSet | Kind::Ip => return None,
+        Kind::Namespace | Kind::IpPool | Kind::StatefulSet | Kind::Ip => return None,
     })
 }
 

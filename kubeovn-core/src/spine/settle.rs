@@ -18,6 +18,11 @@ impl Spine {
             for subnet in self.ipam.take_changed() {
                 let usage = self.ipam.usage(&subnet);
                 self.world.count(&subnet, usage);
+                let pools = self.world.plan(&subnet).map_or_else(Vec::new, |plan| plan.pools.clone());
+                let pools = pools.into_iter().filter_map(|pool| {
+                    self.ipam.pool_usage(&subnet, &pool.name).map(|usage| (pool.name, usage))
+                });
+                self.world.count_pools(&subnet, pools.collect());
                 // What stood against it was what is held in it.
                 if let Some(vpc) = self.unoffered.get(&subnet) {
                     self.world.dirty.vpcs.insert(vpc.clone());

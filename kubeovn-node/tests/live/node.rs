@@ -127,7 +127,11 @@ impl Node {
 
     pub(crate) fn node(&self, annotations: &[(&str, &str)], internal: &str) {
         let internal = internal.parse().expect("addresses");
-        self.tell(Event::Applied(Object::Node(NodeObject { meta: meta("n1", annotations), internal })));
+        self.tell(Event::Applied(Object::Node(NodeObject {
+            meta: meta("n1", annotations),
+            internal,
+            ready: true,
+        })));
     }
 
     pub(crate) fn no_subnet(&self, name: &str) {

@@ -328,6 +328,7 @@ fn object(kind: Kind, node: &Node) -> Result<Object, DecodeError> {
         Kind::Subnet => Object::Subnet(decode(node)?),
         Kind::Ip => Object::Ip(decode(node)?),
         Kind::Pod => Object::Pod(decode(node)?),
+        Kind::IpPool => Object::IpPool(decode(node)?),
         Kind::StatefulSet => Object::StatefulSet(decode(node)?),
     };
     let created = node.get("metadata").and_then(|metadata| metadata.get("creationTimestamp"));

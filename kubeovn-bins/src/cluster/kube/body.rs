@@ -4,8 +4,8 @@ use kubeovn_core::{
     contract::cluster::{FINALIZER, Patch, Status},
     count::Count,
     index::objects::{
-        Expression, Kind, Name, Object, PolicyRoute, Selector, StaticRoute, SubnetSpec, SubnetStatus,
-        VpcSpec, VpcStatus,
+        Expression, IpPoolStatus, Kind, Name, Object, PolicyRoute, Selector, StaticRoute, SubnetSpec,
+        SubnetStatus, VpcSpec, VpcStatus,
     },
 };
 use serde_json::{Map, Value, json};
@@ -18,7 +18,11 @@ pub(super) fn create(object: &Object) -> Option<Value> {
         Object::Vpc(vpc) => vpc_spec(&vpc.spec),
         Object::Subnet(subnet) => subnet_spec(&subnet.spec),
         Object::Ip(ip) => serde_json::to_value(&ip.spec).ok()?,
-        Object::Namespace(_) | Object::Node(_) | Object::StatefulSet(_) | Object::Pod(_) => return None,
+        Object::Namespace(_)
+        | Object::Node(_)
+        | Object::IpPool(_)
+        | Object::StatefulSet(_)
+        | Object::Pod(_) => return None,
     };
     let (kind, meta) = (object.kind(), object.meta());
     let metadata = json!({
@@ -90,6 +94,26 @@ pub(super) fn status_fields(uid: &str, status: &Status, stamps: &Stamps, now: &s
             json!({
                 "standby": standby, "default": default, "defaultLogicalSwitch": default_logical_switch,
                 "router": router, "subnets": subnets, "conditions": stamps.stamp(uid, conditions, now),
+            })
+        }
+        Status::IpPool(status) => {
+            let IpPoolStatus {
+                conditions,
+                v4AvailableIPs,
+                v4AvailableIPRange,
+                v4UsingIPs,
+                v4UsingIPRange,
+                v6AvailableIPs,
+                v6AvailableIPRange,
+                v6UsingIPs,
+                v6UsingIPRange,
+            } = status;
+            json!({
+                "conditions": stamps.stamp(uid, conditions, now),
+                "v4AvailableIPs": number(*v4AvailableIPs), "v4AvailableIPRange": v4AvailableIPRange,
+                "v4UsingIPs": number(*v4UsingIPs), "v4UsingIPRange": v4UsingIPRange,
+                "v6AvailableIPs": number(*v6AvailableIPs), "v6AvailableIPRange": v6AvailableIPRange,
+                "v6UsingIPs": number(*v6UsingIPs), "v6UsingIPRange": v6UsingIPRange,
             })
         }
         Status::Subnet(status) => {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use kubeovn_core::index::objects::{
-    Ip, Kind, Meta, Namespace, Node, Object, Pod, StatefulSet, Subnet, SubnetSpec, Vpc,
+    Ip, IpPool, Kind, Meta, Namespace, Node, Object, Pod, StatefulSet, Subnet, SubnetSpec, Vpc,
 };
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, value::RawValue};
@@ -65,7 +65,7 @@ pub(super) fn object(kind: Kind, json: &str) -> Result<Reading, serde_json::Erro
         Err(error) => error,
     };
     let meta = meta(json)?;
-    if matches!(kind, Kind::Vpc | Kind::Subnet)
+    if matches!(kind, Kind::Vpc | Kind::Subnet | Kind::IpPool)
         && let Ok(Value::Object(mut fields)) = serde_json::from_str(json)
         && fields.remove("status").is_some()
         && let Ok(object) = whole(kind, &Value::Object(fields).to_string())
@@ -85,6 +85,7 @@ fn whole(kind: Kind, json: &str) -> Result<Object, serde_json::Error> {
         Kind::Node => read::<Node>(json, Object::Node),
         Kind::Vpc => read::<Vpc>(json, Object::Vpc),
         Kind::Subnet => read::<Subnet>(json, Object::Subnet),
+        Kind::IpPool => read::<IpPool>(json, Object::IpPool),
         Kind::StatefulSet => read::<StatefulSet>(json, Object::StatefulSet),
         Kind::Ip => read::<Ip>(json, Object::Ip),
         Kind::Pod => read::<Pod>(json, Object::Pod),

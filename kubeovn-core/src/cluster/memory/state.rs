@@ -6,7 +6,9 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::{NOTES, Told};
 use crate::contract::cluster::{ClusterError, Event, FINALIZER, Note, Patch, Status};
-use crate::index::objects::{Kind, Labels, Meta, Name, Object, ObjectKey, SubnetStatus, VpcStatus};
+use crate::index::objects::{
+    IpPoolStatus, Kind, Labels, Meta, Name, Object, ObjectKey, SubnetStatus, VpcStatus,
+};
 
 #[derive(Debug)]
 pub(super) struct State {
@@ -116,6 +118,7 @@ impl State {
         let mut object = self.expect(key, uid)?.clone();
         match (status, &mut object) {
             (Status::Subnet(status), Object::Subnet(subnet)) => subnet.status = status,
+            (Status::IpPool(status), Object::IpPool(pool)) => pool.status = status,
             (Status::Vpc(status), Object::Vpc(vpc)) => vpc.status = status,
             _ => return Err(refused(key, "this is the status of another kind")),
         }
@@ -306,6 +309,7 @@ fn keep_status(new: &mut Object, old: &Object) {
     match (new, old) {
         (Object::Vpc(new), Object::Vpc(old)) => new.status.clone_from(&old.status),
         (Object::Subnet(new), Object::Subnet(old)) => new.status.clone_from(&old.status),
+        (Object::IpPool(new), Object::IpPool(old)) => new.status.clone_from(&old.status),
         _ => {}
     }
 }
@@ -314,6 +318,7 @@ fn clear_status(object: &mut Object) {
     match object {
         Object::Vpc(vpc) => vpc.status = VpcStatus::default(),
         Object::Subnet(subnet) => subnet.status = SubnetStatus::default(),
+        Object::IpPool(pool) => pool.status = IpPoolStatus::default(),
         _ => {}
     }
 }

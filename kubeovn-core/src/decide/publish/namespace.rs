@@ -1,10 +1,12 @@
 //! Namespaces: the subnets that they offer.
 
+use std::fmt::Display;
+
 use super::{Telling, Want, differing};
 use crate::{
     annotations::{self, namespace},
     contract::cluster::{Patch, Write},
-    decide::subnets_for,
+    decide::{pools_for, subnets_for},
     index::{World, objects::ObjectKey},
 };
 
@@ -24,7 +26,9 @@ pub(super) fn tell(world: &World, key: &ObjectKey) -> Telling {
         (namespace::CIDR, annotations::joined_per_subnet(cidrs)),
         (namespace::EXCLUDE_IPS, annotations::joined_per_subnet(excludes)),
     ];
-    let given = given.iter().map(|(key, value)| -> Want<'_> { (key, Some(value)) });
+    let pools = annotations::joined(pools_for(world, &key.name).iter());
+    let pools: Want<'_> = (namespace::IP_POOL, (!pools.is_empty()).then_some(&pools as &dyn Display));
+    let given = given.iter().map(|(key, value)| -> Want<'_> { (key, Some(value)) }).chain([pools]);
     let mut patch = Patch::new(key.clone(), object.meta.uid.clone());
     patch.annotations = differing(&object.meta.annotations, given);
     let writes = if patch.is_empty() { Vec::new() } else { vec![Write::Patch(patch)] };

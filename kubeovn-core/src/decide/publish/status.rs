@@ -109,7 +109,7 @@ fn finalizer(key: &ObjectKey, meta: &Meta, accepted: bool, unused: bool) -> Opti
 }
 
 /// `Validated`, `Ready` and `Error`, as Kube-OVN's tools read them; the reason is the code of the first problem.
-fn conditions(meta: &Meta, valid: bool, ready: bool, problems: &[Problem]) -> Vec<Condition> {
+pub(super) fn conditions(meta: &Meta, valid: bool, ready: bool, problems: &[Problem]) -> Vec<Condition> {
     let truth = |yes| Name::from(if yes { "True" } else { "False" });
     let problem = problems.first();
     let condition = |kind: &str, yes: bool, reason: &str| Condition {

@@ -98,6 +98,7 @@ impl Facts {
                 Write::Status { key, status: Status::Subnet(status), .. } => {
                     self.change(&key, |subnet: &mut Subnet| subnet.status = status);
                 }
+                Write::Status { status: Status::IpPool(status), key, .. } => panic!("{key}: {status:?}"),
                 Write::Status { key, status: Status::Vpc(status), .. } => {
                     self.change(&key, |vpc: &mut Vpc| vpc.status = status);
                 }
@@ -133,7 +134,7 @@ impl Facts {
             Kind::Namespace => self.change(key, |o: &mut Namespace| meta(&mut o.meta, patch)),
             Kind::Subnet => self.change(key, |o: &mut Subnet| meta(&mut o.meta, patch)),
             Kind::Vpc => self.change(key, |o: &mut Vpc| meta(&mut o.meta, patch)),
-            Kind::StatefulSet => panic!("nothing is told to {key}"),
+            Kind::IpPool | Kind::StatefulSet => panic!("nothing is told to {key}"),
             Kind::Ip => self.change(key, |o: &mut Ip| {
                 meta(&mut o.meta, patch);
                 o.spec = patch.ip.clone().unwrap_or_else(|| o.spec.clone());

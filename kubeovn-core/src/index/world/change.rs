@@ -7,7 +7,7 @@ use crate::{
     annotations::{nic, pod},
     contract::ipam::{Grant, Usage},
     error::Problem,
-    index::objects::{Kind, Meta, Name, Namespace, Object, ObjectKey, Pod, Subnet},
+    index::objects::{IpPool, Kind, Meta, Name, Namespace, Object, ObjectKey, Pod, Subnet},
     rows::{OwnerKey, OwnerKind},
 };
 
@@ -42,6 +42,15 @@ impl World {
                 }
             }
             Object::Subnet(new) => self.apply_subnet(new),
+            Object::IpPool(new) => {
+                let name = new.meta.name.clone();
+                let old = self.ip_pools.insert(name, Arc::new(new.clone()));
+                let means = |pool: &IpPool| (pool.spec.clone(), pool.meta.deleting, pool.meta.created);
+                if old.as_deref().map(means) != Some(means(&new)) {
+                    old.iter().for_each(|old| self.mark_pools_subnet(&old.spec.subnet));
+                    self.mark_pools_subnet(&new.spec.subnet);
+                }
+            }
             Object::StatefulSet(new) => {
                 let (namespace, name) = (new.meta.namespace.clone(), new.meta.name.clone());
                 let sets = self.sets.entry(namespace.clone()).or_default();
@@ -187,6 +196,11 @@ impl World {
                     }
                 }
             }
+            Kind::IpPool => {
+                if let Some(old) = self.ip_pools.remove(name) {
+                    self.mark_pools_subnet(&old.spec.subnet);
+                }
+            }
             Kind::StatefulSet => {
                 if let Some(sets) = self.sets.get_mut(&key.namespace) {
                     sets.remove(name);
@@ -224,6 +238,41 @@ impl World {
         self.dirty.vpcs.insert(vpc.clone());
         self.dirty.rows.insert(OwnerKey::new(OwnerKind::Vpc, vpc.clone()));
         self.dirty.status.insert(ObjectKey::cluster(Kind::Vpc, vpc.clone()));
+    }
+
+    /// What a subnet keeps for those who name a pool has changed, and perhaps what namespaces offer.
+    fn mark_pools_subnet(&mut self, subnet: &str) {
+        let vpc = self.subnets.get(subnet).map(|subnet| self.vpc_name(subnet));
+        self.dirty.vpcs.extend(vpc);
+        self.mark_pools_status(subnet);
+        self.mark_bindings();
+    }
+
+    fn mark_pools_status(&mut self, subnet: &str) {
+        let pools = self.ip_pools.values().filter(|pool| pool.spec.subnet == subnet);
+        let keys = pools.map(|pool| ObjectKey::cluster(Kind::IpPool, pool.meta.name.clone()));
+        self.dirty.status.extend(keys);
+    }
+
+    /// Enters the numbers of the pools of a subnet that are in effect.
+    pub fn count_pools(&mut self, subnet: &str, usages: BTreeMap<Name, Usage>) {
+        let of_subnet = |pool: &Name| self.ip_pools.get(pool).is_none_or(|pool| pool.spec.subnet == subnet);
+        let gone: Vec<Name> = self
+            .pool_usage
+            .keys()
+            .filter(|pool| of_subnet(pool) && !usages.contains_key(*pool))
+            .cloned()
+            .collect();
+        for pool in gone {
+            self.pool_usage.remove(&pool);
+            self.dirty.status.insert(ObjectKey::cluster(Kind::IpPool, pool));
+        }
+        for (pool, usage) in usages {
+            if self.pool_usage.get(&pool) != Some(&usage) {
+                self.dirty.status.insert(ObjectKey::cluster(Kind::IpPool, pool.clone()));
+                self.pool_usage.insert(pool, usage);
+            }
+        }
     }
 
     /// What namespaces offer may have changed: it is told to them, and who was refused may get something now.

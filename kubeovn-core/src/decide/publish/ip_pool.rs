@@ -1,0 +1,38 @@
+//! Status of pools.
+
+use super::{Telling, status::conditions};
+use crate::{
+    addr::{DualStack, Family},
+    contract::cluster::{Status, Write},
+    count::Count,
+    decide::pools,
+    index::{
+        World,
+        objects::{IpPoolStatus, ObjectKey},
+    },
+};
+
+pub(super) fn tell(world: &World, key: &ObjectKey) -> Telling {
+    let Some(pool) = world.ip_pool(&key.name) else { return Telling::default() };
+    let (works, problems) = pools::problems(world, pool);
+    let usage = world.pool_usage(&key.name).filter(|_| works).cloned().unwrap_or_default();
+    let number = |of: &DualStack<u128>, family| Count(of.get(family).copied().unwrap_or(0)).as_stored();
+    let text = |of: &DualStack<String>, family| of.get(family).cloned().unwrap_or_default();
+    let want = IpPoolStatus {
+        conditions: conditions(&pool.meta, works, works, &problems),
+        v4AvailableIPs: number(&usage.available, Family::V4),
+        v4AvailableIPRange: text(&usage.available_ranges, Family::V4),
+        v4UsingIPs: number(&usage.used, Family::V4),
+        v4UsingIPRange: text(&usage.used_ranges, Family::V4),
+        v6AvailableIPs: number(&usage.available, Family::V6),
+        v6AvailableIPRange: text(&usage.available_ranges, Family::V6),
+        v6UsingIPs: number(&usage.used, Family::V6),
+        v6UsingIPRange: text(&usage.used_ranges, Family::V6),
+    };
+    let mut writes = Vec::new();
+    if want != pool.status && !pool.meta.deleting {
+        let uid = pool.meta.uid.clone();
+        writes.push(Write::Status { key: key.clone(), uid, status: Status::IpPool(want) });
+    }
+    Telling { writes, problems }
+}
