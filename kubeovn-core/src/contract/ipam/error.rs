@@ -55,8 +55,8 @@ pub enum AddrError {
     },
     /// Somebody else holds it.
     #[error(
-        "{ip} (subnet {subnet}) is held by {holder} since {} (generation {generation}). \
-         Choose another address, or delete {holder}", rfc3339(*since)
+        "{ip} (subnet {subnet}) is held by {holder}{}. Choose another address, or delete {holder}",
+        held_since(*since, *generation)
     )]
     Taken {
         /// The address.
@@ -65,7 +65,7 @@ pub enum AddrError {
         subnet: Arc<str>,
         /// Who holds it.
         holder: OwnerKey,
-        /// Since when.
+        /// Since when; 0 where that is not known.
         since: Millis,
         /// Of the holder's grant.
         generation: u64,
@@ -269,8 +269,19 @@ impl AddrError {
     }
 }
 
+/// Since when something is held, where that is known.
+fn held_since(since: Millis, generation: u64) -> String {
+    if since == 0 { String::new() } else { format!(" since {} (generation {generation})", rfc3339(since)) }
+}
+
 impl From<&AddrError> for Problem {
+    /// A problem stands in an object's status as long as it lasts, so it says nothing that another process, which has
+    /// read all of it back, would say otherwise: not since when.
     fn from(error: &AddrError) -> Self {
+        let mut error = error.clone();
+        if let AddrError::Taken { since, .. } = &mut error {
+            *since = 0;
+        }
         let message = match error.kube_ovn() {
             Some(name) => format!("({name}) {error}"),
             None => error.to_string(),
