@@ -147,8 +147,6 @@ pub mod nic {
 
 /// Annotations by which users ask for something that nothing acts on yet: said to them, so that nobody waits for it.
 pub const NOT_SUPPORTED: &[&str] = &[
-    nic::IP_POOL.ovn(),
-    nic::IP_FAMILY.ovn(),
     nic::ROUTES.ovn(),
     nic::PORT_VIPS.ovn(),
     nic::SECURITY_GROUPS.ovn(),

@@ -147,3 +147,23 @@ fn what_stands_against_a_pool_is_said_on_it_and_to_who_asks() {
     sim.settle();
     assert!(problem(&sim, &ObjectKey::cluster(Kind::IpPool, "c")).contains("IPPOOL-"));
 }
+
+#[test]
+fn a_pod_of_a_dual_stack_subnet_may_ask_for_one_family() {
+    let mut sim = Sim::new();
+    sim.apply(subnet("s1", "", "10.1.0.0/28,fd01::/124", |s| s.namespaces = vec!["red".into()]));
+    sim.settle();
+    for (name, family, ips) in
+        [("p0", "ipv6", "fd01::2"), ("p1", "ipv4", "10.1.0.2"), ("p2", "", "10.1.0.3,fd01::3"), ("p3", "IPv4", "")]
+    {
+        sim.apply(pod("red", name, "n1", &[(nic::IP_FAMILY.ovn(), family)]));
+        sim.settle();
+        assert_eq!(held(&sim, name), ips, "{name}");
+    }
+    let key = ObjectKey { kind: Kind::Pod, namespace: "red".into(), name: "p3".into() };
+    assert!(problem(&sim, &key).contains("POD-IP-FAMILY"));
+    sim.restart(Late::Never);
+    sim.settle();
+    assert_eq!(held(&sim, "p0"), "fd01::2");
+    oracle::a_restart_writes_nothing(&sim);
+}

@@ -165,10 +165,14 @@ fn only_family(ips: &DualStack<IpAddr>) -> Option<Family> {
 fn one(meta: &Meta, subnets: Vec<Name>, runs_with: Option<Family>) -> Wanting {
     let fixed: Result<DualStack<IpAddr>, _> = meta.annotation(nic::IP_ADDRESS.ovn()).unwrap_or("").parse();
     let mac: Result<Option<Mac>, _> = meta.annotation(nic::MAC_ADDRESS.ovn()).map(str::parse).transpose();
+    let wished = match family(meta) {
+        Ok(wished) => wished,
+        Err(problem) => return Wanting::Unreadable(problem),
+    };
     match (fixed, mac) {
         (Ok(fixed), Ok(mac)) => {
             let mac = mac.map_or(MacWish::Any, MacWish::Is);
-            let family = runs_with.filter(|family| fixed.families().all(|named| named == *family));
+            let family = runs_with.filter(|family| fixed.families().all(|named| named == *family)).or(wished);
             Wanting::These(vec![Want { subnets, from: fixed.into(), mac, family, ..Want::default() }])
         }
         (Err(error), _) => {
@@ -176,6 +180,22 @@ fn one(meta: &Meta, subnets: Vec<Name>, runs_with: Option<Family>) -> Wanting {
         }
         (_, Err(error)) => {
             Wanting::Unreadable(unreadable(&format!("annotation {}", nic::MAC_ADDRESS.ovn()), error))
+        }
+    }
+}
+
+/// The one family that a pod asks for.
+fn family(meta: &Meta) -> Result<Option<Family>, Problem> {
+    match meta.annotation(nic::IP_FAMILY.ovn()) {
+        None => Ok(None),
+        Some("ipv4") => Ok(Some(Family::V4)),
+        Some("ipv6") => Ok(Some(Family::V6)),
+        Some(other) => {
+            let text = format!(
+                "annotation {}: {other:?} is no family. Write ipv4 or ipv6, or leave it out for all that the subnet has",
+                nic::IP_FAMILY.ovn()
+            );
+            Err(Problem::new("POD-IP-FAMILY", text))
         }
     }
 }
