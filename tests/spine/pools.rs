@@ -153,9 +153,12 @@ fn a_pod_of_a_dual_stack_subnet_may_ask_for_one_family() {
     let mut sim = Sim::new();
     sim.apply(subnet("s1", "", "10.1.0.0/28,fd01::/124", |s| s.namespaces = vec!["red".into()]));
     sim.settle();
-    for (name, family, ips) in
-        [("p0", "ipv6", "fd01::2"), ("p1", "ipv4", "10.1.0.2"), ("p2", "", "10.1.0.3,fd01::3"), ("p3", "IPv4", "")]
-    {
+    for (name, family, ips) in [
+        ("p0", "ipv6", "fd01::2"),
+        ("p1", "ipv4", "10.1.0.2"),
+        ("p2", "", "10.1.0.3,fd01::3"),
+        ("p3", "IPv4", ""),
+    ] {
         sim.apply(pod("red", name, "n1", &[(nic::IP_FAMILY.ovn(), family)]));
         sim.settle();
         assert_eq!(held(&sim, name), ips, "{name}");

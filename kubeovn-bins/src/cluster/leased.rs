@@ -10,17 +10,19 @@ use kubeovn_core::{
 };
 use tokio::{sync::watch, time::Instant};
 
+use crate::run::lease::Hold;
+
 /// Compares the clock with the end of the lease before each write: a process that was frozen for longer than that must
 /// write nothing in the moment in which it wakes, before it has learned anything.
 pub struct Leased<C> {
     cluster: Arc<C>,
-    ends: watch::Receiver<Option<Instant>>,
+    hold: watch::Receiver<Option<Hold>>,
 }
 
 impl<C: Cluster> Leased<C> {
-    /// While `ends` is in the future.
-    pub fn new(cluster: Arc<C>, ends: watch::Receiver<Option<Instant>>) -> Self {
-        Leased { cluster, ends }
+    /// While the hold lasts.
+    pub fn new(cluster: Arc<C>, hold: watch::Receiver<Option<Hold>>) -> Self {
+        Leased { cluster, hold }
     }
 }
 
@@ -31,8 +33,8 @@ impl<C: Cluster> Cluster for Leased<C> {
     }
 
     async fn write(&self, write: Write) -> Result<Name, ClusterError> {
-        let ends = *self.ends.borrow();
-        if ends.is_none_or(|ends| Instant::now() >= ends) {
+        let hold = *self.hold.borrow();
+        if hold.is_none_or(|hold| Instant::now() >= hold.until) {
             let reason = "the lease has run out, so that another one may write".to_owned();
             return Err(ClusterError::Unavailable { key: write.key(), reason });
         }
@@ -53,17 +55,17 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn nothing_is_written_once_the_lease_has_run_out() {
-        let (renew, ends) = watch::channel(None);
-        let cluster = Leased::new(Arc::new(MemoryCluster::new()), ends);
+        let (renew, hold) = watch::channel(None);
+        let cluster = Leased::new(Arc::new(MemoryCluster::new()), hold);
         let create =
             |name: &str| Write::Create(Object::Vpc(Vpc { meta: Meta::named(name), ..Vpc::default() }));
         assert!(cluster.write(create("never")).await.is_err());
         let second = Duration::from_secs(1);
-        renew.send_replace(Some(Instant::now() + second));
+        renew.send_replace(Some(Hold { until: Instant::now() + second, handed_over: false }));
         cluster.write(create("in-time")).await.unwrap();
         tokio::time::advance(second).await;
         assert!(matches!(cluster.write(create("late")).await, Err(ClusterError::Unavailable { .. })));
-        renew.send_replace(Some(Instant::now() + second));
+        renew.send_replace(Some(Hold { until: Instant::now() + second, handed_over: false }));
         cluster.write(create("renewed")).await.unwrap();
         let names: Vec<_> =
             cluster.cluster.objects(Kind::Vpc).iter().map(|v: &Object| v.meta().name.clone()).collect();

@@ -96,7 +96,7 @@ impl Flags {
             ValueKind::Switch => switch(text).map(drop).ok_or("write true or false"),
             ValueKind::Number => text.parse::<i64>().map(drop).map_err(|_| "write a whole number"),
             ValueKind::Time => {
-                text.parse::<GoDuration>().map(drop).map_err(|_| "write a duration like 30s or 1m30s")
+                text.parse::<GoDuration>().map(drop).map_err(|()| "write a duration like 30s or 1m30s")
             }
             ValueKind::Text => Ok(()),
         };

@@ -63,11 +63,11 @@ pub async fn run(install: Installation, stop: impl Future<Output = ()>) -> Resul
         serve::listen(address).await.map_err(|source| ControllerError::Port { address, source })?;
     info!(%address, "listening for /livez, /readyz and /metrics");
 
-    let (until, ends) = watch::channel(None);
-    let (let_go, asked) = oneshot::channel::<()>();
-    let elected = lease::run(client.clone(), install.lease.clone(), tell, until, async {
+    let (holds, hold) = watch::channel(None);
+    let (let_go, parting) = oneshot::channel::<()>();
+    let elected = lease::run(client.clone(), install.lease.clone(), tell, holds, async {
         // It is let go of when that is asked, and also when nobody is left to ask.
-        let _ = asked.await;
+        let _ = parting.await;
     });
     let elected = tokio::spawn(elected);
     let lost = || ControllerError::LeaseLost { name: install.lease.name.clone() };
@@ -76,11 +76,13 @@ pub async fn run(install: Installation, stop: impl Future<Output = ()>) -> Resul
             return Err(lost());
         }
         let authority = LeaseTerm::new(client, install.lease.clone(), told.clone());
-        let fence = FenceConfig { authority, nonce: Box::new(nonce), eager: true };
+        // Nothing of one that let go can be on its way: then the first write claims the fence, and a restart writes nothing.
+        let eager = !hold.borrow().is_some_and(|hold: lease::Hold| hold.handed_over);
+        let fence = FenceConfig { authority, nonce: Box::new(nonce), eager };
         let connector = Connector::new(install.northbound.clone(), Box::new(cluster::random));
         let northbound = Client::new(&NORTHBOUND, connector, Identity::Given(Uuid::nil()), Some(fence));
         let (asker, questions) = report::desk();
-        let objects = Arc::new(Leased::new(objects, ends));
+        let objects = Arc::new(Leased::new(objects, hold));
         let company = Company { northd: None, questions };
         *health.driver.lock().unwrap_or_else(PoisonError::into_inner) = Some(asker);
         tokio::select! {

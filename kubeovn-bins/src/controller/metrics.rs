@@ -80,8 +80,7 @@ fn labels(subnet: &SubnetReport, protocol: &str) -> Labels<3> {
 )]
 fn numbers(report: &Report, number: impl Fn(&SubnetReport, Family) -> Option<u128>) -> Vec<(Labels<3>, f64)> {
     let families = [(Family::V4, "IPv4"), (Family::V6, "IPv6")];
-    let of =
-        |subnet| families.iter().filter_map(move |(family, protocol)| Some((subnet, *family, *protocol)));
+    let of = |subnet| families.iter().map(move |(family, protocol)| (subnet, *family, *protocol));
     let all = report.subnets.iter().flat_map(of);
     all.filter_map(|(subnet, family, protocol)| {
         Some((labels(subnet, protocol), number(subnet, family)? as f64))
@@ -132,7 +131,7 @@ impl Collector for Moment {
             ("kubeovn_transactions", "Transactions by what became of them."),
             report.transactions.iter().map(|(outcome, count)| ([("outcome", *outcome)], *count)),
         )?;
-        let problems = report.problems.iter().map(|(code, count)| ([("code", *code)], *count as f64));
+        let problems = report.problems.iter().map(|(code, count)| ([("code", *code)], f64::from(*count)));
         gauge(encoder, ("kubeovn_problems", "Objects that something stands against, by code."), problems)?;
         let available = numbers(report, |subnet, family| subnet.usage.available.get(family).copied());
         gauge(encoder, ("subnet_available_ip_count", "Addresses of a subnet that can be given."), available)?;

@@ -88,6 +88,15 @@ pub enum Leadership {
     Lost,
 }
 
+/// The lease while it is ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hold {
+    /// Until when, unless it is renewed.
+    pub until: Instant,
+    /// The one before let go of it. Else that one may still have something on its way to a database.
+    pub handed_over: bool,
+}
+
 /// Why one attempt came to nothing.
 #[derive(Debug, Error)]
 enum Failed {
@@ -101,7 +110,7 @@ enum Failed {
 /// stops should have stopped writing before.
 ///
 /// `told` is changed in the moment in which it is lost, also when the API server answers nothing. A process that was
-/// frozen comes to that late; so `ends` tells until when it is ours, to be compared with a clock.
+/// frozen comes to that late; so `hold` tells until when it is ours, to be compared with a clock.
 ///
 /// # Cancellation
 /// When it is dropped nothing is told and the lease is not let go of: the next one waits for [`Config::duration`].
@@ -109,7 +118,7 @@ pub async fn run(
     client: Client,
     config: Config,
     told: watch::Sender<Leadership>,
-    ends: watch::Sender<Option<Instant>>,
+    hold: watch::Sender<Option<Hold>>,
     stop: impl Future<Output = ()>,
 ) {
     let desk = Desk { api: Api::namespaced(client, &config.namespace), config: config.clone() };
@@ -133,7 +142,8 @@ pub async fn run(
                 debug!(%error, lease = config.name, "the lease is not taken");
             }
         }
-        ends.send_replace(elector.ends().map(|ends| start + ends));
+        let handed_over = elector.is_handed_over();
+        hold.send_replace(elector.ends().map(|ends| Hold { until: start + ends, handed_over }));
         if tell(&mut elector, start.elapsed(), &told) {
             return;
         }

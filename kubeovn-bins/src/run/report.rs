@@ -22,7 +22,7 @@ pub struct Report {
     /// Transactions sent, by what became of them: `done`, `refused`, `unknown`.
     pub transactions: BTreeMap<&'static str, u64>,
     /// Objects that something stands against, by the code of the problem.
-    pub problems: BTreeMap<&'static str, usize>,
+    pub problems: BTreeMap<&'static str, u32>,
     /// Pods, and how many of them hold an address.
     pub pods: usize,
     /// Nodes.

@@ -29,7 +29,7 @@ use crate::{
 };
 
 /// How long to wait for what should come soon, on a machine that does other things, too.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Everything but a controller. Controllers go first, then what they live on.
 pub(crate) struct Rig {
@@ -143,10 +143,15 @@ impl Rig {
         all
     }
 
-    /// All rows of the Northbound, the fence's token left out: whoever takes over claims it.
+    /// All rows of the Northbound, and the fence's token in NB_Global.
     pub(crate) fn rows(&self) -> String {
-        let tables =
-            ["Logical_Router", "Logical_Router_Port", "Logical_Router_Policy", "Logical_Router_Static_Route"];
+        let tables = [
+            "NB_Global",
+            "Logical_Router",
+            "Logical_Router_Port",
+            "Logical_Router_Policy",
+            "Logical_Router_Static_Route",
+        ];
         let tables = tables.into_iter().chain(["Logical_Switch", "Logical_Switch_Port", "ACL", "Port_Group"]);
         tables.map(|table| self.northbound.nbctl(&["list", table])).collect()
     }

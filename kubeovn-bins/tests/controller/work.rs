@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use kube::api::ListParams;
 use kubeovn_core::index::objects::Kind;
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
@@ -92,6 +93,6 @@ async fn killed_again_and_again_it_loses_nothing() {
     let mut wanted: Vec<String> = pods.iter().map(|pod| format!("{pod}.default")).collect();
     wanted.sort();
     assert_eq!(rig.ports(), wanted);
-    let records = rig.api(Kind::Ip).list(&Default::default()).await.unwrap();
+    let records = rig.api(Kind::Ip).list(&ListParams::default()).await.unwrap();
     assert_eq!(records.items.len(), pods.len() + 1, "one for each pod and for the node");
 }

@@ -23,13 +23,15 @@ pub struct Elector {
     observed: Option<(Record, Duration)>,
     /// When what we last wrote with success was asked for, and in which term.
     held: Option<(Duration, u64)>,
+    /// It was let go of by the one before us.
+    handed_over: bool,
     lost: bool,
 }
 
 impl Elector {
     /// One that has seen nothing yet.
     pub fn new(identity: String, duration: Duration, deadline: Duration) -> Self {
-        Elector { identity, duration, deadline, observed: None, held: None, lost: false }
+        Elector { identity, duration, deadline, observed: None, held: None, handed_over: false, lost: false }
     }
 
     /// The lease was looked at; `None` when there is none.
@@ -58,6 +60,7 @@ impl Elector {
         if !found.holder.is_empty() && found.holder != self.identity && now < since + lasts {
             return Step::Wait;
         }
+        self.handed_over = found.holder.is_empty();
         let transitions = found.transitions + 1;
         self.take(Record { transitions, ..Record::default() })
     }
@@ -77,6 +80,11 @@ impl Elector {
     /// When we hold it no longer unless it is renewed; `None` when we don't hold it.
     pub fn ends(&self) -> Option<Duration> {
         self.held.map(|(asked, _)| asked + self.deadline)
+    }
+
+    /// Did the one before us let go of it, so that nothing of that one can be on its way any more?
+    pub fn is_handed_over(&self) -> bool {
+        self.handed_over
     }
 
     /// How it stands. Lost is lost.

@@ -105,6 +105,16 @@ fn what_is_let_go_of_may_be_taken_at_once() {
     assert_eq!(store.attempt(&mut b, secs(1), 0), held_by("a"));
     store.record = store.record.map(Record::released);
     assert_eq!(store.attempt(&mut b, secs(2), 0), Leadership::Leading { term: 1 });
+    assert!(b.is_handed_over() && !a.is_handed_over());
+}
+
+#[test]
+fn what_is_taken_from_one_that_was_silent_is_not_handed_over() {
+    let (mut store, mut a, mut b) = (Store::default(), elector("a"), elector("b"));
+    store.attempt(&mut a, secs(0), 0);
+    store.attempt(&mut b, secs(0), 0);
+    assert_eq!(store.attempt(&mut b, secs(30), 0), Leadership::Leading { term: 1 });
+    assert!(!b.is_handed_over());
 }
 
 #[test]

@@ -44,6 +44,10 @@ fn a_new_object_says_all_that_its_record_does() {
         values: vec!["v".into()],
     };
     let subnet = SubnetSpec {
+        gateway_type: "centralized".into(),
+        gateway_node: "n1, n2".into(),
+        gateway_node_selectors: vec![Selector::default()],
+        enable_ecmp: true,
         vpc: "v".to_owned(),
         cidr_block: "10.0.0.0/24".to_owned(),
         gateway: "10.0.0.1".to_owned(),
