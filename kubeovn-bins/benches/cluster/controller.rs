@@ -71,12 +71,9 @@ impl Controller {
         of("done") + of("refused") + of("unknown")
     }
 
-    /// Processor time up to now, that of the kernel for it included.
+    /// Processor time up to now.
     pub(crate) fn processor(&self) -> Duration {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.program.id())).unwrap();
-        let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
-        let ticks = |at: usize| fields[at].parse::<u64>().unwrap();
-        Duration::from_millis(10 * (ticks(11) + ticks(12)))
+        processor(self.program.id())
     }
 
     /// The most memory that it had, in MB.
@@ -110,6 +107,14 @@ impl Controller {
         let (head, body) = answer.split_once("\r\n\r\n")?;
         Some((head.split(' ').nth(1)?.parse().ok()?, body.to_owned()))
     }
+}
+
+/// Processor time of a process up to now, that of the kernel for it included.
+pub(crate) fn processor(process: u32) -> Duration {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+    let ticks = |at: usize| fields[at].parse::<u64>().unwrap();
+    Duration::from_millis(10 * (ticks(11) + ticks(12)))
 }
 
 impl Drop for Controller {
