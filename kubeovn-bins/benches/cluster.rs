@@ -13,6 +13,8 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
     reason = "a bench prints, stops at the first surprise, and computes with rounded numbers"
 )]
 
@@ -151,7 +153,7 @@ impl Bench<'_> {
 
     fn used(&self, controller: &Controller, before: [Duration; 2], pods: usize) {
         let now = self.processor(controller);
-        let per_pod = |at: usize| (now[at] - before[at]).as_secs_f64() * 1e3 / pods as f64;
+        let per_pod = |at: usize| now[at].saturating_sub(before[at]).as_secs_f64() * 1e3 / pods as f64;
         let baseline = Some((per_pod(1), "API server and etcd meanwhile"));
         row("  processor time per pod, ms", per_pod(0), 2, "", baseline);
     }

@@ -2,7 +2,7 @@
 //! thought.
 
 use futures_util::{StreamExt, stream};
-use http::Request;
+use http::{Request, header::CONTENT_TYPE};
 use kube::Client;
 use serde_json::{Value, json};
 
@@ -64,7 +64,7 @@ impl Load {
         let record = self.record(group, number);
         self.send(number, Request::post("/apis/kubeovn.io/v1/ips"), &record).await;
         let patch = Request::patch(format!("{}/{group}-{number}", self.pods(number)))
-            .header("content-type", "application/merge-patch+json");
+            .header(CONTENT_TYPE, "application/merge-patch+json");
         self.send(number, patch, &annotations(number)).await;
     }
 
@@ -98,7 +98,7 @@ impl Load {
                 // it is in the head of the list, and its letters are those of URLs
                 let (head, _) = text.split_once("\"items\"").unwrap();
                 let Some((_, rest)) = head.split_once("\"continue\":\"") else { break };
-                further = rest.split_once('"').unwrap().0.to_owned();
+                rest.split_once('"').unwrap().0.clone_into(&mut further);
             }
         }
         bytes
@@ -113,10 +113,8 @@ impl Load {
     }
 
     async fn send(&self, number: usize, request: http::request::Builder, body: &Value) {
-        let request = match request.headers_ref().unwrap().contains_key("content-type") {
-            true => request,
-            false => request.header("content-type", "application/json"),
-        };
+        let typed = request.headers_ref().unwrap().contains_key(CONTENT_TYPE);
+        let request = if typed { request } else { request.header(CONTENT_TYPE, "application/json") };
         let request = request.body(body.to_string().into_bytes()).unwrap();
         let what = format!("{} {}", request.method(), request.uri());
         let client = &self.clients[number % self.clients.len()];
