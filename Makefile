@@ -27,7 +27,7 @@ lint:
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 
-bench: setup
+bench: setup kubernetes
 	cargo bench --package kubeovn-ipam
 	cargo bench --package kubeovn-bins
 

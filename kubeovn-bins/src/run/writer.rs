@@ -6,7 +6,8 @@
 //! * What is asked about an object takes the place of what was asked about it before and has not begun: the spine asks
 //!   for all that an object lacks, compared with what it has seen.
 //! * The status of an object is written at most once per [`Limits::status_every`], the last one wins; one that was not
-//!   written lately goes out at once.
+//!   written lately goes out at once. While much else is on its way it waits longer, up to [`Limits::status_latest`]:
+//!   pods start by what they are told, and nothing does by a subnet's numbers.
 //! * Notes come after all else, and the oldest are dropped when too many wait.
 
 mod queue;
@@ -39,10 +40,20 @@ pub(super) struct Limits {
     pub(super) notes: usize,
     /// Between two writes of one object's status.
     pub(super) status_every: Duration,
+    /// The same while [`Limits::busy`].
+    pub(super) status_latest: Duration,
+    /// So many writes on their way are many.
+    pub(super) busy: usize,
 }
 
-const LIMITS: Limits =
-    Limits { in_flight: 64, notes_in_flight: 2, notes: 1_000, status_every: Duration::from_secs(1) };
+const LIMITS: Limits = Limits {
+    in_flight: 64,
+    notes_in_flight: 2,
+    notes: 1_000,
+    status_every: Duration::from_secs(1),
+    status_latest: Duration::from_secs(5),
+    busy: 8,
+};
 
 const MINUTE: Duration = Duration::from_mins(1);
 

@@ -210,10 +210,18 @@ fn unavailable(key: &ObjectKey, failure: &Failure) -> ClusterError {
 
 /// The revision of the object that was answered; empty where it was none.
 pub(super) fn revision(answer: &[u8]) -> Name {
+    // Nothing else of it: the object itself comes by the watch.
     #[derive(Deserialize)]
     struct Answer {
         #[serde(default)]
-        metadata: Meta,
+        metadata: Versioned,
     }
-    serde_json::from_slice::<Answer>(answer).map(|answer| answer.metadata.revision).unwrap_or_default()
+    #[derive(Deserialize, Default)]
+    #[serde(rename_all = "camelCase", default)]
+    struct Versioned {
+        resource_version: Name,
+    }
+    serde_json::from_slice::<Answer>(answer)
+        .map(|answer| answer.metadata.resource_version)
+        .unwrap_or_default()
 }

@@ -103,15 +103,17 @@ impl Queue {
             let Some(asked) = self.asked.get_mut(&ticket) else { continue };
             if matches!(asked.write, Some(Write::Status { .. })) {
                 let before = self.statuses.get(&asked.to);
-                if let Some(due) = before.map(|at| *at + self.limits.status_every).filter(|due| *due > now) {
+                if let Some(due) =
+                    before.map(|at| self.limits.status_due(*at, now, self.flying)).filter(|due| *due > now)
+                {
                     asked.due = Some(due);
                     self.later.insert((due, ticket));
                     continue;
                 }
                 self.statuses.insert(asked.to.clone(), now);
                 if self.statuses.len() > REMEMBERED {
-                    let every = self.limits.status_every;
-                    self.statuses.retain(|_, at| *at + every > now);
+                    let latest = self.limits.status_latest;
+                    self.statuses.retain(|_, at| *at + latest > now);
                 }
             }
             if let Some(write) = asked.write.take() {
@@ -181,6 +183,16 @@ impl Queue {
         if asked.write.is_some() && asked.due.is_none() && lanes(&asked.about, &asked.to).all(is_first) {
             self.ready.insert(ticket);
         }
+    }
+}
+
+impl Limits {
+    /// When a status may be written that was last written then.
+    fn status_due(&self, before: Instant, now: Instant, flying: usize) -> Instant {
+        let due = before + self.status_every;
+        // Looked at again soon: it may be quiet by then.
+        let later = (now + self.status_every).min(before + self.status_latest);
+        if flying >= self.busy && due <= now { later } else { due }
     }
 }
 

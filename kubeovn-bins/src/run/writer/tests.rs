@@ -176,6 +176,28 @@ async fn a_status_goes_out_at_once_and_then_once_a_second_with_the_last_word() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_status_gives_way_while_there_is_much_else_but_not_for_ever() {
+    let (mock, writer, _failures) = rig();
+    let start = Instant::now();
+    let mut number = 0;
+    while start.elapsed() < Duration::from_secs(12) {
+        let pods = (0..2 * LIMITS.busy).map(|n| patch(&pod(&format!("{number}-{n}")), "u"));
+        writer.ask(pods.chain([status("s", "u")]).collect());
+        number += 1;
+        // less than a write takes, so that there is always something on its way
+        sleep(TAKES / 2).await;
+    }
+    let times = || {
+        let log = mock.log.lock().unwrap();
+        let of_s = log.iter().filter(|(_, what)| what.starts_with("s "));
+        of_s.map(|(at, _)| (*at - start).as_secs()).collect::<Vec<_>>()
+    };
+    assert_eq!(times(), [0, 5, 10]);
+    sleep(Duration::from_secs(2)).await;
+    assert_eq!(times(), [0, 5, 10, 12], "the last one, once it is quiet");
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_behind_a_status_that_waits_waits_too_but_a_new_patch_does_not() {
     let (mock, writer, _failures) = rig();
     let s = subnet("s");
