@@ -204,13 +204,17 @@ pub enum CtlError {
         known: Vec<String>,
     },
     /// No such pod, and nothing is kept for it.
-    #[error("CTL-POD-UNKNOWN: there is no pod {name}, and nothing is kept for one of this name. See `kubectl get pods -A`")]
+    #[error(
+        "CTL-POD-UNKNOWN: there is no pod {name}, and nothing is kept for one of this name. See `kubectl get pods -A`"
+    )]
     PodUnknown {
         /// What was asked for.
         name: String,
     },
     /// Neither an address nor a pod.
-    #[error("CTL-EXPLAIN-INVALID: {text:?} is neither an address, nor a pod as NAMESPACE/NAME, nor node/NAME")]
+    #[error(
+        "CTL-EXPLAIN-INVALID: {text:?} is neither an address, nor a pod as NAMESPACE/NAME, nor node/NAME"
+    )]
     ExplainInvalid {
         /// What was asked for.
         text: String,

@@ -12,10 +12,7 @@ use kubeovn_core::{
 };
 use serde_json::{Value, json};
 
-use self::{
-    found::Trouble,
-    leader::Leader,
-};
+use self::{found::Trouble, leader::Leader};
 use super::{
     cli::Found,
     cluster::{
@@ -146,7 +143,10 @@ impl Status {
         let line = |name: &str, text: &str| format!("{}  {text}\n", paint.bold(&format!("{name:<10}")));
         let mut out = line("controller", &self.leader.to_text());
         out += &line("API server", &format!("{}, all {} kinds read", self.server, self.kinds.len()));
-        out += &line("Northbound", &format!("{}, {} of ours wanted", self.northbound, counted(self.rows, "row")));
+        out += &line(
+            "Northbound",
+            &format!("{}, {} of ours wanted", self.northbound, counted(self.rows, "row")),
+        );
         out += &line("objects", &objects.join(", "));
         out += "\n";
         let rows = self.subnets.iter().take(SUBNETS).map(|fill| {

@@ -43,7 +43,8 @@ impl Ctl {
     pub(crate) fn json(&self, words: &[&str]) -> (i32, Value) {
         let words: Vec<&str> = words.iter().copied().chain(["-o", "json"]).collect();
         let answer = self.ask(&words);
-        let json = serde_json::from_str(&answer.out).unwrap_or_else(|error| panic!("{error}: {}", answer.err));
+        let json =
+            serde_json::from_str(&answer.out).unwrap_or_else(|error| panic!("{error}: {}", answer.err));
         (answer.code, json)
     }
 }

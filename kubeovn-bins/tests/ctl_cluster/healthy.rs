@@ -50,7 +50,12 @@ async fn what_is_well_is_called_so_and_nothing_is_written() {
     ctl.ask(&["ipam", "check"]).says(0, &["all agree: 8 holders looked at"]);
     ctl.ask(&["ipam", "explain", "10.16.0.77"]).says(
         0,
-        &["10.16.0.77 is held by pod/default/fixed", "port fixed.default", "IP fixed.default", "when its record was made"],
+        &[
+            "10.16.0.77 is held by pod/default/fixed",
+            "port fixed.default",
+            "IP fixed.default",
+            "when its record was made",
+        ],
     );
     ctl.ask(&["ipam", "explain", "default/fixed"]).says(0, &["pod/default/fixed holds 10.16.0.77"]);
     ctl.ask(&["ipam", "explain", "node/n1"]).says(0, &["node/n1 holds 100.64.0."]);
@@ -58,7 +63,7 @@ async fn what_is_well_is_called_so_and_nothing_is_written() {
     ctl.ask(&["ipam", "explain", "10.30.0.205"]).says(0, &["is excluded in subnet db"]);
     ctl.ask(&["ipam", "explain", "10.30.0.255"]).says(0, &["network or broadcast address of subnet db"]);
     ctl.ask(&["ipam", "explain", "10.30.0.99"]).says(0, &["is free in subnet db of VPC ovn-cluster"]);
-    ctl.ask(&["ipam", "explain", "192.0.2.1"]).says(0, &["in the prefix of no subnet"]);
+    ctl.ask(&["ipam", "explain", "192.0.2.1"]).says(0, &["in the prefix of none of 3 subnets"]);
     ctl.ask(&["ipam", "explain", "default/nobody"]).says(1, &["CTL-POD-UNKNOWN"]);
     ctl.ask(&["ipam", "explain", "nonsense"]).says(1, &["CTL-EXPLAIN-INVALID"]);
     assert_eq!((rig.revisions().await, rig.rows()), before, "something was written");
@@ -68,7 +73,8 @@ async fn what_is_well_is_called_so_and_nothing_is_written() {
         nowhere.ask(words).says(1, &["CTL-DATABASE-UNREACHABLE"]);
     }
     ctl.ask(&["status", "--context", "nil"]).says(1, &["CTL-CLUSTER-ACCESS"]);
-    ctl.ask(&["status", "--context", "stranger"]).says(1, &["CTL-CLUSTER-UNREADABLE", "403", "Subnet"]);
+    ctl.ask(&["status", "--context", "stranger"])
+        .says(1, &["CTL-CLUSTER-UNREADABLE", "Node, Vpc, Subnet", "403"]);
     assert!(controller.runs());
     drop(controller);
     rig.kubernetes.stop_server();

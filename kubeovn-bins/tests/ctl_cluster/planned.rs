@@ -38,7 +38,11 @@ async fn a_plan_tells_what_applying_does() {
     let rig = Rig::start().await;
     let controller = rig.controller("only", &["--default-cidr=10.16.0.0/24"]);
     controller.works().await;
-    rig.create(Kind::Subnet, json!({ "metadata": { "name": "db" }, "spec": { "cidrBlock": "10.30.0.0/24" } })).await;
+    rig.create(
+        Kind::Subnet,
+        json!({ "metadata": { "name": "db" }, "spec": { "cidrBlock": "10.30.0.0/24" } }),
+    )
+    .await;
     rig.pod("fixed", json!({ "ovn.kubernetes.io/ip_address": "10.16.0.77" })).await;
     rig.address("fixed").await;
     controller.works().await;
@@ -66,17 +70,29 @@ async fn a_plan_tells_what_applying_does() {
     assert_eq!(planned["problems"].as_array().unwrap().len(), 2, "{planned:#}");
 
     // One that overlaps is refused, and what is there stays.
-    let same = "{apiVersion: kubeovn.io/v1, kind: Subnet, metadata: {name: db}, spec: {cidrBlock: 10.30.0.0/24}}";
+    let same =
+        "{apiVersion: kubeovn.io/v1, kind: Subnet, metadata: {name: db}, spec: {cidrBlock: 10.30.0.0/24}}";
     ctl.ask(&["plan", "-f", &manifest(&folder, "same.yaml", same)]).says(0, &["nothing would change"]);
     let other = same.replace("10.30.0.0/24", "10.16.0.0/25");
-    ctl.ask(&["plan", "-f", &manifest(&folder, "other.yaml", &other)]).says(
+    ctl.ask(&["plan", "-f", &manifest(&folder, "other.yaml", &other)])
+        .says(2, &["Subnet db SUBNET-", "~ Subnet db Ready True (Programmed) -> False"]);
+    let young = same.replace("{name: db}", "{name: aa}");
+    ctl.ask(&["plan", "-f", &manifest(&folder, "young.yaml", &young)]).says(
         2,
-        &["Subnet db SUBNET-", "~ Subnet db Ready True (Programmed) -> False"],
+        &[
+            "! Subnet aa SUBNET-CIDR-OVERLAP",
+            "of subnet db, which is older",
+            "+ Subnet aa Ready False",
+            "0 rows",
+        ],
     );
     // More objects than a runtime hands out in one breath.
     let mut many = String::new();
     for n in 0..300 {
-        let _ = write!(many, "---\n{{apiVersion: v1, kind: Pod, metadata: {{name: p{n}}}, spec: {{nodeName: n1}}}}\n");
+        let _ = write!(
+            many,
+            "---\n{{apiVersion: v1, kind: Pod, metadata: {{name: p{n}}}, spec: {{nodeName: n1}}}}\n"
+        );
     }
     let (_, planned) = ctl.json(&["plan", "-f", &manifest(&folder, "many.yaml", &many)]);
     assert_eq!(planned["addresses"].as_array().unwrap().len(), 252, "as many as are free");

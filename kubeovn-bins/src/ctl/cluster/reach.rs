@@ -19,7 +19,7 @@ use tokio::time::{sleep, timeout};
 
 use super::args::Server;
 use crate::{
-    cluster::kube::{self as api, KubeCluster, KindStatus, Options, State},
+    cluster::kube::{self as api, KindStatus, KubeCluster, Options, State},
     ctl::error::CtlError,
     run::lease::{self, Record},
 };
@@ -116,10 +116,24 @@ fn is_refused(kind: &KindStatus) -> bool {
 fn reasons(status: &[KindStatus], missing: &BTreeSet<Kind>) -> Vec<String> {
     let mut reasons: BTreeMap<String, Vec<&'static str>> = BTreeMap::new();
     for kind in status.iter().filter(|kind| missing.contains(&kind.kind)) {
-        let why = kind.error.clone().unwrap_or_else(|| "no answer in time".to_owned());
+        let why = kind
+            .error
+            .as_deref()
+            .map_or_else(|| "no answer in time".to_owned(), |why| common(kind.kind, why));
         reasons.entry(why).or_default().push(kind.kind.name());
     }
     reasons.into_iter().map(|(why, kinds)| format!("{}: {why}", kinds.join(", "))).collect()
+}
+
+/// A reason without what tells it from that of another kind.
+fn common(kind: Kind, why: &str) -> String {
+    let (name, plural, group) = (kind.name(), kind.plural(), kind.group());
+    let qualified = if group.is_empty() { plural.to_owned() } else { format!("{plural}.{group}") };
+    // What to do is said for all of them, and nothing is asked again.
+    let why = why.split(". It is asked again").next().unwrap_or(why);
+    why.replace(&format!(": kind {name} can't be read: "), ": ")
+        .replace(&format!("{qualified} is forbidden: "), "")
+        .replace(&format!("resource \"{plural}\" in API group \"{group}\""), "them")
 }
 
 async fn record(client: &Client, namespace: &str, within: Duration) -> Result<Option<Record>, String> {
@@ -129,5 +143,30 @@ async fn record(client: &Client, namespace: &str, within: Duration) -> Result<Op
         Ok(Ok(lease)) => Ok(lease.as_ref().map(Record::of)),
         Ok(Err(error)) => Err(error.to_string()),
         Err(_) => Err("no answer in time".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_that_fail_for_one_reason_are_told_together() {
+        let failing = |kind: Kind, group: &str| {
+            let plural = kind.plural();
+            let qualified = if group.is_empty() { plural.to_owned() } else { format!("{plural}.{group}") };
+            let error = format!(
+                "KUBE-FORBIDDEN: kind {} can't be read: the API server answered 403: {qualified} is forbidden: User \"a\" \
+                 cannot list resource \"{plural}\" in API group \"{group}\" at the cluster scope. Ask",
+                kind.name()
+            );
+            let (listed, lasts) = (false, Duration::ZERO);
+            KindStatus { kind, listed, state: State::Failing, lasts, error: Some(error) }
+        };
+        let status = [failing(Kind::Node, ""), failing(Kind::Subnet, "kubeovn.io"), failing(Kind::Pod, "")];
+        let told = reasons(&status, &[Kind::Node, Kind::Subnet].into());
+        let text = "Node, Subnet: KUBE-FORBIDDEN: the API server answered 403: User \"a\" cannot list them at the cluster \
+                    scope. Ask";
+        assert_eq!(told, [text]);
     }
 }

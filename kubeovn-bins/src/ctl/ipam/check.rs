@@ -77,7 +77,7 @@ pub(super) fn check(addresses: &Addresses) -> Report {
                     place: claim.map_or_else(|| source.word().to_owned(), |claim| claim.place.clone()),
                     said: claim.map(ToString::to_string),
                     ledger: ledger.clone(),
-                    next: next(scratch, owner, source, claim, grant, &holders),
+                    next: next(scratch, owner, claim, grant, &holders),
                 });
             }
         }
@@ -96,8 +96,8 @@ fn code(source: Source) -> &'static str {
 
 /// Must it be said there? Of a pod that is gone and comes back there is a record alone.
 fn expected(scratch: &Scratch, owner: &OwnerKey, source: Source) -> bool {
-    let there = owner.kind != OwnerKind::Pod
-        || scratch.world().pod_of(owner).is_some_and(|pod| pod.needs_network());
+    let there =
+        owner.kind != OwnerKind::Pod || scratch.world().pod_of(owner).is_some_and(|pod| pod.needs_network());
     there || source == Source::Record
 }
 
@@ -105,29 +105,25 @@ fn expected(scratch: &Scratch, owner: &OwnerKey, source: Source) -> bool {
 fn next(
     scratch: &Scratch,
     owner: &OwnerKey,
-    source: Source,
     claim: Option<&Claim>,
     grant: Option<&Grant>,
     holders: &[(OwnerKey, &Grant)],
 ) -> String {
     // What it says may be another's by now.
     let ips = || claim.into_iter().flat_map(|claim| claim.ips.iter());
-    let other = holders.iter().find(|(holder, grant)| {
-        holder != owner && ips().any(|ip| grant.ips.iter().any(|held| held == ip))
-    });
+    let other = holders
+        .iter()
+        .find(|(holder, grant)| holder != owner && ips().any(|ip| grant.ips.iter().any(|held| held == ip)));
     let other = other.map(|(holder, _)| format!("{holder} holds that address. ")).unwrap_or_default();
-    let refusal = scratch.world().refusal(owner).map(|problem| format!("{problem} "));
+    let refusal = scratch.world().refusal(owner).map(ToString::to_string);
     let gone = scratch.world().uid(owner).is_none();
-    let step = match (source, grant, refusal) {
-        (_, None, Some(refusal)) => refusal,
-        (_, None, None) if gone => format!(
+    let step = match (grant, refusal) {
+        // What annotations ask for is given where it can be; where it can't, what is held stays.
+        (_, Some(refusal)) => refusal,
+        (None, None) if gone => format!(
             "{owner} is not there: the controller removes it when it runs; if it stays, look at its log"
         ),
-        (_, None, None) => format!("{owner} needs no address: the controller takes it back when it runs"),
-        (Source::Annotations, Some(_), _) if claim.is_some() => format!(
-            "What runs has what its port has: the controller writes that; if it stays, delete {owner} so that it is made \
-             anew"
-        ),
+        (None, None) => format!("{owner} needs no address: the controller takes it back when it runs"),
         _ => "The controller sets it right when it runs; if it stays, look at its log".to_owned(),
     };
     other + &step
@@ -152,7 +148,7 @@ impl Report {
         let findings = self.findings.iter().map(|f| {
             let side = |text: &Option<String>| text.clone().unwrap_or_else(|| "nothing".to_owned());
             format!(
-                "{}: {}\n  {} says {}\n  ledger says {}\n  {}\n",
+                "{}: {}\n  {}: {}\n  ledger: {}\n  {}\n",
                 paint.signed('-', f.code),
                 f.owner,
                 f.place,

@@ -53,7 +53,8 @@ impl Holder {
     }
 
     fn cells(&self) -> Vec<String> {
-        let sources = if self.sources.is_empty() { "not written yet".to_owned() } else { self.sources.join(", ") };
+        let sources =
+            if self.sources.is_empty() { "not written yet".to_owned() } else { self.sources.join(", ") };
         let since = self.since.clone().unwrap_or_else(|| "-".to_owned());
         vec![self.ips.clone(), self.owner.to_string(), self.mac.clone(), since, sources]
     }
@@ -106,7 +107,8 @@ impl List {
                 "availableRanges": usage.available_ranges.iter().collect::<Vec<_>>(),
             })
         });
-        let holders = self.holders.as_ref().map(|these| these.iter().map(Holder::to_json).collect::<Vec<_>>());
+        let holders =
+            self.holders.as_ref().map(|these| these.iter().map(Holder::to_json).collect::<Vec<_>>());
         json!({ "subnets": subnets.collect::<Vec<_>>(), "holders": holders })
     }
 
@@ -122,7 +124,8 @@ impl List {
         let mut out = table(&head, &[3, 4, 5, 6], &rows);
         let Some(holders) = &self.holders else { return out };
         for line in &self.subnets {
-            for (name, ranges) in [("used", &line.usage.used_ranges), ("free", &line.usage.available_ranges)] {
+            for (name, ranges) in [("used", &line.usage.used_ranges), ("free", &line.usage.available_ranges)]
+            {
                 ranges.iter().filter(|text| !text.is_empty()).for_each(|text| {
                     out += &format!("{name}  {text}\n");
                 });

@@ -69,7 +69,11 @@ impl Difference {
     fn to_text(&self, paint: Paint) -> String {
         let sides = [&self.old, &self.new].into_iter().flatten().map(String::as_str);
         let sides: Vec<&str> = sides.collect();
-        format!("{} {}\n", paint.signed(self.sign(), &format!("{} {}", self.sign(), self.what)), sides.join(" -> "))
+        format!(
+            "{} {}\n",
+            paint.signed(self.sign(), &format!("{} {}", self.sign(), self.what)),
+            sides.join(" -> ")
+        )
     }
 
     fn to_json(&self) -> Value {
@@ -153,14 +157,15 @@ impl<'a> Comparison<'a> {
         };
         let told = |these: &[Difference]| these.iter().map(|one| one.to_text(paint)).collect::<Vec<_>>();
         part("addresses", told(&self.addresses));
-        let problems = self.problems.iter().map(|(key, problem)| {
-            format!("{} {problem}\n", paint.signed('-', &format!("! {key}")))
-        });
+        let problems = self
+            .problems
+            .iter()
+            .map(|(key, problem)| format!("{} {problem}\n", paint.signed('-', &format!("! {key}"))));
         part("problems", problems.collect());
         // By owner, so that who caused what stands together.
         let mut rows: Vec<&Change> = self.rows.iter().collect();
         rows.sort_by_key(|row| row.owner().cloned());
-        part("rows", rows.into_iter().map(|row| row.to_text(paint) + "\n").collect());
+        part("rows", rows.into_iter().map(|row| row.to_brief(paint) + "\n").collect());
         part("conditions", told(&self.conditions));
         if self.is_empty() {
             return out + "nothing would change\n";

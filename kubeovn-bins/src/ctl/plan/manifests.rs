@@ -50,7 +50,10 @@ pub(super) fn homeless(objects: &[Object], cluster: &MemoryCluster) -> Vec<Strin
     };
     let lost = objects.iter().map(Object::key).filter(|key| key.kind.namespaced() && !there(&key.namespace));
     lost.map(|key| {
-        format!("{key}: there is no namespace {}; an API server would refuse it until there is", key.namespace)
+        format!(
+            "{key}: there is no namespace {}; an API server would refuse it until there is",
+            key.namespace
+        )
     })
     .collect()
 }

@@ -2,11 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kubeovn_core::{
-    contract::cluster::Write,
-    error::Problem,
-    index::objects::ObjectKey,
-};
+use kubeovn_core::{contract::cluster::Write, error::Problem, index::objects::ObjectKey};
 use serde_json::{Value, json};
 
 use crate::ctl::{
@@ -50,7 +46,8 @@ impl Trouble {
             let named: Vec<&str> = self.objects.iter().take(NAMED).map(String::as_str).collect();
             let more = self.objects.len().saturating_sub(NAMED);
             let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-            let named = wrapped(&format!("{}: {}{more}", counted(self.objects.len(), "object"), named.join(", ")), 2);
+            let named =
+                wrapped(&format!("{}: {}{more}", counted(self.objects.len(), "object"), named.join(", ")), 2);
             format!("{code}\n{named}")
         };
         head + &wrapped(&self.message, 2)
@@ -85,7 +82,8 @@ pub(super) fn troubles(scratch: &Scratch) -> Vec<Trouble> {
         let objects = rows.iter().map(|row| row.split("  ").take(2).collect::<Vec<_>>().join(" "));
         all.push(Trouble { code: DRIFT, objects: objects.collect(), message: text.to_owned(), hint: false });
     }
-    let behind: BTreeSet<String> = scratch.asked().iter().map(|write: &Write| write.key().to_string()).collect();
+    let behind: BTreeSet<String> =
+        scratch.asked().iter().map(|write: &Write| write.key().to_string()).collect();
     if !behind.is_empty() {
         let text = "these do not say yet what they should (addresses, status, finalizers), or should not be there. A \
                     controller that works is done with them in a moment: ask again. If they stay look at its log";

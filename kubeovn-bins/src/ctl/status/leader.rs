@@ -57,12 +57,16 @@ impl Leader {
     /// What is to be looked at in it.
     pub(super) fn trouble(&self) -> Option<Trouble> {
         let none = |text: &str| {
-            let text = format!("{text}. Start kube-ovn-controller, or name the lease's namespace by --lease-namespace");
+            let text = format!(
+                "{text}. Start kube-ovn-controller, or name the lease's namespace by --lease-namespace"
+            );
             Some(Trouble::new(NO_CONTROLLER, text))
         };
         match self {
             Leader::Unreadable(reason) => {
-                let text = format!("the controller's lease cannot be read: {reason}. See whether you may read leases");
+                let text = format!(
+                    "the controller's lease cannot be read: {reason}. See whether you may read leases"
+                );
                 Some(Trouble::new(UNREADABLE, text))
             }
             Leader::Absent => none("there is no lease of the controller: none has run here"),
@@ -87,7 +91,10 @@ impl Leader {
             Leader::Free => "none: the lease is free".to_owned(),
             Leader::Held { holder, since, renewed, .. } => {
                 let since = since.map_or_else(|| "it is not said when".to_owned(), rfc3339);
-                format!("{holder}\n            holds the lease since {since}, renewed it {} s ago", renewed / 1000)
+                format!(
+                    "{holder}\n            holds the lease since {since}, renewed it {} s ago",
+                    renewed / 1000
+                )
             }
         }
     }
@@ -125,7 +132,10 @@ mod tests {
         let well = at("2026-03-01T12:00:30Z");
         assert!(well.trouble().is_none());
         let text = well.to_text();
-        assert!(text.contains("a_1") && text.contains("since 2026-03-01T12:00:00Z, renewed it 30 s ago"), "{text}");
+        assert!(
+            text.contains("a_1") && text.contains("since 2026-03-01T12:00:00Z, renewed it 30 s ago"),
+            "{text}"
+        );
         let gone = at("2026-03-01T12:00:31Z").trouble().map(|trouble| trouble.to_json());
         assert_eq!(gone.map(|trouble| trouble["code"].clone()), Some(NO_CONTROLLER.into()));
         // Its clock may be ahead of ours.

@@ -2,13 +2,10 @@
 
 use std::net::IpAddr;
 
-use kubeovn_core::{
-    contract::ipam::Grant,
-    decide::SubnetPlan,
-    rows::OwnerKey,
-};
+use kubeovn_core::{contract::ipam::Grant, decide::SubnetPlan, rows::OwnerKey};
 
 use super::{Addresses, Answer, owner};
+use crate::ctl::cluster::text::counted;
 
 pub(super) fn explain(addresses: &Addresses, ip: IpAddr) -> Answer {
     let world = addresses.scratch.world();
@@ -20,10 +17,12 @@ pub(super) fn explain(addresses: &Addresses, ip: IpAddr) -> Answer {
         plans.filter(|plan| plan.cidrs.iter().any(|cidr| cidr.contains(ip))).map(|plan| &**plan).collect();
     let mut answer = match holders.as_slice() {
         [] => Answer::new(match plans.as_slice() {
-            [] => format!(
-                "{ip} is in the prefix of no subnet in effect ({} there are)",
-                world.subnets().count()
-            ),
+            [] => {
+                let subnets = counted(world.subnets().count(), "subnet");
+                format!(
+                    "{ip} is in the prefix of none of {subnets}, or of one that is refused: see its status"
+                )
+            }
             plans => plans.iter().map(|plan| free(plan, ip)).collect::<Vec<_>>().join("; "),
         }),
         [(owner, grant)] => {

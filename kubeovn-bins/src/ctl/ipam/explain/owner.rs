@@ -28,7 +28,8 @@ pub(super) fn explain(addresses: &Addresses, owner: &OwnerKey) -> Result<Answer,
     let mut answer = match grant {
         Some(grant) => {
             let kept = if there { "" } else { ", kept for when it comes back" };
-            let mut answer = Answer::new(format!("{owner} holds {}{kept}", held(&grant.subnet, &grant.ips, None)));
+            let mut answer =
+                Answer::new(format!("{owner} holds {}{kept}", held(&grant.subnet, &grant.ips, None)));
             facts(addresses, owner, grant, &mut answer);
             answer
         }
@@ -86,11 +87,15 @@ pub(super) fn facts(addresses: &Addresses, owner: &OwnerKey, grant: &Grant, answ
     answer.fact("since", since);
     let said = addresses.claims.of_owner(owner);
     for claim in said {
-        let other = if claim.says(grant) { String::new() } else { format!(" says {claim}: kubeovn-ctl ipam check") };
+        let other =
+            if claim.says(grant) { String::new() } else { format!(" says {claim}: kubeovn-ctl ipam check") };
         answer.fact("source", format!("{}{other}", claim.place));
     }
     if said.is_empty() {
-        answer.fact("source", "none: it is what the controller gives it next, and nothing of it is written yet");
+        answer.fact(
+            "source",
+            "none: it is what the controller gives it next, and nothing of it is written yet",
+        );
     }
 }
 
@@ -113,7 +118,10 @@ fn fill(addresses: &Addresses, subnet: &Name, answer: &mut Answer) {
     let Some(usage) = addresses.scratch.world().usage(subnet) else { return };
     answer.fact(
         "subnet",
-        format!("{subnet}: {} used, {} free, {} reserved of {}", usage.used, usage.available, usage.reserved, usage.total),
+        format!(
+            "{subnet}: {} used, {} free, {} reserved of {}",
+            usage.used, usage.available, usage.reserved, usage.total
+        ),
     );
     let mut by_namespace: BTreeMap<String, usize> = BTreeMap::new();
     for (owner, _) in addresses.scratch.holders().iter().filter(|(_, grant)| grant.subnet == *subnet) {

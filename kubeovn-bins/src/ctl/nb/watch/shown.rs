@@ -154,8 +154,20 @@ impl Change {
 
     /// One line.
     pub(in crate::ctl) fn to_text(&self, paint: Paint) -> String {
+        self.line(paint, |_, _| true)
+    }
+
+    /// One line without what it says already: the row's marks, and columns that hold its name.
+    pub(in crate::ctl) fn to_brief(&self, paint: Paint) -> String {
+        self.line(paint, |column, new| {
+            column != EXTERNAL_IDS && (self.old.is_some() || !new.iter().eq([&*self.row.id]))
+        })
+    }
+
+    fn line(&self, paint: Paint, tells: impl Fn(&str, &BTreeSet<String>) -> bool) -> String {
         let gone = self.new.is_none();
-        let differences = self.differences().into_iter().filter(|_| !gone);
+        let differences = self.differences().into_iter();
+        let differences = differences.filter(|(name, _, new)| !gone && tells(name, new));
         let told: Vec<String> = differences.map(|(name, old, new)| self.told(name, old, new)).collect();
         let line = format!("{} {}  {} {}", self.sign(), self.whose(), self.row.table, self.row.id);
         let line = paint.signed(self.sign(), &line);
