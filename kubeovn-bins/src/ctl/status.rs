@@ -162,9 +162,9 @@ impl Status {
         let rows: Vec<Vec<String>> = rows.collect();
         out += &table(&["SUBNET", "PREFIX", "USED", "FREE", "FULL"], &[2, 3, 4], &rows);
         let more = self.subnets.len().saturating_sub(SUBNETS);
-        if more > 0 {
-            out += &format!("and {} less full: kubeovn-ctl ipam show\n", counted(more, "subnet"));
-        }
+        out.extend(
+            (more > 0).then(|| format!("and {} less full: kubeovn-ctl ipam show\n", counted(more, "subnet"))),
+        );
         out += "\n";
         for trouble in &self.troubles {
             out += &trouble.to_text(paint);

@@ -29,7 +29,7 @@ use crate::{
 };
 
 /// How long to wait for what should come soon, on a machine that does other things, too.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Everything but a controller. Controllers go first, then what they live on.
 pub(crate) struct Rig {

@@ -19,7 +19,7 @@ use kubeovn_core::{
 };
 use kubeovn_ipam::Ledger;
 use kubeovn_ovn::{
-    memory::Memory,
+    memory::{Memory, Server},
     nb::NORTHBOUND,
     ovsdb::{replica::Replica, wire::DbSchema},
     render::Fabric,
@@ -174,6 +174,6 @@ impl Scratch {
 fn replica(database: &Memory, schema: &DbSchema) -> Replica {
     let mut replica = Replica::new(&NORTHBOUND, schema);
     // A dump holds whole rows only.
-    let _ = replica.replace(database.inspect(|server| server.dump()));
+    let _ = replica.replace(database.inspect(Server::dump));
     replica
 }

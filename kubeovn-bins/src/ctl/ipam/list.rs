@@ -124,12 +124,10 @@ impl List {
         let mut out = table(&head, &[3, 4, 5, 6], &rows);
         let Some(holders) = &self.holders else { return out };
         for line in &self.subnets {
-            for (name, ranges) in [("used", &line.usage.used_ranges), ("free", &line.usage.available_ranges)]
-            {
-                ranges.iter().filter(|text| !text.is_empty()).for_each(|text| {
-                    out += &format!("{name}  {text}\n");
-                });
-            }
+            let ranges = [("used", &line.usage.used_ranges), ("free", &line.usage.available_ranges)];
+            let told = ranges.into_iter().flat_map(|(name, all)| all.iter().map(move |text| (name, text)));
+            let told = told.filter(|(_, text)| !text.is_empty());
+            out.extend(told.map(|(name, text)| format!("{name}  {text}\n")));
         }
         let rows: Vec<Vec<String>> = holders.iter().map(Holder::cells).collect();
         out + "\n" + &table(&["ADDRESS", "HOLDER", "MAC", "RECORDED", "SAID BY"], &[], &rows)

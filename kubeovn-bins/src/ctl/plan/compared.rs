@@ -143,16 +143,17 @@ impl<'a> Comparison<'a> {
 
     /// For people: a line for each.
     pub(super) fn to_text(&self, paint: Paint) -> String {
-        let mut out: String = self.notes.iter().map(|note| format!("! {note}\n")).collect();
-        if self.drift > 0 {
-            out += &format!(
-                "! {} not as the objects want them already, and left out here: see kubeovn-ctl nb diff --from cluster\n",
-                if self.drift == 1 { "1 row is".to_owned() } else { format!("{} rows are", self.drift) }
-            );
-        }
+        let mut out = String::new();
+        out.extend(self.notes.iter().map(|note| format!("! {note}\n")));
+        out.extend((self.drift > 0).then(|| {
+            let rows = if self.drift == 1 { "1 row is".to_owned() } else { format!("{} rows are", self.drift) };
+            format!("! {rows} not as the objects want them already, and left out: kubeovn-ctl nb diff --from cluster\n")
+        }));
         let mut part = |name: &str, lines: Vec<String>| {
             if !lines.is_empty() {
-                out += &format!("{}\n{}", paint.bold(name), lines.concat());
+                out.push_str(&paint.bold(name));
+                out.push('\n');
+                out.extend(lines);
             }
         };
         let told = |these: &[Difference]| these.iter().map(|one| one.to_text(paint)).collect::<Vec<_>>();
