@@ -101,16 +101,14 @@ async fn what_is_wrong_is_named_with_both_sides() {
     ctl.ask(&["nb", "owner", "well.default", "--from", "cluster"])
         .says(0, &["pod/default/well", "wanted as it is"]);
     let status = ctl.ask(&["status"]);
-    status.says(
-        2,
-        &[
-            "CTL-NO-CONTROLLER",
-            "none: the lease is free",
-            "CTL-ROWS-BEHIND",
-            "CTL-OBJECTS-BEHIND",
-            "Pod default/told",
-        ],
-    );
+    status
+        .says(2, &["CTL-NO-CONTROLLER", "none: the lease is free", "CTL-ROWS-BEHIND", "CTL-OBJECTS-BEHIND"]);
     assert!(status.out.lines().all(|line| line.chars().count() <= 100), "{}", status.out);
+    let (_, json) = ctl.json(&["status"]);
+    let findings = json["findings"].as_array().unwrap();
+    let behind = findings.iter().find(|finding| finding["code"] == "CTL-OBJECTS-BEHIND").unwrap();
+    for object in ["Pod default/told", "Pod default/new", "IP record.default"] {
+        assert!(behind["objects"].as_array().unwrap().contains(&json!(object)), "{object}: {json:#}");
+    }
     assert_eq!((rig.revisions().await, rig.rows()), before, "something was written");
 }
