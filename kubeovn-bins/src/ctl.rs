@@ -8,12 +8,17 @@
 //!   ovsdb-server ─────────────────────────> watch
 //! ```
 //!
+//! `status`, `plan` and `ipam` look at a live cluster, its API server and its Northbound together: see [`cluster`].
 //! `crds` is beside that: it tells what an API server has to know before there is a network.
 //!
 //! Everything but `watch` works on a file as on a server: with the database of last night, on a machine without OVN.
 
 pub mod cli;
+pub mod cluster;
 pub mod crds;
 pub mod error;
+pub mod ipam;
 pub mod nb;
 pub mod paint;
+pub mod plan;
+pub mod status;

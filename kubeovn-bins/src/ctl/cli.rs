@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use super::{crds, nb};
+use super::{crds, ipam, nb, plan, status};
 
 /// Looks at a Kube-OVN network; changes nothing.
 #[derive(Debug, Parser)]
@@ -20,6 +20,12 @@ struct Cli {
 enum Command {
     /// OVN's Northbound: what stands there, who caused it, what would change, whether it is sound
     Nb(nb::cli::Args),
+    /// A live cluster at one glance; exit code 2 if there is something to look at
+    Status(status::Args),
+    /// What manifests would change in a live cluster if they were applied; exit code 2 if anything
+    Plan(plan::Args),
+    /// Addresses of a live cluster: who holds which, whether all that is said of them agrees, and why
+    Ipam(ipam::Args),
     /// The CRDs of all kinds, for kubectl apply -f -
     Crds(crds::Args),
 }
@@ -46,6 +52,9 @@ pub async fn main(arguments: Vec<OsString>) -> ExitCode {
     };
     let answer = match cli.command {
         Command::Nb(args) => nb::cli::run(args).await,
+        Command::Status(args) => status::run(args).await,
+        Command::Plan(args) => plan::run(args).await,
+        Command::Ipam(args) => ipam::run(args).await,
         Command::Crds(args) => crds::run(args).map(|()| Found::Nothing),
     };
     match answer {

@@ -154,4 +154,69 @@ pub enum CtlError {
         /// The writer's words.
         problem: String,
     },
+    /// Nobody knows how to reach the API server.
+    #[error(
+        "CTL-CLUSTER-ACCESS: it is not known how to reach the API server: {reason}. Name a kubeconfig by --kubeconfig, or \
+         one of its contexts by --context"
+    )]
+    Access {
+        /// The cause.
+        reason: String,
+    },
+    /// The API server did not tell all objects.
+    #[error(
+        "CTL-CLUSTER-UNREADABLE: {url} did not tell all objects; kinds by reason: {}. See whether the server runs, has the \
+         CRDs (`kubeovn-ctl crds`) and lets you list these kinds, or name another by --kubeconfig or --context",
+        reasons.join("; ")
+    )]
+    Cluster {
+        /// Where.
+        url: String,
+        /// Kinds that are missing, and why.
+        reasons: Vec<String>,
+    },
+    /// One of the manifests to be planned cannot be read.
+    #[error("CTL-PLAN-MANIFEST: {found}. Mend it first: nothing was planned")]
+    PlanManifest {
+        /// What is wrong, and where.
+        found: String,
+    },
+    /// There is nothing in the manifests.
+    #[error("CTL-PLAN-EMPTY: {} has no object of a kind that has an effect here. Name another file or folder", path.display())]
+    PlanEmpty {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The cluster would not take a manifest.
+    #[error("CTL-PLAN-REFUSED: {object}: {reason}. Take it out, or wait")]
+    PlanRefused {
+        /// The object.
+        object: String,
+        /// Why.
+        reason: String,
+    },
+    /// No such subnet.
+    #[error("CTL-SUBNET-UNKNOWN: there is no subnet {name:?}. Those that there are: {}", known.join(", "))]
+    SubnetUnknown {
+        /// What was asked for.
+        name: String,
+        /// Those that there are.
+        known: Vec<String>,
+    },
+    /// No such pod, and nothing is kept for it.
+    #[error(
+        "CTL-POD-UNKNOWN: there is no pod {name}, and nothing is kept for one of this name. See `kubectl get pods -A`"
+    )]
+    PodUnknown {
+        /// What was asked for.
+        name: String,
+    },
+    /// Neither an address nor a pod.
+    #[error(
+        "CTL-EXPLAIN-INVALID: {text:?} is neither an address, nor a pod as NAMESPACE/NAME, nor node/NAME"
+    )]
+    ExplainInvalid {
+        /// What was asked for.
+        text: String,
+    },
 }

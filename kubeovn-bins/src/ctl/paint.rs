@@ -31,6 +31,11 @@ impl Paint {
         })
     }
 
+    /// No colours, wherever it goes.
+    pub fn none() -> Self {
+        Paint(false)
+    }
+
     /// A text in the colour of its sign: `+` green, `-` red, `~` yellow.
     pub fn signed(self, sign: char, text: &str) -> String {
         let code = match sign {

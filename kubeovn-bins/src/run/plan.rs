@@ -16,6 +16,7 @@ use kubeovn_core::{
 };
 use kubeovn_ipam::Ledger;
 use kubeovn_ovn::{nb::NORTHBOUND, render::Fabric};
+use tokio::task::coop::unconstrained;
 
 use super::controller::now;
 
@@ -71,7 +72,8 @@ pub async fn rehearse(
     spine.feed(now(), Input::Resynced, have);
     loop {
         let mut heard = false;
-        while let Some(event) = objects.next().now_or_never().flatten() {
+        // Or the runtime would say after a hundred that there are no more.
+        while let Some(event) = unconstrained(objects.next()).now_or_never().flatten() {
             spine.feed(now(), Input::Object(event), have);
             heard = true;
         }

@@ -80,6 +80,12 @@ impl MemoryCluster {
         self.lock().apply(object)
     }
 
+    /// Takes an object in as it stands elsewhere, with its identity, revision, generation and status: to try out on a copy
+    /// what would become of another cluster. Revisions given here go on behind the highest one taken in.
+    pub fn load(&self, object: Object) {
+        self.lock().load(object);
+    }
+
     /// Asks for the deletion of an object as a user does.
     ///
     /// # Errors

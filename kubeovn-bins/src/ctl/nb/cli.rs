@@ -1,21 +1,23 @@
 //! The command line of `kubeovn-ctl nb`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args as Group, Subcommand, ValueEnum};
 use kubeovn_ovn::ovsdb::connect::{ClientCertificate, TlsConfig, Verify};
-use serde_json::Value;
 
 use super::listing::Listing;
 use super::manifests::Manifests;
 use super::snapshot::{self, Snapshot, Source};
 use super::{diff, dump, owner, verify, watch};
-use crate::ctl::cli::{Found, print, say};
+use crate::ctl::cli::{Found, say};
+use crate::ctl::cluster::{args::Server, show};
 use crate::ctl::error::CtlError;
 use crate::ctl::paint::{Paint, When};
 
 /// Where a Northbound is on the machine of `ovn-central`.
-const DEFAULT: &str = "unix:/run/ovn/ovnnb_db.sock";
+pub(in crate::ctl) const DEFAULT: &str = "unix:/run/ovn/ovnnb_db.sock";
+/// The word that stands for the objects of the API server.
+const CLUSTER: &str = "cluster";
 
 /// What stands behind `nb`.
 #[derive(Debug, Group)]
@@ -69,19 +71,23 @@ enum Command {
         #[arg(long)]
         foreign: bool,
     },
-    /// Show what manifests would change; exit code 2 if anything
+    /// Show what manifests, or the controller of a live cluster, would change; exit code 2 if anything
     Diff {
-        /// A YAML file, or a folder of them: all objects there are
-        #[arg(long, value_name = "FOLDER")]
+        /// A YAML file, or a folder of them: all objects there are; or the word cluster, for those of the API server
+        #[arg(long, value_name = "FOLDER|cluster")]
         from: PathBuf,
+        #[command(flatten)]
+        server: Server,
     },
     /// Show which object, and which of its fields, caused a row
     Owner {
         /// A UUID, a name, or table/id
         row: String,
-        /// Manifests, to show the values and to tell columns apart
-        #[arg(long, value_name = "FOLDER")]
+        /// Manifests (or the word cluster), to show the values and to tell columns apart
+        #[arg(long, value_name = "FOLDER|cluster")]
         from: Option<PathBuf>,
+        #[command(flatten)]
+        server: Server,
     },
     /// Show changes as they happen, a line per row, until Ctrl-C
     Watch {
@@ -91,9 +97,11 @@ enum Command {
     },
     /// Look for rows that should not be, or not be so; exit code 2 if there are any
     Verify {
-        /// Manifests to compare with; else only what the database alone can tell
-        #[arg(long, value_name = "FOLDER")]
+        /// Manifests (or the word cluster) to compare with; else only what the database alone can tell
+        #[arg(long, value_name = "FOLDER|cluster")]
         from: Option<PathBuf>,
+        #[command(flatten)]
+        server: Server,
     },
 }
 
@@ -123,19 +131,19 @@ pub async fn run(args: Args) -> Result<Found, CtlError> {
             show(json, || dump.to_json(), || dump.to_text(paint));
             Ok(Found::Nothing)
         }
-        Command::Diff { from } => {
-            let wanted = Manifests::read(&from, &snapshot).await?;
+        Command::Diff { from, server } => {
+            let wanted = wanted(&from, &server, &snapshot).await?;
             show(json, || diff::to_json(&wanted), || diff::to_text(&wanted, paint));
             Ok(if wanted.rehearsal.plan.is_empty() { Found::Nothing } else { Found::Something })
         }
-        Command::Owner { row, from } => {
-            let wanted = manifests(from, &snapshot).await?;
+        Command::Owner { row, from, server } => {
+            let wanted = manifests(from, &server, &snapshot).await?;
             let answer = owner::explain(&listing, &row, wanted.as_ref())?;
             show(json, || answer.to_json(), || answer.to_text(paint));
             Ok(Found::Nothing)
         }
-        Command::Verify { from } => {
-            let wanted = manifests(from, &snapshot).await?;
+        Command::Verify { from, server } => {
+            let wanted = manifests(from, &server, &snapshot).await?;
             let report = verify::verify(&listing, wanted.as_ref());
             show(json, || report.to_json(), || report.to_text(paint));
             Ok(if report.findings.is_empty() { Found::Nothing } else { Found::Something })
@@ -145,20 +153,32 @@ pub async fn run(args: Args) -> Result<Found, CtlError> {
 }
 
 /// As with OVN's own tools: the server must lead to the CA, whatever it is called.
-fn tls(private_key: Option<PathBuf>, certificate: Option<PathBuf>, ca: Option<PathBuf>) -> Option<TlsConfig> {
+pub(in crate::ctl) fn tls(
+    private_key: Option<PathBuf>,
+    certificate: Option<PathBuf>,
+    ca: Option<PathBuf>,
+) -> Option<TlsConfig> {
     let client = private_key.zip(certificate);
     let client = client.map(|(private_key, certificate)| ClientCertificate { private_key, certificate });
     ca.map(|ca| TlsConfig { client, ca, verify: Verify::default() })
 }
 
-async fn manifests(from: Option<PathBuf>, snapshot: &Snapshot) -> Result<Option<Manifests>, CtlError> {
+async fn manifests(
+    from: Option<PathBuf>,
+    server: &Server,
+    snapshot: &Snapshot,
+) -> Result<Option<Manifests>, CtlError> {
     match from {
-        Some(from) => Manifests::read(&from, snapshot).await.map(Some),
+        Some(from) => wanted(&from, server, snapshot).await.map(Some),
         None => Ok(None),
     }
 }
 
-fn show(json: bool, document: impl FnOnce() -> Value, text: impl FnOnce() -> String) {
-    // Whoever closed the pipe has read enough.
-    let _ = print(&if json { format!("{:#}\n", document()) } else { text() });
+/// What a folder wants, or the cluster where that is said instead of a folder.
+async fn wanted(from: &Path, server: &Server, snapshot: &Snapshot) -> Result<Manifests, CtlError> {
+    if from == Path::new(CLUSTER) {
+        Manifests::of_cluster(server, snapshot).await
+    } else {
+        Manifests::read(from, snapshot).await
+    }
 }

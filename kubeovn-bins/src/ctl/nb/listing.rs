@@ -57,11 +57,7 @@ impl Listing {
     /// # Errors
     /// When the snapshot holds differences instead of rows.
     pub fn of(snapshot: &Snapshot) -> Result<Self, CtlError> {
-        let mut replica = Replica::new(&NORTHBOUND, &snapshot.schema);
-        replica.replace(snapshot.rows.clone()).map_err(|error| CtlError::Inconsistent {
-            origin: snapshot.origin.clone(),
-            problem: error.to_string(),
-        })?;
+        let replica = Self::replica(snapshot)?;
         let mut entries = Vec::new();
         for (table, rows) in &snapshot.rows {
             for (uuid, update) in rows {
@@ -85,6 +81,19 @@ impl Listing {
             entry.columns = columns(&snapshot.schema, &entry.table, &entry.raw, &ids);
         }
         Ok(Listing { entries, origin: snapshot.origin.clone(), by_uuid })
+    }
+
+    /// The rows as the engine sees them.
+    ///
+    /// # Errors
+    /// When the snapshot holds differences instead of rows.
+    pub fn replica(snapshot: &Snapshot) -> Result<Replica, CtlError> {
+        let mut replica = Replica::new(&NORTHBOUND, &snapshot.schema);
+        replica.replace(snapshot.rows.clone()).map_err(|error| CtlError::Inconsistent {
+            origin: snapshot.origin.clone(),
+            problem: error.to_string(),
+        })?;
+        Ok(replica)
     }
 
     /// The row with this UUID.

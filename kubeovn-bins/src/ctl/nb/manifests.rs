@@ -1,7 +1,9 @@
 //! What manifests want of a Northbound: the controller's own way, on a copy in memory.
 
 use std::path::Path;
+use std::sync::Arc;
 
+use kubeovn_core::cluster::memory::MemoryCluster;
 use kubeovn_core::contract::model::Model;
 use kubeovn_core::index::Settings;
 use kubeovn_core::rows::{OwnerKey, Render};
@@ -9,6 +11,7 @@ use kubeovn_ovn::render::Fabric;
 
 use super::snapshot::Snapshot;
 use crate::cluster::folder::{FolderCluster, Rejected};
+use crate::ctl::cluster::{args::Server, reach};
 use crate::ctl::error::CtlError;
 use crate::run::plan::{Rehearsal, rehearse};
 
@@ -35,6 +38,19 @@ impl Manifests {
         let northbound = Box::new(snapshot.in_memory()?);
         let rehearsal = rehearse(Settings::default(), folder.cluster(), northbound).await?;
         Ok(Manifests { rehearsal, rejected })
+    }
+
+    /// Asks the API server for all objects instead, and decides what they want of the database.
+    ///
+    /// # Errors
+    /// When it does not tell all of them.
+    pub async fn of_cluster(server: &Server, snapshot: &Snapshot) -> Result<Self, CtlError> {
+        let told = reach::ask(server).await?;
+        let cluster = Arc::new(MemoryCluster::new());
+        told.objects.into_iter().for_each(|object| cluster.load(object));
+        let northbound = Box::new(snapshot.in_memory()?);
+        let rehearsal = rehearse(server.settings(), &cluster, northbound).await?;
+        Ok(Manifests { rehearsal, rejected: Vec::new() })
     }
 
     /// What has no effect, or is refused, in sentences.

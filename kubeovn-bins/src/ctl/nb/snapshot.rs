@@ -108,7 +108,7 @@ impl Snapshot {
 }
 
 /// A reader has no need of the leader.
-pub(super) fn config(endpoints: Endpoints, tls: Option<TlsConfig>) -> ConnectConfig {
+pub(in crate::ctl) fn config(endpoints: Endpoints, tls: Option<TlsConfig>) -> ConnectConfig {
     ConnectConfig { leader_only: false, tls, ..ConnectConfig::new(endpoints, NORTHBOUND.database) }
 }
 

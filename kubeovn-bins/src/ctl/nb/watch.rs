@@ -1,6 +1,6 @@
 //! `nb watch`: changes as they happen.
 
-mod shown;
+pub(in crate::ctl) mod shown;
 
 use std::time::Duration;
 

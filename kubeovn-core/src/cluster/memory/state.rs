@@ -86,6 +86,14 @@ impl State {
         Ok(self.replace(&key, object))
     }
 
+    pub(super) fn load(&mut self, object: Object) {
+        if let Ok(revision) = object.meta().revision.parse() {
+            self.revision = self.revision.max(revision);
+        }
+        self.tell(&Event::Applied(object.clone()));
+        self.objects.insert(object.key(), Stored { object, manifest: Manifest::default() });
+    }
+
     pub(super) fn patch(&mut self, patch: Patch) -> Result<Name, ClusterError> {
         let Patch { key, uid, annotations, labels, finalizer, ip } = patch;
         let mut object = self.expect(&key, &uid)?.clone();

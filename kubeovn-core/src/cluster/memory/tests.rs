@@ -267,6 +267,33 @@ fn identities_are_the_same_in_each_run() {
 }
 
 #[test]
+fn what_is_loaded_stands_as_it_stood() {
+    let cluster = MemoryCluster::new();
+    let mut watch = cluster.watch(&[Kind::Subnet]);
+    let mut loaded = with(subnet("s", "10.0.0.0/24"), |meta| {
+        meta.uid = "u".into();
+        meta.revision = "500".into();
+        meta.generation = 7;
+        meta.created = 99;
+        meta.deleting = true;
+        meta.finalizers = vec![FINALIZER.into()];
+        meta.annotations.insert("a".into(), "1".into());
+    });
+    let Object::Subnet(inner) = &mut loaded else { unreachable!() };
+    inner.status.v4usingIPrange = "10.0.0.2".to_owned();
+    cluster.load(loaded.clone());
+    assert_eq!(cluster.get(&loaded.key()), Some(loaded.clone()));
+    assert!(drain(&mut watch).contains(&Event::Applied(loaded.clone())));
+    // What changes it comes later than what it was.
+    cluster.load(with(subnet("t", "10.1.0.0/24"), |meta| meta.revision = "40".into()));
+    cluster.apply(subnet("t", "10.1.0.0/25")).unwrap();
+    assert!(with(loaded.clone(), |_| ()).meta().is_before(&meta(&cluster, &key(Kind::Subnet, "t"))));
+    // It goes with its last finalizer, as it would there.
+    write(&cluster, finalizer(loaded.key(), false)).unwrap();
+    assert_eq!(cluster.get(&loaded.key()), None);
+}
+
+#[test]
 fn notes_are_counted_and_bounded() {
     let cluster = MemoryCluster::new();
     let note = |number: usize| Note {

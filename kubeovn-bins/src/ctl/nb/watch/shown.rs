@@ -22,14 +22,14 @@ struct Row {
 }
 
 /// The rows as they were last shown.
-pub(super) struct Shown {
+pub(in crate::ctl) struct Shown {
     foreign: bool,
     rows: BTreeMap<RowKey, Row>,
 }
 
 /// A row that is not what it was.
 #[derive(Debug)]
-pub(super) struct Change {
+pub(in crate::ctl) struct Change {
     row: RowKey,
     owner: Option<OwnerKey>,
     /// `None` when it was not there before.
@@ -40,18 +40,18 @@ pub(super) struct Change {
 
 impl Shown {
     /// What is there at the beginning.
-    pub(super) fn of(replica: &Replica, foreign: bool) -> Self {
+    pub(in crate::ctl) fn of(replica: &Replica, foreign: bool) -> Self {
         let mut shown = Shown { foreign, rows: BTreeMap::new() };
         shown.compare(replica);
         shown
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::ctl) fn len(&self) -> usize {
         self.rows.len()
     }
 
     /// What became of these rows.
-    pub(super) fn update(
+    pub(in crate::ctl) fn update(
         &mut self,
         rows: impl IntoIterator<Item = RowKey>,
         replica: &Replica,
@@ -61,7 +61,7 @@ impl Shown {
     }
 
     /// What became of all rows.
-    pub(super) fn compare(&mut self, replica: &Replica) -> Vec<Change> {
+    pub(in crate::ctl) fn compare(&mut self, replica: &Replica) -> Vec<Change> {
         let there = replica.named_rows().map(|(row, ..)| row.clone());
         let all: Vec<RowKey> = there.chain(self.rows.keys().cloned()).collect();
         self.update(all, replica)
@@ -143,14 +143,31 @@ impl Change {
         format!("{name}{}{}", signed('-', old, new), signed('+', new, old))
     }
 
+    /// Whose the row is.
+    pub(in crate::ctl) fn owner(&self) -> Option<&OwnerKey> {
+        self.owner.as_ref()
+    }
+
     fn whose(&self) -> String {
         self.owner.as_ref().map_or_else(|| "others".to_owned(), ToString::to_string)
     }
 
     /// One line.
-    pub(super) fn to_text(&self, paint: Paint) -> String {
+    pub(in crate::ctl) fn to_text(&self, paint: Paint) -> String {
+        self.line(paint, |_, _| true)
+    }
+
+    /// One line without what it says already: the row's marks, and columns that hold its name.
+    pub(in crate::ctl) fn to_brief(&self, paint: Paint) -> String {
+        self.line(paint, |column, new| {
+            column != EXTERNAL_IDS && (self.old.is_some() || !new.iter().eq([&*self.row.id]))
+        })
+    }
+
+    fn line(&self, paint: Paint, tells: impl Fn(&str, &BTreeSet<String>) -> bool) -> String {
         let gone = self.new.is_none();
-        let differences = self.differences().into_iter().filter(|_| !gone);
+        let differences = self.differences().into_iter();
+        let differences = differences.filter(|(name, _, new)| !gone && tells(name, new));
         let told: Vec<String> = differences.map(|(name, old, new)| self.told(name, old, new)).collect();
         let line = format!("{} {}  {} {}", self.sign(), self.whose(), self.row.table, self.row.id);
         let line = paint.signed(self.sign(), &line);
@@ -158,7 +175,7 @@ impl Change {
     }
 
     /// One line of JSON.
-    pub(super) fn to_json(&self, time: Millis) -> serde_json::Value {
+    pub(in crate::ctl) fn to_json(&self, time: Millis) -> serde_json::Value {
         let columns: Map<String, serde_json::Value> = self
             .differences()
             .into_iter()
