@@ -24,6 +24,11 @@ impl<C: Cluster> Leased<C> {
     }
 }
 
+/// Does the lease last?
+pub(crate) fn lasts(ends: &watch::Receiver<Option<Instant>>) -> bool {
+    ends.borrow().is_some_and(|ends| Instant::now() < ends)
+}
+
 #[async_trait]
 impl<C: Cluster> Cluster for Leased<C> {
     fn watch(&self, kinds: &[Kind]) -> BoxStream<'static, Event> {
@@ -31,8 +36,7 @@ impl<C: Cluster> Cluster for Leased<C> {
     }
 
     async fn write(&self, write: Write) -> Result<Name, ClusterError> {
-        let ends = *self.ends.borrow();
-        if ends.is_none_or(|ends| Instant::now() >= ends) {
+        if !lasts(&self.ends) {
             let reason = "the lease has run out, so that another one may write".to_owned();
             return Err(ClusterError::Unavailable { key: write.key(), reason });
         }
