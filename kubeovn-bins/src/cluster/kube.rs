@@ -50,6 +50,7 @@ use kubeovn_core::{
 };
 use tokio::{sync::mpsc, task::JoinSet};
 
+pub use self::board::{KindStatus, State};
 pub use self::slim::Resource;
 pub(crate) use self::{
     backoff::{Backoff, random},
@@ -57,7 +58,6 @@ pub(crate) use self::{
     note::Pace,
     slim::{Change, Ended, Slim, now},
 };
-pub use self::board::{KindStatus, State};
 use self::{board::Board, call::Calls, follow::Follower, gate::Gate, note::Notes, stamps::Stamps};
 
 /// How an API server is asked.

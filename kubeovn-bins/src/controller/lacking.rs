@@ -37,10 +37,7 @@ use crate::cluster::{
 const IN_FLIGHT: usize = 2;
 /// Objects told per second.
 const TOLD: u32 = 10;
-/// When a kind that the server does not know, or that we may not read, is asked for again.
-const LATER: Duration = Duration::from_mins(1);
-/// The first pause after a failure, and the longest.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_mins(1));
+const PAUSES: Pauses = Pauses { first: Duration::from_millis(500), longest: Duration::from_mins(1) };
 /// A watch that ends sooner was none.
 const BRIEF: Duration = Duration::from_secs(5);
 /// How often a change is tried on what others changed in the meantime.
@@ -57,13 +54,14 @@ pub(crate) fn start(
     let mut tasks = JoinSet::new();
     tasks.spawn(async move {
         while objects.status().iter().filter(|kind| kind.listed).count() < Kind::ALL.len() {
-            sleep(PAUSES.0).await;
+            sleep(PAUSES.first).await;
         }
         let means = Arc::new(Means {
             objects,
             ends,
             permits: Semaphore::new(IN_FLIGHT),
             pace: Pace::new(TOLD),
+            pauses: PAUSES,
         });
         let (count, counts) = mpsc::unbounded_channel();
         let mut followers = JoinSet::new();
@@ -105,12 +103,21 @@ async fn report(mut counts: mpsc::UnboundedReceiver<(&'static Lacking, usize)>) 
     }
 }
 
+/// How long to wait after something failed.
+#[derive(Clone, Copy)]
+struct Pauses {
+    first: Duration,
+    /// Also until a kind that the server does not know, or that we may not read, is asked for again.
+    longest: Duration,
+}
+
 /// What all kinds have in common.
 struct Means {
     objects: Arc<KubeCluster>,
     ends: watch::Receiver<Option<Instant>>,
     permits: Semaphore,
     pace: Pace,
+    pauses: Pauses,
 }
 
 /// Follows one kind.
@@ -134,13 +141,14 @@ impl Follower {
         means: Arc<Means>,
         count: mpsc::UnboundedSender<(&'static Lacking, usize)>,
     ) -> Self {
+        let backoff = Backoff::new(means.pauses.first, means.pauses.longest);
         Follower {
             kind,
             means,
             told: BTreeMap::new(),
             revision: None,
             count: Some(count),
-            backoff: Backoff::new(PAUSES.0, PAUSES.1),
+            backoff,
             complained: None,
         }
     }
@@ -175,7 +183,8 @@ impl Follower {
 
     /// Answers when to try again.
     fn failed(&mut self, failure: &Failure) -> Duration {
-        let after = failure.after.unwrap_or_default().min(LATER);
+        let longest = self.means.pauses.longest;
+        let after = failure.after.unwrap_or_default().min(longest);
         if failure.is_outage() {
             debug!(kind = self.kind.resource.kind, %failure, "not followed, tried again");
             return self.backoff.next().max(after);
@@ -184,7 +193,7 @@ impl Follower {
         // There is nothing to count, as far as can be known.
         self.count = None;
         self.revision = None;
-        LATER.max(after)
+        longest
     }
 
     /// Looks at all there are.

@@ -120,7 +120,10 @@ async fn what_nothing_acts_on_says_so_once() {
     assert_eq!(before.data["status"]["nat"], "fip");
     condition(&kinds.vips, "shared", None).await;
     let sentence = kinds.event("NetworkPolicy", "deny", CODE).await;
-    assert!(sentence.starts_with("NetworkPolicy default/deny: ") && sentence.contains("not enforced"), "{sentence}");
+    assert!(
+        sentence.starts_with("NetworkPolicy default/deny: ") && sentence.contains("not enforced"),
+        "{sentence}"
+    );
     until("the line at the start", async || {
         let log = first.log();
         let line = log.lines().find(|line| line.contains("objects="))?;

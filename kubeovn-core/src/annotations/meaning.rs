@@ -192,7 +192,9 @@ mod tests {
 
     #[test]
     fn further_networks_are_known_by_their_form() {
-        for key in ["lan.default.ovn.kubernetes.io/ip_address", "lan.default.ovn.kubernetes.io/ip_address.net1"] {
+        for key in
+            ["lan.default.ovn.kubernetes.io/ip_address", "lan.default.ovn.kubernetes.io/ip_address.net1"]
+        {
             assert_eq!(meaning(key), Meaning::Further, "{key}");
         }
         let nearest = "lan.default.ovn.kubernetes.io/ip_address";

@@ -246,7 +246,9 @@ impl Changes {
         if !matches!(read, Ok(Ok(1..))) || self.line.last() != Some(&b'\n') {
             return Err(Ended::Closed);
         }
-        let Ok(Line { r#type, object }) = serde_json::from_slice(&self.line) else { return Err(Ended::Stale) };
+        let Ok(Line { r#type, object }) = serde_json::from_slice(&self.line) else {
+            return Err(Ended::Stale);
+        };
         if r#type == "ERROR" {
             return Err(match serde_json::from_str::<kube::core::Status>(object.get()) {
                 Ok(status) => ended(status.into()),

@@ -1,5 +1,7 @@
 //! The table is complete, and what is said is said once.
 
+mod server;
+
 use std::{collections::BTreeSet, fs};
 
 use kubeovn_core::{api, index::objects::Kind};
@@ -26,12 +28,17 @@ fn every_kind_of_ours_is_read_or_in_the_table_as_its_definition_says() {
         let name = spec["names"]["kind"].as_str().unwrap();
         let read = Kind::ALL.iter().any(|kind| kind.group() == "kubeovn.io" && kind.name() == name);
         let listed = LACKING.iter().find(|kind| kind.resource.kind == name);
-        assert_ne!(read, listed.is_some(), "{name}: either something acts on it, or the table says that nothing does");
+        assert_ne!(
+            read,
+            listed.is_some(),
+            "{name}: either something acts on it, or the table says that nothing does"
+        );
         let Some(Lacking { resource, tells, .. }) = listed else { continue };
         named.insert(name.to_owned());
         assert_eq!(resource.api_version(), "kubeovn.io/v1");
         assert_eq!(spec["names"]["plural"], resource.plural);
-        let conditions = &version["schema"]["openAPIV3Schema"]["properties"]["status"]["properties"]["conditions"];
+        let conditions =
+            &version["schema"]["openAPIV3Schema"]["properties"]["status"]["properties"]["conditions"];
         // Those of a ProviderNetwork are its nodes'.
         let own = !conditions.is_null() && conditions["items"]["properties"]["node"].is_null();
         let apart = !version["subresources"]["status"].is_null();
@@ -102,7 +109,8 @@ fn where_each_write_makes_a_generation_none_is_named() {
 
 #[test]
 fn a_sentence_names_the_object_and_what_does_not_happen() {
-    let policy = crate::cluster::kube::Slim { namespace: "shop".into(), name: "deny".into(), ..Default::default() };
+    let policy =
+        crate::cluster::kube::Slim { namespace: "shop".into(), name: "deny".into(), ..Default::default() };
     assert_eq!(
         sentence(kind("NetworkPolicy"), &policy),
         "NetworkPolicy shop/deny: this version does not act on objects of this kind; it is not enforced: pods send and \
@@ -120,7 +128,9 @@ fn networks_of_other_plugins_are_left_alone() {
     ] {
         assert!(is(ours), "{ours}");
     }
-    for other in [r#"{"type":"macvlan","ipam":{"type":"host-local"}}"#, "{}", "", "kube-ovn", r#"{"plugins":7}"#] {
+    for other in
+        [r#"{"type":"macvlan","ipam":{"type":"host-local"}}"#, "{}", "", "kube-ovn", r#"{"plugins":7}"#]
+    {
         assert!(!is(other), "{other}");
     }
     assert!(!is_ours("{}"));

@@ -56,7 +56,8 @@ pub(super) fn patch(object: &Present, sentence: &str, apart: bool, now: &str) ->
     if ["status", "reason", "message"].into_iter().all(same) && (!apart || same("observedGeneration")) {
         return None;
     }
-    let since = before.as_ref().filter(|_| same("status")).and_then(|before| before.get("lastTransitionTime"));
+    let since =
+        before.as_ref().filter(|_| same("status")).and_then(|before| before.get("lastTransitionTime"));
     let since = since.cloned().unwrap_or_else(|| json!(now));
     if let Some(fields) = ready.as_object_mut() {
         fields.insert("lastTransitionTime".to_owned(), since);
@@ -81,5 +82,6 @@ pub(super) fn is_ours(json: &str) -> bool {
     let definition = serde_json::from_str::<NetworkAttachmentDefinition>(json).ok();
     let config = definition.and_then(|definition| definition.spec.config);
     let config: Value = config.and_then(|config| serde_json::from_str(&config).ok()).unwrap_or_default();
-    names(&config) || config.get("plugins").and_then(Value::as_array).is_some_and(|list| list.iter().any(names))
+    names(&config)
+        || config.get("plugins").and_then(Value::as_array).is_some_and(|list| list.iter().any(names))
 }

@@ -52,7 +52,8 @@ pub(super) fn tell(world: &World, key: &ObjectKey, seat: &dyn Fn(&OwnerKey) -> S
 /// What is asked for in vain. Said in an event alone: the rest is in effect.
 fn not_supported(pod: &Pod) -> Option<Problem> {
     let set = annotations::NOT_SUPPORTED.iter().copied().filter(|key| pod.meta.annotation(key).is_some());
-    let further = pod.meta.annotations.keys().map(|key| &**key).filter(|key| meaning(key) == Meaning::Further);
+    let further =
+        pod.meta.annotations.keys().map(|key| &**key).filter(|key| meaning(key) == Meaning::Further);
     let set = annotations::joined(set.chain(further));
     (!set.is_empty()).then(|| {
         let text = format!(
