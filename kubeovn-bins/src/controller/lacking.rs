@@ -7,9 +7,9 @@
 //! * An object is told once; a condition once more after a change of the spec. A restart writes nothing where it is said
 //!   already. (Events last for an hour; one that is gone is made anew by the next start.)
 //! * Conditions of others stay.
-//! * It is no burden: nothing begins before the controller has read what it works on, at most two requests are on their way,
-//!   no more than ten objects are told per second after a burst of a hundred, and of an object its name, identity and
-//!   generation are kept.
+//! * It is no burden: nothing begins before the controller has read what it works on, beside the watches two requests are on
+//!   their way at most, no more than ten objects are told per second after a burst of a hundred, and of an object its name,
+//!   identity and generation are kept.
 //! * Nothing depends on it. What fails is logged, each thing once, and tried again where time may help.
 //! * Nothing is written once the lease has run out.
 

@@ -139,7 +139,7 @@ async fn what_nothing_acts_on_says_so_once() {
     let spec = Patch::Merge(json!({ "spec": { "type": "nat" } }));
     kinds.eips.patch("later", &PatchParams::default(), &spec).await.unwrap();
     condition(&kinds.eips, "later", Some(2)).await;
-    let spec = json!({ "externalSubnet": "outside", "selectors": [{ "podSelector": {} }] });
+    let spec = json!({ "externalSubnet": "outside", "selectors": [{ "podSelector": { "matchLabels": { "app": "web" } } }] });
     create(&kinds.gateways, ours, "VpcEgressGateway", "out", spec).await;
     condition(&kinds.gateways, "out", Some(1)).await;
     create(&kinds.policies, "networking.k8s.io", "NetworkPolicy", "again", everything).await;

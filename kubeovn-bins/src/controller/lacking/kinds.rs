@@ -78,6 +78,6 @@ pub static LACKING: &[Lacking] = &[
     foreign((POLICY, "v1alpha1"), ("AdminNetworkPolicy", "adminnetworkpolicies"), Event, "it is not enforced: pods send and receive what it forbids"),
     foreign((POLICY, "v1alpha1"), ("BaselineAdminNetworkPolicy", "baselineadminnetworkpolicies"), Event, "it is not enforced: pods send and receive what it forbids"),
     foreign((POLICY, "v1alpha2"), ("ClusterNetworkPolicy", "clusternetworkpolicies"), Event, "it is not enforced: pods send and receive what it forbids"),
-    foreign(("k8s.cni.cncf.io", "v1"), ("NetworkAttachmentDefinition", "network-attachment-definitions"), Network, "it names kube-ovn, which gives pods no further interface and other plugins no address"),
+    foreign(("k8s.cni.cncf.io", "v1"), ("NetworkAttachmentDefinition", "network-attachment-definitions"), Network, "it names kube-ovn, and no address is given in further networks"),
     foreign(("", "v1"), ("Service", "services"), Start, "no load balancer is made in OVN and no external address is given: kube-proxy, or another, has to serve it"),
 ];
