@@ -155,7 +155,7 @@ async fn what_nothing_acts_on_says_so_once() {
     let second = rig.controller("second", &[]);
     second.works().await;
     // That line comes when all of them have been looked at.
-    let counted = "objects=\"NetworkPolicy=2 OvnEip=2 VpcEgressGateway=1 Vip=1\"";
+    let counted = "objects=\"NetworkPolicy=2 OvnEip=2 Vip=1 VpcEgressGateway=1\"";
     until("the line at the start", async || second.log().contains(counted).then_some(())).await;
     assert_eq!(kinds.revisions().await, revisions, "a restart wrote");
 }
