@@ -146,7 +146,8 @@ fn the_table_of_kinds_is_fresh() {
     let crds = crds();
     let acts = crds.iter().map(|crd| crd["spec"]["names"]["kind"].as_str().unwrap());
     let acts = acts.filter(|name| LACKING.iter().all(|kind| kind.resource.kind != *name));
-    let acts: String = acts.map(|name| format!("| {name} | kubeovn.io/v1 | yes | | |\n")).collect();
+    let row = |name: &str| format!("| {name} | kubeovn.io/v1 | yes | | |\n");
+    let acts: String = acts.map(row).collect();
     let row = |kind: &Lacking| {
         let told = match kind.tells {
             Tells::Condition { .. } => "a condition",
