@@ -7,6 +7,7 @@ pub mod cli;
 pub mod error;
 pub mod flags;
 pub mod installation;
+pub mod lacking;
 pub mod lead;
 pub mod metrics;
 pub mod serve;

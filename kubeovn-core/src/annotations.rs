@@ -12,6 +12,10 @@
 //! assert!(annotations::is_true("true") && !annotations::is_true("True"));
 //! ```
 
+mod meaning;
+
+pub use meaning::{Meaning, meaning};
+
 use std::borrow::Cow;
 use std::fmt::{Display, Write};
 
@@ -52,6 +56,9 @@ impl NicKey {
 macro_rules! keys {
     ($( $(#[$doc:meta])* $const:ident = $name:literal; )*) => {
         $( $(#[$doc])* pub const $const: &str = concat!("ovn.kubernetes.io/", $name); )*
+
+        /// All of them, in the order of this page.
+        pub const ALL: &[&str] = &[$( $const, )*];
     };
 }
 
@@ -155,8 +162,12 @@ pub const NOT_SUPPORTED: &[&str] = &[
     nic::DHCP_V6_OPTIONS.ovn(),
     nic::INGRESS_RATE.ovn(),
     nic::EGRESS_RATE.ovn(),
+    nic::INGRESS_BURST.ovn(),
+    nic::EGRESS_BURST.ovn(),
     nic::LATENCY.ovn(),
+    nic::LIMIT.ovn(),
     nic::LOSS.ovn(),
+    nic::JITTER.ovn(),
     nic::MIRROR.ovn(),
     pod::VIP,
     pod::AAPS,

@@ -5,6 +5,9 @@ use std::fmt;
 /// Code of a field or annotation that is set, but that nothing acts on; everything else is in effect.
 pub const NOT_SUPPORTED: &str = "FIELD-NOT-SUPPORTED";
 
+/// Code of an annotation in our name space that there is none of: a slip of the pen, most often.
+pub const UNKNOWN_ANNOTATION: &str = "ANNOTATION-UNKNOWN";
+
 /// Something that a user must know of. The same text goes to events, conditions, the CNI result and the log.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Problem {
@@ -16,9 +19,9 @@ pub struct Problem {
 
 impl Problem {
     /// Is something not in effect that was asked for, and should be corrected? Not so for fields that are set and merely
-    /// not supported.
+    /// not supported, nor for annotations that nobody reads.
     pub fn is_refusal(&self) -> bool {
-        self.code != NOT_SUPPORTED
+        self.code != NOT_SUPPORTED && self.code != UNKNOWN_ANNOTATION
     }
 
     /// A problem by code and text.

@@ -3,6 +3,7 @@
 //! ```text
 //!   list, watch ──> follow.rs, one task per kind ──> seen.rs ──> bounded channel ──> the watcher
 //!   write ──> gate.rs ──> write.rs ──> one request          (wire.rs reads objects, body.rs and note.rs write them)
+//!   kinds that nothing acts on ──> slim.rs, hardly more than metadata
 //! ```
 //!
 //! Why not the watcher of kube's runtime: with it one object that can't be read fails the page it is in, and so its whole
@@ -30,6 +31,7 @@ mod follow;
 mod gate;
 mod note;
 mod seen;
+mod slim;
 mod stamps;
 mod wire;
 mod write;
@@ -48,8 +50,14 @@ use kubeovn_core::{
 };
 use tokio::{sync::mpsc, task::JoinSet};
 
-pub(crate) use self::backoff::random;
 pub use self::board::{KindStatus, State};
+pub use self::slim::Resource;
+pub(crate) use self::{
+    backoff::{Backoff, random},
+    call::Failure,
+    note::Pace,
+    slim::{Change, Ended, Slim, now},
+};
 use self::{board::Board, call::Calls, follow::Follower, gate::Gate, note::Notes, stamps::Stamps};
 
 /// How an API server is asked.

@@ -26,6 +26,11 @@ impl<C: Cluster> Leased<C> {
     }
 }
 
+/// Does the lease last?
+pub(crate) fn lasts(hold: &watch::Receiver<Option<Hold>>) -> bool {
+    hold.borrow().is_some_and(|hold| Instant::now() < hold.until)
+}
+
 #[async_trait]
 impl<C: Cluster> Cluster for Leased<C> {
     fn watch(&self, kinds: &[Kind]) -> BoxStream<'static, Event> {
@@ -33,8 +38,7 @@ impl<C: Cluster> Cluster for Leased<C> {
     }
 
     async fn write(&self, write: Write) -> Result<Name, ClusterError> {
-        let hold = *self.hold.borrow();
-        if hold.is_none_or(|hold| Instant::now() >= hold.until) {
+        if !lasts(&self.hold) {
             let reason = "the lease has run out, so that another one may write".to_owned();
             return Err(ClusterError::Unavailable { key: write.key(), reason });
         }

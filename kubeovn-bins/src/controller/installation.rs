@@ -55,6 +55,8 @@ pub struct Installation {
     pub kubeconfig: Option<PathBuf>,
     /// Flags that nothing acts on yet, as they were given.
     pub in_vain: Vec<String>,
+    /// Kinds whose objects nothing shall act on, by what flags say: they are told nothing.
+    pub unwanted: Vec<&'static str>,
 }
 
 impl Environment {
@@ -87,6 +89,11 @@ impl Installation {
             metrics: flags.is_on("enable-metrics"),
             kubeconfig: Some(flags.text("kubeconfig")).filter(|path| !path.is_empty()).map(PathBuf::from),
             in_vain: flags.in_vain(),
+            unwanted: [("enable-np", "NetworkPolicy"), ("enable-lb", "Service")]
+                .into_iter()
+                .filter(|(flag, _)| !flags.is_on(flag))
+                .map(|(_, kind)| kind)
+                .collect(),
         })
     }
 }

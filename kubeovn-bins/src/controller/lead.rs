@@ -24,6 +24,7 @@ use uuid::Uuid;
 use super::{
     error::ControllerError,
     installation::Installation,
+    lacking,
     serve::{self, Health},
 };
 use crate::{
@@ -82,6 +83,8 @@ pub async fn run(install: Installation, stop: impl Future<Output = ()>) -> Resul
         let connector = Connector::new(install.northbound.clone(), Box::new(cluster::random));
         let northbound = Client::new(&NORTHBOUND, connector, Identity::Given(Uuid::nil()), Some(fence));
         let (asker, questions) = report::desk();
+        // Ends with this.
+        let _lacking = lacking::start(objects.clone(), hold.clone(), &install.unwanted);
         let objects = Arc::new(Leased::new(objects, hold));
         let company = Company { northd: None, questions };
         *health.driver.lock().unwrap_or_else(PoisonError::into_inner) = Some(asker);

@@ -12,6 +12,7 @@
 mod flags;
 #[path = "../../../tests/support/kubernetes.rs"]
 mod kubernetes;
+mod lacking;
 mod probes;
 mod rig;
 #[path = "../../../kubeovn-ovn/tests/support/server.rs"]

@@ -14,27 +14,32 @@ use tokio::time::timeout;
 
 /// Why something was not answered as it should be.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Failure {
+pub(crate) struct Failure {
     /// What HTTP says; 0 without an answer. Then it may have been done all the same.
-    pub(super) code: u16,
+    pub(crate) code: u16,
     /// In one word of Kubernetes.
-    pub(super) reason: String,
+    pub(crate) reason: String,
     /// In a sentence.
-    pub(super) message: String,
+    pub(crate) message: String,
     /// The server asks to leave it for so long.
-    pub(super) after: Option<Duration>,
+    pub(crate) after: Option<Duration>,
     /// The version that was asked for is one that the server has not reached.
-    pub(super) ahead: bool,
+    pub(crate) ahead: bool,
 }
 
 impl Failure {
-    pub(super) fn silent(message: impl Into<String>) -> Self {
+    pub(crate) fn silent(message: impl Into<String>) -> Self {
         Failure { message: message.into(), ..Failure::default() }
     }
 
     /// The server can't be reached, or has too much to do: nothing else will go through either.
-    pub(super) fn is_outage(&self) -> bool {
+    pub(crate) fn is_outage(&self) -> bool {
         matches!(self.code, 0 | 429 | 502 | 503 | 504)
+    }
+
+    /// A watch was refused for what it was to begin with, and not for something that passes.
+    pub(super) fn is_stale(&self) -> bool {
+        self.ahead || matches!(self.code, 400 | 404 | 410 | 422)
     }
 }
 

@@ -275,11 +275,7 @@ impl Follower {
 
 /// What a watch was refused for: what it was to begin with, or something that passes.
 fn stale(failure: Failure) -> Ended {
-    if failure.ahead || matches!(failure.code, 400 | 404 | 410 | 422) {
-        Ended::Stale(failure.message)
-    } else {
-        Ended::Failed(failure)
-    }
+    if failure.is_stale() { Ended::Stale(failure.message) } else { Ended::Failed(failure) }
 }
 
 #[cfg(test)]

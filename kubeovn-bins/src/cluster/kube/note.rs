@@ -31,9 +31,9 @@ use super::{
 };
 
 /// Bytes of a sentence. What is longer is cut, as Kubernetes wants it.
-const LONGEST: usize = 1024;
+pub(super) const LONGEST: usize = 1024;
 /// Bytes of an object's name in that of an event, which ends with more.
-const NAME: usize = 230;
+pub(super) const NAME: usize = 230;
 /// Events whose counts are remembered.
 const COUNTED: usize = 1000;
 
@@ -138,24 +138,24 @@ fn event(note: &Note, name: &str, namespace: &str, component: &str, now: &str) -
 }
 
 /// At most so many bytes.
-fn cut(text: &str, most: usize) -> &str {
+pub(super) fn cut(text: &str, most: usize) -> &str {
     text.get(..text.floor_char_boundary(most)).unwrap_or_default()
 }
 
 /// So many per second, after a burst of ten times as many.
-struct Pace {
+pub(crate) struct Pace {
     each: Duration,
     burst: Duration,
     next: Mutex<Option<Instant>>,
 }
 
 impl Pace {
-    fn new(per_second: u32) -> Self {
+    pub(crate) fn new(per_second: u32) -> Self {
         let each = Duration::from_secs(1) / per_second.max(1);
         Pace { each, burst: Duration::from_secs(10).saturating_sub(each), next: Mutex::new(None) }
     }
 
-    async fn turn(&self) {
+    pub(crate) async fn turn(&self) {
         let at = {
             let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
             let now = Instant::now();

@@ -145,7 +145,7 @@ impl KubeCluster {
         }
     }
 
-    fn as_us(&self) -> PatchParams {
+    pub(super) fn as_us(&self) -> PatchParams {
         PatchParams { field_manager: Some(self.options.component.clone()), ..PatchParams::default() }
     }
 

@@ -37,6 +37,17 @@ fn the_built_in_network_is_as_the_flags_say() {
 }
 
 #[test]
+fn what_is_switched_off_is_not_wanted() {
+    let unwanted = |flags: &[&str]| {
+        let flags: Vec<&str> = [DATABASE].iter().chain(flags).copied().collect();
+        install(&flags, &Environment::default()).unwrap().unwanted
+    };
+    assert_eq!(unwanted(&[]), [""; 0]);
+    assert_eq!(unwanted(&["--enable-np=false"]), ["NetworkPolicy"]);
+    assert_eq!(unwanted(&["--enable-np=false", "--enable-lb=0"]), ["NetworkPolicy", "Service"]);
+}
+
+#[test]
 fn the_database_is_where_the_flag_or_the_start_script_says() {
     let environment = Environment { database_ips: "10.0.0.1,fd00::1".into(), ..Environment::default() };
     let built = install(&[], &environment).unwrap().northbound;

@@ -4,12 +4,12 @@ use std::fmt::Display;
 
 use super::{Seat, Telling, Want, differing, ip};
 use crate::{
-    annotations::{self, nic},
+    annotations::{self, Meaning, meaning, nic},
     contract::{
         cluster::{Patch, Write},
         ipam::Grant,
     },
-    error::{NOT_SUPPORTED, Problem},
+    error::{NOT_SUPPORTED, Problem, UNKNOWN_ANNOTATION},
     index::{
         World,
         objects::{ObjectKey, Pod},
@@ -45,13 +45,16 @@ pub(super) fn tell(world: &World, key: &ObjectKey, seat: &dyn Fn(&OwnerKey) -> S
         writes.push(Write::Patch(patch));
     }
     problems.extend(not_supported(pod));
+    problems.extend(unknown(pod));
     Telling { writes, problems }
 }
 
 /// What is asked for in vain. Said in an event alone: the rest is in effect.
 fn not_supported(pod: &Pod) -> Option<Problem> {
-    let set = annotations::NOT_SUPPORTED.iter().filter(|key| pod.meta.annotation(key).is_some());
-    let set = annotations::joined(set);
+    let set = annotations::NOT_SUPPORTED.iter().copied().filter(|key| pod.meta.annotation(key).is_some());
+    let further =
+        pod.meta.annotations.keys().map(|key| &**key).filter(|key| meaning(key) == Meaning::Further);
+    let set = annotations::joined(set.chain(further));
     (!set.is_empty()).then(|| {
         let text = format!(
             "pod {}/{}: annotation {set} set, but this version does not act on it; the rest is in effect. \
@@ -59,6 +62,24 @@ fn not_supported(pod: &Pod) -> Option<Problem> {
             pod.meta.namespace, pod.meta.name
         );
         Problem::new(NOT_SUPPORTED, text)
+    })
+}
+
+/// What looks like ours and is nothing. Said in an event alone, one for all of a pod's.
+fn unknown(pod: &Pod) -> Option<Problem> {
+    let slips = pod.meta.annotations.keys().filter_map(|key| match meaning(key) {
+        Meaning::Unknown { nearest: Some(nearest) } => Some(format!("{key} (did you mean {nearest}?)")),
+        Meaning::Unknown { nearest: None } => Some(key.to_string()),
+        Meaning::Foreign | Meaning::Known | Meaning::Further => None,
+    });
+    let slips = annotations::joined(slips);
+    (!slips.is_empty()).then(|| {
+        let text = format!(
+            "pod {}/{}: there is no annotation {slips}, so that nothing acts on it. Correct the name, or remove it; \
+             docs/compatibility.md lists those that have an effect",
+            pod.meta.namespace, pod.meta.name
+        );
+        Problem::new(UNKNOWN_ANNOTATION, text)
     })
 }
 

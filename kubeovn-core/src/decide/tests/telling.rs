@@ -158,6 +158,36 @@ fn what_hinders_the_rows_is_told_after_what_hinders_the_addresses() {
 }
 
 #[test]
+fn annotations_without_effect_are_named_and_the_rest_goes_on() {
+    let mut facts = facts();
+    facts.change(&web(), |pod: &mut Pod| {
+        pod.meta.annotations = pairs(&[
+            ("kubectl.kubernetes.io/restartedAt", "now"),
+            ("lan.default.ovn.kubernetes.io/mac_address", "0a:58:0a:10:00:05"),
+            ("ovn.kubernetes.io/eip", "1.2.3.4"),
+            ("ovn.kubernetes.io/frobnicate", "x"),
+            ("ovn.kubernetes.io/ip_adress", "10.1.0.7"),
+        ]);
+    });
+    let telling = facts.tell(&web(), true);
+    assert_eq!(telling.writes.len(), 1, "it is served");
+    let [vain, slip] = telling.problems.as_slice() else { panic!("{telling:?}") };
+    assert_eq!((vain.code, slip.code), ("FIELD-NOT-SUPPORTED", "ANNOTATION-UNKNOWN"));
+    assert!(
+        vain.message.contains(
+            "annotation ovn.kubernetes.io/eip,lan.default.ovn.kubernetes.io/mac_address set, but this version"
+        ),
+        "{vain}"
+    );
+    let named = "no annotation ovn.kubernetes.io/frobnicate,ovn.kubernetes.io/ip_adress (did you mean \
+                 ovn.kubernetes.io/ip_address?), so";
+    assert!(slip.message.contains(named), "{slip}");
+    assert!(!vain.is_refusal() && !slip.is_refusal());
+    facts.change(&web(), |pod: &mut Pod| pod.meta.annotations = pairs(&[("prometheus.io/scrape", "true")]));
+    assert_eq!(facts.tell(&web(), true).problems, []);
+}
+
+#[test]
 fn a_pod_that_needs_no_network_is_told_nothing() {
     let mut facts = facts();
     facts.change(&web(), |pod: &mut Pod| pod.finished = true);
