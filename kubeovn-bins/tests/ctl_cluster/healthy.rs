@@ -32,7 +32,7 @@ async fn what_is_well_is_called_so_and_nothing_is_written() {
     let status = ctl.ask(&["status"]);
     status.says(
         0,
-        &["holds the lease since 20", "all 7 kinds read", "7 pods, 8 address records", "\nhealthy\n"],
+        &["holds the lease since 20", "all 8 kinds read", "7 pods, 8 address records", "\nhealthy\n"],
     );
     assert!(status.out.lines().all(|line| line.chars().count() <= 100), "{}", status.out);
     let (code, json) = ctl.json(&["status"]);
