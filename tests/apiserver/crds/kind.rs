@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use super::data;
 
 /// How long a server may take to know what a kind has become.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// How long to wait before asking again.
 const PAUSE: Duration = Duration::from_millis(50);
