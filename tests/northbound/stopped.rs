@@ -35,7 +35,7 @@ fn after_a_server_stood_still_for_30_s_all_is_written_once_and_nothing_else() {
 
     rig.settle();
     assert!(told.iter().all(|(who, address)| rig.addresses().get(who) == Some(address)));
-    assert_eq!((rig.seen.doubles(), rig.refused()), (Default::default(), Vec::new()));
+    assert_eq!((rig.seen.doubles(), rig.refused()), ([].into(), Vec::new()));
     let mark = rig.now();
     rig.stays_silent_since(mark);
     does_one_thing(&rig);
