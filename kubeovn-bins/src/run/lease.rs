@@ -7,7 +7,7 @@
 //!   say anything. The deadline ends before that.
 //! * Who ends in good order lets go of it, and the next one need not wait.
 //!
-//! [`elector`] decides, and reads no clock; [`run`] asks the API server and tells how it stands.
+//! [`Elector`] decides, and reads no clock; [`run`] asks the API server and tells how it stands.
 //!
 //! A lease can't do more than tell the holder to stop: one that was frozen meanwhile may still write for a moment when it
 //! wakes. That is what the fence of the Northbound is for, which asks [`LeaseTerm`].

@@ -71,7 +71,7 @@ impl Scratch {
     }
 
     /// Does all that there is to do without time passing. What changed in the database is
-    /// [`drift`](Self::drift) from then on.
+    /// `drift` from then on.
     pub async fn settle(&mut self) {
         for _ in 0..ROUNDS {
             if !self.step().await {

@@ -13,7 +13,7 @@ pub enum Step {
     Take(Record),
 }
 
-/// See the [module](self).
+/// Decides who holds a lease; does no I/O.
 #[derive(Debug)]
 pub struct Elector {
     identity: String,
