@@ -8,6 +8,6 @@ mod settings;
 mod world;
 
 pub use dirty::{Dirty, Marks};
-pub use settings::Settings;
+pub use settings::{NetworkType, Settings};
 pub use world::{Decision, World, ip_name};
 pub(crate) use world::{ip_owner, object_key, owner_key};

@@ -14,8 +14,8 @@ pub use meta::{Labels, Meta, Name};
 pub use node::{Namespace, Node};
 pub use pod::{Ip, IpSpec, Pod};
 pub use selector::{Expression, Operator, Selector};
-pub use subnet::{Condition, Subnet, SubnetSpec, SubnetStatus};
-pub use vpc::{PolicyRoute, StaticRoute, Vpc, VpcSpec, VpcStatus};
+pub use subnet::{Condition, Subnet, SubnetAcl, SubnetSpec, SubnetStatus};
+pub use vpc::{PolicyRoute, StaticRoute, Vpc, VpcPeering, VpcSpec, VpcStatus};
 
 macro_rules! objects {
     ($($(#[$doc:meta])* $kind:ident { name: $name:literal, namespaced: $namespaced:literal, group: $group:literal, plural: $plural:literal },)*) => {

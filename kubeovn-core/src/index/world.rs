@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     contract::ipam::{Grant, Usage},
-    decide::SubnetPlan,
+    decide::{Peering, SubnetPlan},
     error::Problem,
     hash::FixedMap,
     rows::{OwnerKey, OwnerKind},
@@ -42,6 +42,8 @@ pub struct World {
     ips: FixedMap<Name, Arc<Ip>>,
     pods: BTreeMap<Name, BTreeMap<Name, Arc<Pod>>>,
     by_vpc: BTreeMap<Name, BTreeSet<Name>>,
+    /// VPCs that name a VPC, existing or not, as the other side of a connection.
+    peered: BTreeMap<Name, BTreeSet<Name>>,
     bindings: bindings::Bindings,
     decisions: BTreeMap<Name, Decision>,
     grants: FixedMap<OwnerKey, Box<[Grant]>>,
@@ -178,10 +180,12 @@ impl World {
     /// Every owner that there is an object for.
     pub fn owners(&self) -> Vec<OwnerKey> {
         let vpcs = self.vpcs.keys().map(|n| OwnerKey::new(OwnerKind::Vpc, n.clone()));
+        let sides =
+            self.peered.iter().flat_map(|(to, from)| from.iter().map(|from| Peering::owner(from, to)));
         let subnets = self.subnets.keys().map(|n| OwnerKey::new(OwnerKind::Subnet, n.clone()));
         let nodes = self.nodes.keys().map(|n| OwnerKey::new(OwnerKind::Node, n.clone()));
         let pods = self.pods().map(|p| OwnerKey::pod(&p.meta.namespace, &p.meta.name));
-        vpcs.chain(subnets).chain(nodes).chain(pods).collect()
+        vpcs.chain(sides).chain(subnets).chain(nodes).chain(pods).collect()
     }
 
     /// Metadata of an object, `None` when it is not there.
@@ -205,6 +209,7 @@ impl World {
     pub fn uid(&self, owner: &OwnerKey) -> Option<Name> {
         let meta = match owner.kind {
             OwnerKind::Vpc => &self.vpcs.get(&owner.name)?.meta,
+            OwnerKind::Peering => &self.vpcs.get(Peering::ends(owner)?.0)?.meta,
             OwnerKind::Subnet => &self.subnets.get(&owner.name)?.meta,
             OwnerKind::Node => &self.nodes.get(&owner.name)?.meta,
             OwnerKind::Pod => &self.pod_of(owner)?.meta,
@@ -234,6 +239,7 @@ pub(crate) fn object_key(owner: &OwnerKey) -> Option<ObjectKey> {
     let cluster = |kind| Some(ObjectKey::cluster(kind, owner.name.clone()));
     match owner.kind {
         OwnerKind::Vpc => cluster(Kind::Vpc),
+        OwnerKind::Peering => Some(ObjectKey::cluster(Kind::Vpc, Peering::ends(owner)?.0)),
         OwnerKind::Subnet => cluster(Kind::Subnet),
         OwnerKind::Node => cluster(Kind::Node),
         OwnerKind::Pod => {
