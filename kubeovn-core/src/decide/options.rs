@@ -15,6 +15,8 @@ pub type Options = BTreeMap<String, String>;
 enum Form {
     /// One or several addresses of a family.
     Ips(Family),
+    /// One IPv6 address.
+    One,
     Number(u64),
     /// `0` or `1`.
     Bit,
@@ -40,7 +42,7 @@ const LONG: Form = Number(u32::MAX as u64);
 const V4: Form = Ips(Family::V4);
 const V6: Form = Ips(Family::V6);
 
-/// The table of ovn-nb(5), of OVN 22.03.
+/// The table of ovn-nb(5), of OVN 23.03.
 const DHCP_V4: &[(&str, Form)] = &[
     ("arp_cache_timeout", LONG),
     ("bootfile_name", Text),
@@ -62,6 +64,7 @@ const DHCP_V4: &[(&str, Form)] = &[
     ("netbios_name_server", V4),
     ("netbios_node_type", BYTE),
     ("netmask", V4),
+    ("next_server", V4),
     ("nis_server", V4),
     ("ntp_server", V4),
     ("path_prefix", Text),
@@ -90,7 +93,7 @@ const RA: &[(&str, Form)] = &[
     ("max_interval", Number(1800)),
     ("min_interval", Number(1350)),
     ("mtu", SHORT),
-    ("rdnss", V6),
+    ("rdnss", Form::One),
     ("router_preference", OneOf(&["HIGH", "MEDIUM", "LOW"])),
     ("send_periodic", Truth),
 ];
@@ -163,6 +166,7 @@ fn value(form: Form, text: &str) -> Result<String, String> {
             }
             Ok(if text.starts_with('{') { format!("{{{}}}", items.join(",")) } else { items.join(",") })
         }
+        Form::One => whole(parse_ip(text).is_ok_and(|ip| ip.is_ipv6()), "one IPv6 address"),
         Number(highest) => {
             let fits = text.parse::<u64>().is_ok_and(|number| number <= highest);
             whole(fits, &format!("a number from 0 to {highest}"))

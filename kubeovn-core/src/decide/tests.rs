@@ -1,8 +1,11 @@
 //! Decisions on small worlds: what is refused and what it says, what is filled in, what is told back and when not.
 
+mod acls;
 mod facts;
 mod marks;
 mod namespaces;
+mod options;
+mod peerings;
 mod refusals;
 mod seniority;
 mod subnet_plan;

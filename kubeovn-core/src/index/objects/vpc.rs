@@ -93,7 +93,14 @@ pub struct VpcStatus {
     /// Names of its subnets, sorted.
     pub subnets: Vec<Name>,
     /// Names of the VPCs that it is connected to, as far as its own side goes; sorted.
+    #[cfg_attr(feature = "serde", serde(deserialize_with = "or_none"))]
     pub vpc_peerings: Vec<Name>,
     /// Conditions.
     pub conditions: Vec<super::Condition>,
+}
+
+/// A list that Go writes as `null` where it is empty.
+#[cfg(feature = "serde")]
+fn or_none<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<Name>, D::Error> {
+    <Option<Vec<Name>> as serde::Deserialize>::deserialize(from).map(Option::unwrap_or_default)
 }
