@@ -66,12 +66,7 @@ fn broken_vpcs(sim: &Sim) -> Vec<String> {
 
 fn mend_subnet(sim: &mut Sim, name: &str) {
     let Some(old) = sim.spine.world().subnet(name) else { return };
-    let spec = SubnetSpec {
-        acls: Vec::new(),
-        enable_dhcp: false,
-        enable_ipv6_ra: false,
-        ..old.spec.clone()
-    };
+    let spec = SubnetSpec { acls: Vec::new(), enable_dhcp: false, enable_ipv6_ra: false, ..old.spec.clone() };
     sim.apply(Object::Subnet(Subnet { meta: Meta::named(name), spec, ..Subnet::default() }));
     // One that is being deleted takes no correction: it goes when nothing is in it any more.
     let world = sim.spine.world();

@@ -43,7 +43,8 @@ fn addresses_are_live_once(server: &Server) {
     let mut live: BTreeMap<(String, String), String> = BTreeMap::new();
     for port in server.rows(nb::LOGICAL_SWITCH_PORT) {
         let Some(space) = port.get("external_ids").and_then(|ids| ids.get_str("space")) else { continue };
-        let addresses: Vec<Atom> = port.get("addresses").map(Datum::elements).into_iter().flatten().cloned().collect();
+        let addresses: Vec<Atom> =
+            port.get("addresses").map(Datum::elements).into_iter().flatten().cloned().collect();
         let texts = addresses.iter().filter_map(Atom::as_str);
         for address in texts.flat_map(|text| text.split_whitespace().skip(1)) {
             let name = text(&port, "name").to_owned();
@@ -124,7 +125,10 @@ fn has_an_answer(sim: &Sim, owner: &OwnerKey) {
     };
     let told = grant.ips.iter().fold(grant.mac.unwrap().to_string(), |text, ip| format!("{text} {ip}"));
     // Beside them what layer2_forward asks for.
-    assert!(addresses.texts().map(|t| &**t).filter(|t| *t != "unknown").eq([&*told]), "{key}: its port has something else");
+    assert!(
+        addresses.texts().map(|t| &**t).filter(|t| *t != "unknown").eq([&*told]),
+        "{key}: its port has something else"
+    );
     let Some(Object::Ip(record)) = sim.shop.cluster.get(&ObjectKey::cluster(Kind::Ip, ip_name(owner, "")))
     else {
         panic!("{key} has no record")

@@ -3,8 +3,8 @@
 use kubeovn_core::{
     annotations::nic,
     index::objects::{
-        Kind, Meta, Namespace, Node, Object, Pod, PolicyRoute, Subnet, SubnetAcl, SubnetSpec, Vpc, VpcPeering,
-        VpcSpec,
+        Kind, Meta, Namespace, Node, Object, Pod, PolicyRoute, Subnet, SubnetAcl, SubnetSpec, Vpc,
+        VpcPeering, VpcSpec,
     },
     rows::Replica as _,
 };
@@ -111,7 +111,8 @@ fn some_wishes(spec: &mut SubnetSpec, rng: &mut Rng) {
     }
     if rng.chance(40) {
         spec.enable_dhcp = true;
-        spec.dhcp_v4_options = rng.pick(&["", "lease_time=60", "lease_time=60,mtu=1300", "unreadable"]).into();
+        spec.dhcp_v4_options =
+            rng.pick(&["", "lease_time=60", "lease_time=60,mtu=1300", "unreadable"]).into();
         spec.dhcp_v6_options = rng.pick(&["", "dns_server=fd00::1", "dns_server=8.8.8.8"]).into();
     }
     if rng.chance(30) {

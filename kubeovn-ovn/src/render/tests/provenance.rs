@@ -69,7 +69,11 @@ fn fields_of_a_subnet() {
     for (feature, path, after) in [
         ("private subnet", "Subnet.spec.private", spec(|s| s.private = false)),
         ("private subnet", "Subnet.spec.allowSubnets", spec(|s| s.allow_subnets.clear())),
-        ("private subnet", "Subnet.spec.cidrBlock", spec(|s| s.cidr_block = "10.31.0.0/24,fd00:30::/64".into())),
+        (
+            "private subnet",
+            "Subnet.spec.cidrBlock",
+            spec(|s| s.cidr_block = "10.31.0.0/24,fd00:30::/64".into()),
+        ),
         ("private subnet", "Subnet.spec.vpc", spec(|s| s.vpc = "blue".into())),
         ("private subnet", "Node.status.addresses", world(base(), "172.18.0.3")),
         ("subnet", "Subnet.spec.cidrBlock", spec(|s| s.cidr_block = "10.31.0.0/24,fd00:30::/64".into())),
