@@ -18,7 +18,7 @@ use kubeovn_ovn::{
     nb::{self, NORTHBOUND},
     ovsdb::{
         replica::Replica,
-        wire::{Atom, Row},
+        wire::{Atom, Datum, Row},
     },
 };
 

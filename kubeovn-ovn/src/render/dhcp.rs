@@ -113,17 +113,18 @@ fn own_row(
     text: &str,
 ) -> RowKey {
     let key = RowKey::new(nb::DHCP_OPTIONS, format!("{port}/port/{}", word(family)));
-    let plan = world.plan(&grant.subnet).filter(|plan| plan.cidrs.get(family).is_some());
-    match (plan, dhcp_options(text, family)) {
-        (Some(plan), Ok(options)) => add(world, plan, out, (key.clone(), Some(port)), family, options),
-        (plan, read) => {
-            if let (Some(_), Err(why)) = (plan, read) {
-                let text = format!(
-                    "port {port}: annotation dhcp-{}-options is not in effect, what was answered before stays: {why}",
-                    word(family)
-                );
-                out.reports.push(Problem::new("POD-DHCP-INVALID", text));
-            }
+    let Some(plan) = world.plan(&grant.subnet) else {
+        out.keep.push((nb::DHCP_OPTIONS, key.id.to_string()));
+        return key;
+    };
+    match dhcp_options(text, family) {
+        Ok(options) => add(world, plan, out, (key.clone(), Some(port)), family, options),
+        Err(why) => {
+            let text = format!(
+                "port {port}: annotation dhcp-{}-options is not in effect, what was answered before stays: {why}",
+                word(family)
+            );
+            out.reports.push(Problem::new("POD-DHCP-INVALID", text));
             out.keep.push((nb::DHCP_OPTIONS, key.id.to_string()));
         }
     }
