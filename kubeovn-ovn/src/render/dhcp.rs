@@ -83,10 +83,7 @@ pub(super) fn render_pod(world: &World, owner: &OwnerKey, out: &mut Rendered) {
             };
             let answers = match own(pod, key, &grant.nic) {
                 Some(text) => Some(own_row(world, out, grant, &port, family, text)),
-                // Of a subnet whose object is gone it is not known, and what is there stays.
-                None => (world.subnet(&grant.subnet))
-                    .is_none_or(|subnet| subnet.spec.enable_dhcp)
-                    .then(|| of_subnet(&grant.subnet, family)),
+                None => is_served(world, grant).then(|| of_subnet(&grant.subnet, family)),
             };
             out.gives.extend(answers.map(|row| Give {
                 row: ids::switch_port(port.clone()),
@@ -96,6 +93,13 @@ pub(super) fn render_pod(world: &World, owner: &OwnerKey, out: &mut Rendered) {
             }));
         }
     }
+}
+
+/// Is there DHCP in the subnet? Of one that is gone or refused it is not known: what rows there are stay, and so do
+/// references to them.
+fn is_served(world: &World, grant: &Grant) -> bool {
+    let subnet = world.subnet(&grant.subnet).filter(|_| world.plan(&grant.subnet).is_some());
+    subnet.is_none_or(|subnet| subnet.spec.enable_dhcp)
 }
 
 /// What a pod wants to be answered itself.

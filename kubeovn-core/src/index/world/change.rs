@@ -95,8 +95,7 @@ impl World {
             return;
         }
         if old.as_deref().is_some_and(|old| old.spec.enable_dhcp != new.spec.enable_dhcp) {
-            // Ports refer to what answers them.
-            self.dirty.rows.extend(self.holders.get(&name).into_iter().flatten().cloned());
+            self.mark_holders(&name);
         }
         // Some features are read from the object itself.
         self.dirty.rows.insert(OwnerKey::new(OwnerKind::Subnet, name.clone()));
@@ -161,6 +160,7 @@ impl World {
             Kind::Subnet => {
                 if let Some(old) = self.subnets.remove(name) {
                     self.decisions.remove(name);
+                    self.mark_holders(name);
                     self.bindings.remove_subnet(&old);
                     let vpc = self.vpc_name(&old);
                     self.leave_vpc(&vpc, name);
@@ -202,6 +202,11 @@ impl World {
         self.dirty.vpcs.insert(vpc.clone());
         self.dirty.rows.insert(OwnerKey::new(OwnerKind::Vpc, vpc.clone()));
         self.dirty.status.insert(ObjectKey::cluster(Kind::Vpc, vpc.clone()));
+    }
+
+    /// Ports refer to what of their subnet answers them.
+    fn mark_holders(&mut self, subnet: &Name) {
+        self.dirty.rows.extend(self.holders.get(subnet).into_iter().flatten().cloned());
     }
 
     /// Notes whom a VPC names as its other side, and marks both sides of all its connections.
@@ -261,7 +266,10 @@ impl World {
         if self.decisions.get(subnet) == Some(&decision) {
             return;
         }
-        self.decisions.insert(subnet.clone(), decision);
+        let there = decision.plan.is_some();
+        if self.decisions.insert(subnet.clone(), decision).is_none_or(|old| old.plan.is_some() != there) {
+            self.mark_holders(subnet);
+        }
         self.dirty.rows.insert(OwnerKey::new(OwnerKind::Subnet, subnet.clone()));
         self.dirty.status.insert(ObjectKey::cluster(Kind::Subnet, subnet.clone()));
         if let Some(vpc) = self.subnets.get(subnet).map(|subnet| self.vpc_name(subnet)) {
