@@ -184,7 +184,6 @@ fn connected() -> Vec<Object> {
             "n1",
             &[(nic::DHCP_V4_OPTIONS.ovn(), "lease_time=77"), (nic::PORT_VIPS.ovn(), "10.0.0.200")],
         ),
-        pod("blue", "b3", "n1", &[(nic::LAYER2_FORWARD.ovn(), "true")]),
         pod("green", "g1", "n1", &fixed("10.9.0.10")),
     ]
 }
