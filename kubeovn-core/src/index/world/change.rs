@@ -8,7 +8,7 @@ use crate::{
     contract::ipam::{Grant, Usage},
     decide::Peering,
     error::Problem,
-    index::objects::{Kind, Meta, Name, Namespace, Object, ObjectKey, Pod, Subnet, Vpc},
+    index::objects::{Kind, Meta, Name, Namespace, Object, ObjectKey, Pod, Subnet, SubnetSpec, Vpc},
     rows::{OwnerKey, OwnerKind},
 };
 
@@ -94,7 +94,12 @@ impl World {
         if old.as_deref().is_some_and(same) {
             return;
         }
-        if old.as_deref().is_some_and(|old| old.spec.enable_dhcp != new.spec.enable_dhcp) {
+        // Also where a row comes to life to which ports refer already.
+        let answers = |s: &Subnet| {
+            let SubnetSpec { enable_dhcp, dhcp_v4_options, dhcp_v6_options, cidr_block, .. } = &s.spec;
+            (*enable_dhcp, dhcp_v4_options.clone(), dhcp_v6_options.clone(), cidr_block.clone())
+        };
+        if old.as_deref().is_some_and(|old| answers(old) != answers(&new)) {
             self.mark_holders(&name);
         }
         // Some features are read from the object itself.
