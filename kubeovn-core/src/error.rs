@@ -4,6 +4,8 @@ use std::fmt;
 
 /// Code of a field or annotation that is set, but that nothing acts on; everything else is in effect.
 pub const NOT_SUPPORTED: &str = "FIELD-NOT-SUPPORTED";
+/// Code of a connection between VPCs of which the other side is missing; this side is in effect.
+pub const PEERING_HALF: &str = "VPC-PEERING-HALF";
 
 /// Something that a user must know of. The same text goes to events, conditions, the CNI result and the log.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -16,9 +18,9 @@ pub struct Problem {
 
 impl Problem {
     /// Is something not in effect that was asked for, and should be corrected? Not so for fields that are set and merely
-    /// not supported.
+    /// not supported, and for what only waits for its other side.
     pub fn is_refusal(&self) -> bool {
-        self.code != NOT_SUPPORTED
+        ![NOT_SUPPORTED, PEERING_HALF].contains(&self.code)
     }
 
     /// A problem by code and text.
