@@ -77,10 +77,6 @@ impl RowEngine {
             for column in self.schema.table(row.table).map_or(&[][..], |t| t.columns) {
                 let refs = matches!(column.kind, ColumnKind::Refs { .. });
                 // A value in a set cannot be attributed: as long as anybody is undecided it may be his.
-                // What a row that waits refers to may be its owner's own wish, like what a port is answered.
-                if matches!(column.kind, ColumnKind::Refs { strong: false, .. }) && waiting.contains(row) {
-                    continue;
-                }
                 if !refs && (column.kind != ColumnKind::Elements || !self.undecided.is_empty()) {
                     continue;
                 }
