@@ -161,7 +161,7 @@ fn value(form: Form, text: &str) -> Result<String, String> {
             let expected = || format!("one {family} address, or several like {{a;b}}");
             let items = items(text);
             let of_family = |item: &&str| parse_ip(item).is_ok_and(|ip: IpAddr| Family::of(ip) == family);
-            if items.is_empty() || !items.iter().all(|item| of_family(&item)) {
+            if items.is_empty() || !items.iter().all(of_family) {
                 return Err(expected());
             }
             Ok(if text.starts_with('{') { format!("{{{}}}", items.join(",")) } else { items.join(",") })

@@ -22,6 +22,7 @@ pub struct Subnet {
 /// decision, not a parse error of the object.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize), serde(rename_all = "camelCase", default))]
+#[allow(clippy::struct_excessive_bools, reason = "the fields are Kube-OVN's")]
 pub struct SubnetSpec {
     /// VPC; empty means the default one.
     pub vpc: String,
