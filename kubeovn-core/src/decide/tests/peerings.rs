@@ -110,18 +110,19 @@ fn a_vpc_is_told_its_connections_and_what_hinders_them() {
         ready: true,
         problems: if *owner == Peering::owner("blue", "green") { vec![taken.clone()] } else { Vec::new() },
     });
-    assert_eq!(telling.problems, [taken.clone()]);
+    assert_eq!(telling.problems, std::slice::from_ref(&taken));
 }
 
 /// Whatever happens to the other side, both sides are looked at again.
 #[test]
 fn both_sides_are_marked() {
+    type Edit = fn(&mut Facts);
     let green = ObjectKey::cluster(Kind::Vpc, "green");
-    let changes: [(&str, fn(&mut Facts)); 3] = [
+    let changes: [(&str, Edit); 3] = [
         ("comes", |facts| facts.vpc("green", peers(BACK))),
         ("changes", |facts| {
             facts.change(&ObjectKey::cluster(Kind::Vpc, "green"), |vpc: &mut Vpc| {
-                vpc.spec.vpc_peerings.clear()
+                vpc.spec.vpc_peerings.clear();
             });
         }),
         ("goes", |facts| facts.world.remove(&ObjectKey::cluster(Kind::Vpc, "green"), "")),

@@ -66,7 +66,7 @@ fn fields_of_a_subnet() {
         change(&mut spec);
         world(spec, "172.18.0.2")
     };
-    for (feature, path, after) in [
+    for (feature, path, after) in vec![
         ("private subnet", "Subnet.spec.private", spec(|s| s.private = false)),
         ("private subnet", "Subnet.spec.allowSubnets", spec(|s| s.allow_subnets.clear())),
         (
