@@ -67,6 +67,16 @@ fn private_subnets() {
 }
 
 #[test]
+fn rules_of_a_subnet() {
+    all_as_expected("tests/lab/subnet-acls.yaml", "acls", 7);
+}
+
+#[test]
+fn connected_vpcs() {
+    all_as_expected("tests/lab/peering.yaml", "peer", 6);
+}
+
+#[test]
 fn routes_and_policies() {
     all_as_expected("tests/lab/routes.yaml", "rout", 5);
 }

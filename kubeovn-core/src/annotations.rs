@@ -155,11 +155,7 @@ pub mod nic {
 /// Annotations by which users ask for something that nothing acts on yet: said to them, so that nobody waits for it.
 pub const NOT_SUPPORTED: &[&str] = &[
     nic::ROUTES.ovn(),
-    nic::PORT_VIPS.ovn(),
     nic::SECURITY_GROUPS.ovn(),
-    nic::LAYER2_FORWARD.ovn(),
-    nic::DHCP_V4_OPTIONS.ovn(),
-    nic::DHCP_V6_OPTIONS.ovn(),
     nic::INGRESS_RATE.ovn(),
     nic::EGRESS_RATE.ovn(),
     nic::INGRESS_BURST.ovn(),

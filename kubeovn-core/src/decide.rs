@@ -3,10 +3,13 @@
 //! What a subnet is with all defaults filled in, which subnets a namespace offers, what a pod should be given, what
 //! is told back. The controller, a webhook and a command line call the same functions.
 
+mod acl;
 mod gateway;
 pub mod ip_pool;
 mod kept;
 mod namespace;
+mod options;
+mod peering;
 mod pools;
 pub mod publish;
 pub mod retention;
@@ -14,9 +17,12 @@ mod subnet;
 mod vpc;
 mod wants;
 
+pub use acl::{RuleAction, RuleDirection, SubnetRule, SubnetRules, decide_rules};
 pub use gateway::{Central, Exit, Lead, lead};
 pub use kept::is_kept;
 pub use namespace::subnets_for;
+pub use options::{Options, dhcp_options, ra_configs};
+pub use peering::{Peering, Peerings, decide_peerings};
 pub use pools::pools_for;
 pub use subnet::{SubnetPlan, decide_subnets};
 pub use vpc::{Policy, PolicyAction, Route, VpcPlan, decide_vpc};

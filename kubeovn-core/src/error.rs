@@ -4,6 +4,8 @@ use std::fmt;
 
 /// Code of a field or annotation that is set, but that nothing acts on; everything else is in effect.
 pub const NOT_SUPPORTED: &str = "FIELD-NOT-SUPPORTED";
+/// Code of a connection between VPCs of which the other side is missing; this side is in effect.
+pub const PEERING_HALF: &str = "VPC-PEERING-HALF";
 
 /// Code of an annotation in our name space that there is none of: a slip of the pen, most often.
 pub const UNKNOWN_ANNOTATION: &str = "ANNOTATION-UNKNOWN";
@@ -19,9 +21,9 @@ pub struct Problem {
 
 impl Problem {
     /// Is something not in effect that was asked for, and should be corrected? Not so for fields that are set and merely
-    /// not supported, nor for annotations that nobody reads.
+    /// not supported, for annotations that nobody reads, and for what only waits for its other side.
     pub fn is_refusal(&self) -> bool {
-        self.code != NOT_SUPPORTED && self.code != UNKNOWN_ANNOTATION
+        ![NOT_SUPPORTED, UNKNOWN_ANNOTATION, PEERING_HALF].contains(&self.code)
     }
 
     /// A problem by code and text.

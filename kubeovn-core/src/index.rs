@@ -8,7 +8,7 @@ mod settings;
 mod world;
 
 pub use dirty::{Dirty, Marks};
-pub use settings::Settings;
+pub use settings::{NetworkType, Settings};
 pub use world::{Decision, World, ip_name};
 pub(crate) use world::{
     claims::{RESERVED, SUBNET, is_reserved},

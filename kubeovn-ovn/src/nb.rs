@@ -37,6 +37,8 @@ pub const LOGICAL_SWITCH: &str = "Logical_Switch";
 pub const LOGICAL_SWITCH_PORT: &str = "Logical_Switch_Port";
 /// Table of watched next hops.
 pub const BFD: &str = "BFD";
+/// Table of what DHCP requests are answered.
+pub const DHCP_OPTIONS: &str = "DHCP_Options";
 /// Table of access rules.
 pub const ACL: &str = "ACL";
 /// Tier of most access rules: below what administrators say, above what they leave to be said. Never 0, Kube-OVN moves
@@ -80,7 +82,9 @@ pub static NORTHBOUND: Schema = Schema {
                 // Every pod behind it has learned it: a port that Kube-OVN made keeps the one that it drew.
                 column("mac", Born),
                 value("networks"),
-                seen("peer"),
+                value("peer"),
+                value("ipv6_prefix"),
+                column("ipv6_ra_configs", Elements),
                 column("options", Keys(&["route_table"])),
                 column(EXTERNAL_IDS, Keys(&[KEY_VENDOR, KEY_OWNER, KEY_ROW, "lr"])),
             ],
@@ -137,8 +141,20 @@ pub static NORTHBOUND: Schema = Schema {
                 value("addresses"),
                 value("port_security"),
                 value("enabled"),
+                column("dhcpv4_options", Refs { table: DHCP_OPTIONS, strong: false }),
+                column("dhcpv6_options", Refs { table: DHCP_OPTIONS, strong: false }),
                 column("options", Keys(&["router-port"])),
                 column(EXTERNAL_IDS, Keys(SWITCH_PORT_IDS)),
+            ],
+        },
+        Table {
+            name: DHCP_OPTIONS,
+            root: true,
+            natural: None,
+            columns: &[
+                value("cidr"),
+                column("options", Elements),
+                column(EXTERNAL_IDS, Keys(&[KEY_VENDOR, KEY_OWNER, KEY_ROW, "ls", "port", "protocol"])),
             ],
         },
         Table {
@@ -155,7 +171,7 @@ pub static NORTHBOUND: Schema = Schema {
                 value("action"),
                 value("log"),
                 value("severity"),
-                column(EXTERNAL_IDS, Keys(&[KEY_VENDOR, KEY_OWNER, KEY_ROW, "parent"])),
+                column(EXTERNAL_IDS, Keys(&[KEY_VENDOR, KEY_OWNER, KEY_ROW, "parent", "subnet"])),
             ],
         },
         Table {
@@ -187,7 +203,7 @@ const ROUTER_OPTIONS: &[&str] =
 /// Kube-OVN's keys, by which users and tools find ports, and ours: `uid`, `space` and `nic` are what addresses are
 /// recovered from after a restart.
 const SWITCH_PORT_IDS: &[&str] =
-    &[KEY_VENDOR, KEY_OWNER, KEY_ROW, "ls", "nic", "node", "pod", "space", "uid"];
+    &[KEY_VENDOR, KEY_OWNER, KEY_ROW, "attach-vips", "ls", "nic", "node", "pod", "space", "uid", "vips"];
 
 const fn column(name: &'static str, kind: ColumnKind) -> Column {
     Column { name, kind }

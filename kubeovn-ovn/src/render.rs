@@ -4,28 +4,37 @@
 //! |---|---|---|
 //! | VPC | `vpc.rs` | the logical router |
 //! | routing | `routing.rs` | routing hits, drops, the user's routes and policies |
+//! | VPC peering | `peering.rs` | the router port of one side of a connection between VPCs |
 //! | subnet | `subnet.rs` | the logical switch and its port pair to the router |
 //! | private subnet | `private.rs` | the access rules of a subnet that lets nobody in |
 //! | gateway | `gateway.rs` | a centralized subnet's policies to its gateways |
 //! | local gateway | `gateway.rs` | a subnet's pods on one node as a group, policies that lead it to the node |
+//! | subnet ACL | `acl.rs` | the access rules that the user writes into a subnet |
+//! | router advertisement | `ra.rs` | columns of a subnet's router port |
+//! | DHCP | `dhcp.rs` | what a subnet's pods are answered |
 //! | node port | `node.rs` | a node's port on the join switch, policies that lead to nodes |
 //! | node group | `groups.rs` | the pods on a node as a group |
 //! | pod port | `pod.rs` | a pod's ports |
 //! | pod groups | `groups.rs` | in which groups a pod's ports are |
 //! | north gateway | `north.rs` | policies that lead one pod to a router of its own |
+//! | pod DHCP | `dhcp.rs` | what its ports refer to, and what one is answered otherwise |
 //!
 //! A feature writes what it wants to be, for one owner, whatever is there. Several features may write columns of one
 //! row; one column is written by one of them (debug builds check).
 
+mod acl;
 mod adopt;
+mod dhcp;
 mod gateway;
 mod groups;
 mod ids;
 mod node;
 mod north;
+mod peering;
 mod pod;
 mod private;
 mod provenance;
+mod ra;
 mod recover;
 mod routing;
 mod subnet;
@@ -74,6 +83,13 @@ const FEATURES: &[Feature] = &[
         render: routing::render,
     },
     Feature {
+        name: "VPC peering",
+        kind: OwnerKind::Peering,
+        tables: &[nb::LOGICAL_ROUTER_PORT],
+        fields: peering::FIELDS,
+        render: peering::render,
+    },
+    Feature {
         name: "subnet",
         kind: OwnerKind::Subnet,
         tables: &[
@@ -105,6 +121,27 @@ const FEATURES: &[Feature] = &[
         tables: &[nb::PORT_GROUP, nb::LOGICAL_ROUTER_POLICY],
         fields: gateway::LOCAL_FIELDS,
         render: gateway::local,
+    },
+    Feature {
+        name: "subnet ACL",
+        kind: OwnerKind::Subnet,
+        tables: &[nb::ACL],
+        fields: acl::FIELDS,
+        render: acl::render,
+    },
+    Feature {
+        name: "router advertisement",
+        kind: OwnerKind::Subnet,
+        tables: &[nb::LOGICAL_ROUTER_PORT],
+        fields: ra::FIELDS,
+        render: ra::render,
+    },
+    Feature {
+        name: "DHCP",
+        kind: OwnerKind::Subnet,
+        tables: &[nb::DHCP_OPTIONS],
+        fields: dhcp::SUBNET_FIELDS,
+        render: dhcp::render_subnet,
     },
     Feature {
         name: "node port",
@@ -140,6 +177,13 @@ const FEATURES: &[Feature] = &[
         tables: &[nb::LOGICAL_ROUTER_POLICY],
         fields: north::FIELDS,
         render: north::render,
+    },
+    Feature {
+        name: "pod DHCP",
+        kind: OwnerKind::Pod,
+        tables: &[nb::DHCP_OPTIONS],
+        fields: dhcp::POD_FIELDS,
+        render: dhcp::render_pod,
     },
 ];
 
@@ -191,6 +235,7 @@ fn presence(world: &World, owner: &OwnerKey) -> Presence {
             None if world.subnets_of(name).next().is_some() => Presence::Unclear(Vec::new()),
             None => Presence::Gone,
         },
+        OwnerKind::Peering => peering::presence(world, owner),
         OwnerKind::Subnet => match (world.subnet(name), world.decision(name)) {
             (Some(_), Some(decision)) => match &decision.plan {
                 Some(plan) => Presence::There { rank: plan.created },

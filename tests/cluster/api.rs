@@ -122,9 +122,9 @@ impl Backend for User {
         let read = match key.kind {
             Kind::Vpc => Object::Vpc(serde_json::from_value(value).unwrap()),
             Kind::Subnet => Object::Subnet(serde_json::from_value(value).unwrap()),
+            Kind::IpPool => Object::IpPool(serde_json::from_value(value).unwrap()),
             Kind::Ip => Object::Ip(serde_json::from_value(value).unwrap()),
             Kind::Pod => Object::Pod(serde_json::from_value(value).unwrap()),
-            Kind::IpPool => Object::IpPool(serde_json::from_value(value).unwrap()),
             Kind::StatefulSet => Object::StatefulSet(serde_json::from_value(value).unwrap()),
             Kind::Namespace => Object::Namespace(serde_json::from_value(value).unwrap()),
             Kind::Node => Object::Node(serde_json::from_value(value).unwrap()),
@@ -140,9 +140,9 @@ pub(crate) fn manifest(object: &Object) -> Value {
     let spec = match object {
         Object::Subnet(subnet) => json!({ "cidrBlock": subnet.spec.cidr_block }),
         Object::Ip(ip) => serde_json::to_value(&ip.spec).unwrap(),
+        Object::IpPool(pool) => json!({ "subnet": pool.spec.subnet, "ips": pool.spec.ips }),
         Object::Pod(_) => json!({ "containers": [{ "name": "pause", "image": "pause" }] }),
         Object::Vpc(vpc) => json!({ "namespaces": vpc.spec.namespaces }),
-        Object::IpPool(pool) => json!({ "subnet": pool.spec.subnet, "ips": pool.spec.ips }),
         Object::Namespace(_) | Object::Node(_) | Object::StatefulSet(_) => json!({}),
     };
     let group = if kind.group().is_empty() { "v1".to_owned() } else { format!("{}/v1", kind.group()) };

@@ -2,7 +2,9 @@
 
 use kubeovn_core::{
     contract::ipam::Grant,
-    index::objects::Kind,
+    decide::{Peering, decide_peerings},
+    error::Problem,
+    index::objects::{Kind, Meta, Object, Subnet, SubnetSpec},
     rows::{OwnerKey, OwnerKind},
 };
 
@@ -12,13 +14,15 @@ use crate::{sim::Sim, user::vpc};
 pub(crate) fn heal(sim: &mut Sim) {
     for _ in 0..4 {
         let (subnets, pods, vpcs) = (refused_subnets(sim), broken_pods(sim), broken_vpcs(sim));
-        if subnets.is_empty() && pods.is_empty() && vpcs.is_empty() {
+        let misread = misread_subnets(sim);
+        if subnets.is_empty() && misread.is_empty() && pods.is_empty() && vpcs.is_empty() {
             return;
         }
         // What is kept for pods that are not there would keep these.
         for (namespace, name) in sets(sim) {
             sim.delete(Kind::StatefulSet, &namespace, &name);
         }
+        misread.iter().for_each(|name| mend_subnet(sim, name));
         vpcs.iter().for_each(|name| mend_vpc(sim, name));
         pods.iter().for_each(|(namespace, name)| sim.delete(Kind::Pod, namespace, name));
         subnets.iter().for_each(|name| sim.delete(Kind::Subnet, "", name));
@@ -30,6 +34,14 @@ fn refused_subnets(sim: &Sim) -> Vec<String> {
     let world = sim.spine.world();
     let refused = world.subnets().filter(|s| world.plan(&s.meta.name).is_none());
     refused.map(|s| s.meta.name.to_string()).collect()
+}
+
+/// In effect, but for something that can't be read.
+fn misread_subnets(sim: &Sim) -> Vec<String> {
+    let world = sim.spine.world();
+    let verdict = |name: &str| sim.spine.verdict(&OwnerKey::new(OwnerKind::Subnet, name));
+    let names = world.subnets().map(|s| s.meta.name.to_string());
+    names.filter(|name| world.plan(name).is_some() && verdict(name).is_some()).collect()
 }
 
 fn broken_pods(sim: &Sim) -> Vec<(String, String)> {
@@ -50,7 +62,31 @@ fn sets(sim: &Sim) -> Vec<(String, String)> {
 fn broken_vpcs(sim: &Sim) -> Vec<String> {
     let verdict = |name: &str| sim.spine.verdict(&OwnerKey::new(OwnerKind::Vpc, name));
     let vpcs = sim.spine.world().vpcs().map(|v| v.meta.name.to_string());
-    vpcs.filter(|name| verdict(name).is_some()).collect()
+    let world = sim.spine.world();
+    let connected = |name: &str| {
+        let vpc = world.vpc(name)?;
+        let peerings = decide_peerings(world, vpc);
+        let beaten = |p: &Peering| sim.spine.verdict(&Peering::owner(name, &p.remote)).is_some();
+        let broken = peerings.problems.iter().any(Problem::is_refusal) || peerings.peers.iter().any(beaten);
+        broken.then_some(())
+    };
+    vpcs.filter(|name| verdict(name).is_some() || connected(name).is_some()).collect()
+}
+
+fn mend_subnet(sim: &mut Sim, name: &str) {
+    let Some(old) = sim.spine.world().subnet(name) else { return };
+    let spec = SubnetSpec { acls: Vec::new(), enable_dhcp: false, enable_ipv6_ra: false, ..old.spec.clone() };
+    sim.apply(Object::Subnet(Subnet { meta: Meta::named(name), spec, ..Subnet::default() }));
+    // One that is being deleted takes no correction: it goes when nothing is in it any more.
+    let world = sim.spine.world();
+    if !world.subnet(name).is_some_and(|s| s.meta.deleting) {
+        return;
+    }
+    let inside: Vec<_> = (world.pods())
+        .map(|p| (p.meta.namespace.clone(), p.meta.name.clone()))
+        .filter(|(ns, pod)| world.grants(&OwnerKey::pod(ns, pod)).iter().any(|g| *g.subnet == *name))
+        .collect();
+    inside.iter().for_each(|(namespace, pod)| sim.delete(Kind::Pod, namespace, pod));
 }
 
 fn mend_vpc(sim: &mut Sim, name: &str) {

@@ -4,7 +4,7 @@ use kubeovn_core::{
     annotations::{self, nic},
     index::objects::{
         Kind, Meta, Namespace, Node, Object, ObjectKey, Pod, PolicyRoute, Selector, StatefulSet, Subnet,
-        SubnetSpec, Vpc, VpcSpec, Workload,
+        SubnetAcl, SubnetSpec, Vpc, VpcPeering, VpcSpec, Workload,
     },
     rows::Replica as _,
 };
@@ -18,7 +18,8 @@ use crate::{database::Database, random::Rng, sim::Sim};
 const NAMESPACES: [&str; 4] = ["red", "blue", "green", "ul"];
 const NODES: [&str; 3] = ["n1", "n2", "n3"];
 const VPCS: [&str; 2] = ["va", "vb"];
-const SUBNETS: [&str; 5] = ["s1", "s2", "s3", "ul", "a-b"];
+// The last has the name of a VPC: its port may be called as that of a connection to it.
+const SUBNETS: [&str; 6] = ["s1", "s2", "s3", "ul", "a-b", "vb"];
 /// Members of the StatefulSet `st` of their namespace, if there is one.
 const MEMBERS: [&str; 3] = ["st-0", "st-1", "st-2"];
 const PODS: [&str; 5] = ["p0", "p1", "p2", "p3", "localnet"];
@@ -71,7 +72,9 @@ pub(crate) fn act(sim: &mut Sim, habits: Habits, rng: &mut Rng) {
                 &["ip4.dst == 10.9.0.0/16"],
                 &["ip4.dst == 10.8.0.0/16", "outport != x"],
             ]);
-            sim.apply(vpc(rng.pick(&VPCS), matches));
+            let Object::Vpc(mut vpc) = vpc(rng.pick(&VPCS), matches) else { return };
+            vpc.spec.vpc_peerings = (0..rng.below(3)).map(|_| some_peering(rng)).collect();
+            sim.apply(Object::Vpc(vpc));
         }
         5 if rng.chance(40) => sim.delete(Kind::Vpc, "", rng.pick(&VPCS)),
         6..=9 => some_subnet(sim, habits, rng),
@@ -129,13 +132,46 @@ pub(crate) fn member(sim: &Sim, namespace: &str, name: &str, node: &str) -> Opti
     Some(Object::Pod(pod))
 }
 
+fn some_peering(rng: &mut Rng) -> VpcPeering {
+    let networks = ["169.254.0.1/30", "169.254.0.2/30,fd0f::2/126", "169.254.0.2", "10.1.0.9/28", ""];
+    VpcPeering {
+        remote_vpc: rng.pick(&["va", "vb", "ovn-cluster", "nowhere"]).into(),
+        local_connect_ip: rng.pick(&networks).into(),
+    }
+}
+
+/// Rules and answers, half of them such as can't be read.
+fn some_wishes(spec: &mut SubnetSpec, rng: &mut Rng) {
+    if rng.chance(40) {
+        let rule = |rng: &mut Rng| SubnetAcl {
+            direction: rng.pick(&["to-lport", "from-lport", "to-lport", "up"]).into(),
+            priority: rng.pick(&[10, 20, 20, 1900, 40_000]),
+            r#match: rng.pick(&["ip4.src == 10.9.0.0/16", "ip4", "tcp.dst == 80", "ip4.src = 1", ""]).into(),
+            action: rng.pick(&["drop", "allow-related", "allow-stateless", "reject", "deny"]).into(),
+        };
+        spec.acls = (0..=rng.below(3)).map(|_| rule(rng)).collect();
+        spec.allow_ew_traffic = rng.chance(50);
+    }
+    if rng.chance(40) {
+        spec.enable_dhcp = true;
+        spec.dhcp_v4_options =
+            rng.pick(&["", "lease_time=60", "lease_time=60,mtu=1300", "unreadable"]).into();
+        spec.dhcp_v6_options = rng.pick(&["", "dns_server=fd00::1", "dns_server=8.8.8.8"]).into();
+    }
+    if rng.chance(30) {
+        spec.enable_ipv6_ra = true;
+        spec.ipv6_ra_configs = rng.pick(&["", "address_mode=slaac", "address_mode=none"]).into();
+    }
+}
+
 fn some_subnet(sim: &mut Sim, habits: Habits, rng: &mut Rng) {
     let place = ["", "va", "vb", "nowhere"][rng.below(4)];
     let (namespace, private) = (rng.pick(&NAMESPACES), rng.chance(30));
     let cidr = rng.pick(if habits.crowded { &TINY[..] } else { &CIDRS[..] });
     let exclude = rng.pick(&["", "10.1.0.2..10.1.0.5", "10.1.0.9", "nonsense"]);
     let central = rng.chance(40).then(|| (rng.pick(&GATEWAYS), rng.chance(30)));
-    sim.apply(subnet(rng.pick(&SUBNETS), place, cidr, |spec| {
+    let name = rng.pick(&SUBNETS);
+    sim.apply(subnet(name, place, cidr, |spec| {
         if let Some((nodes, all)) = central {
             spec.gateway_type = "centralized".into();
             spec.gateway_node = nodes.into();
@@ -147,6 +183,7 @@ fn some_subnet(sim: &mut Sim, habits: Habits, rng: &mut Rng) {
         spec.allow_subnets = if private { vec!["10.2.0.0/29".into()] } else { Vec::new() };
         spec.exclude_ips = if exclude.is_empty() { Vec::new() } else { vec![exclude.into()] };
         spec.route_table = if private { "t1".into() } else { String::new() };
+        some_wishes(spec, rng);
     }));
 }
 
@@ -169,6 +206,15 @@ fn some_pod(sim: &mut Sim, habits: Habits, rng: &mut Rng) {
     }
     if rng.chance(10) {
         wishes.push((nic::PORT_SECURITY.ovn(), "true"));
+    }
+    if rng.chance(10) {
+        wishes.push((nic::PORT_VIPS.ovn(), rng.pick(&["10.1.0.200", "10.1.0.200,bad"])));
+    }
+    if rng.chance(10) {
+        wishes.push((nic::LAYER2_FORWARD.ovn(), "true"));
+    }
+    if rng.chance(15) {
+        wishes.push((nic::DHCP_V4_OPTIONS.ovn(), rng.pick(&["lease_time=61", "router=10.1.0.7", "bad"])));
     }
     sim.apply(pod(rng.pick(&NAMESPACES), rng.pick(&PODS), rng.pick(&NODES), &wishes));
 }
@@ -193,6 +239,12 @@ pub(crate) fn meddle(db: &mut Database, rng: &mut Rng) {
         },
         (nb::LOGICAL_SWITCH_PORT, 0) => {
             let row = [("addresses".into(), one(Atom::String("unknown".into())))].into_iter().collect();
+            Operation::Update { table, r#where: here, row }
+        }
+        (nb::DHCP_OPTIONS, 0) => {
+            let text = |text: &str| Atom::String(text.into());
+            let options = [("lease_time", "1"), ("theirs", "1")].map(|(key, value)| (text(key), text(value)));
+            let row = [("options".into(), Datum::map(options))].into_iter().collect();
             Operation::Update { table, r#where: here, row }
         }
         (nb::LOGICAL_ROUTER | nb::LOGICAL_SWITCH, 1) => Operation::Delete { table, r#where: here },

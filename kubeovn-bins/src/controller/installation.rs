@@ -8,7 +8,7 @@ use std::{
 
 use kubeovn_core::{
     addr::{Cidr, DualStack},
-    index::Settings,
+    index::{NetworkType, Settings},
 };
 use kubeovn_ovn::ovsdb::connect::{ClientCertificate, ConnectConfig, Endpoints, TlsConfig, Verify};
 
@@ -82,7 +82,7 @@ impl Installation {
     pub fn new(flags: &Flags, environment: &Environment, start: &str) -> Result<Self, ControllerError> {
         disjoint(flags)?;
         Ok(Installation {
-            settings: settings(flags),
+            settings: settings(flags)?,
             northbound: northbound(flags, environment)?,
             lease: lease_config(flags, environment, start)?,
             listen: SocketAddr::new(listen(environment), flags.number("pprof-port")?),
@@ -98,10 +98,10 @@ impl Installation {
     }
 }
 
-fn settings(flags: &Flags) -> Settings {
+fn settings(flags: &Flags) -> Result<Settings, FlagError> {
     let text = |name: &str| flags.text(name).to_owned();
     let listed = flags.text("default-exclude-ips").split(',').map(str::trim).filter(|item| !item.is_empty());
-    Settings {
+    Ok(Settings {
         vpc: flags.text("cluster-router").into(),
         subnet: flags.text("default-ls").into(),
         cidr: text("default-cidr"),
@@ -110,7 +110,21 @@ fn settings(flags: &Flags) -> Settings {
         join: flags.text("node-switch").into(),
         join_cidr: text("node-switch-cidr"),
         join_gateway: text("node-switch-gateway"),
+        network_type: network_type(flags)?,
         ..Settings::default()
+    })
+}
+
+fn network_type(flags: &Flags) -> Result<NetworkType, FlagError> {
+    match flags.text("network-type") {
+        "geneve" => Ok(NetworkType::Geneve),
+        "vxlan" => Ok(NetworkType::Vxlan),
+        "stt" => Ok(NetworkType::Stt),
+        "vlan" => {
+            let problem = "an underlay as the default network is not done yet. Write geneve, vxlan or stt";
+            Err(flags.wrong("network-type", problem))
+        }
+        _ => Err(flags.wrong("network-type", "write geneve, vxlan or stt")),
     }
 }
 

@@ -1,9 +1,12 @@
 //! Decisions on small worlds: what is refused and what it says, what is filled in, what is told back and when not.
 
+mod acls;
 mod facts;
 mod gateways;
 mod marks;
 mod namespaces;
+mod options;
+mod peerings;
 mod refusals;
 mod seniority;
 mod subnet_plan;

@@ -57,7 +57,7 @@ pub enum PolicyAction {
     Reroute,
 }
 
-/// Highest priority of a policy, from the schema of OVN_Northbound.
+/// Highest priority of a policy or an access rule, from the schema of OVN_Northbound.
 const HIGHEST_PRIORITY: i64 = 32_767;
 
 /// Reads a VPC's routes and policies.
@@ -109,11 +109,14 @@ fn route(given: &StaticRoute) -> Result<(bool, Route), String> {
     Ok((by_source, Route { table: given.table.as_str().into(), prefix, next_hop }))
 }
 
+/// A priority that OVN takes.
+pub(super) fn priority(given: i64) -> Result<u16, String> {
+    let fits = u16::try_from(given).ok().filter(|p| i64::from(*p) <= HIGHEST_PRIORITY);
+    fits.ok_or_else(|| format!("priority {given} is not between 0 and {HIGHEST_PRIORITY}"))
+}
+
 fn policy(given: &PolicyRoute) -> Result<Policy, String> {
-    let priority = u16::try_from(given.priority)
-        .ok()
-        .filter(|p| i64::from(*p) <= HIGHEST_PRIORITY)
-        .ok_or_else(|| format!("priority {} is not between 0 and {HIGHEST_PRIORITY}", given.priority))?;
+    let priority = priority(given.priority)?;
     if given.r#match.trim().is_empty() {
         return Err("match is empty. Write an OVN match, like ip4.src == 10.0.1.0/24".into());
     }

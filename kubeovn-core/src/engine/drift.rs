@@ -62,6 +62,7 @@ impl RowEngine {
         let mut suspects = BTreeSet::new();
         let mut repairs = BTreeSet::new();
         let mut spared = BTreeSet::new();
+        let mut passed_over = false;
         for (row, owner) in &rows {
             if !self.holdings.wanted(row) {
                 // A mark that this version cannot read may be a newer one's: leave it.
@@ -76,18 +77,23 @@ impl RowEngine {
             }
             for column in self.schema.table(row.table).map_or(&[][..], |t| t.columns) {
                 let refs = matches!(column.kind, ColumnKind::Refs { .. });
-                // A value in a set cannot be attributed: as long as anybody is undecided it may be his.
-                if !refs && (column.kind != ColumnKind::Elements || !self.undecided.is_empty()) {
+                if !refs && column.kind != ColumnKind::Elements {
                     continue;
                 }
+                // A value in a set cannot be attributed: as long as anybody is undecided it may be his.
+                let may_be_his = !refs && !self.undecided.is_empty();
                 have.elements(row, column.name, &mut |elem| {
                     let target = match &elem {
                         Elem::Item(Atom::Row(target)) => Some(target),
                         _ => None,
                     };
-                    let spared = target.is_some_and(|t| waiting.contains(t));
-                    if !self.holdings.gives(row, column.name, &elem) && !spared && is_ours(&elem, true, have)
-                    {
+                    let waits = target.is_some_and(|t| waiting.contains(t));
+                    if self.holdings.gives(row, column.name, &elem) || waits || !is_ours(&elem, true, have) {
+                        return;
+                    }
+                    if may_be_his {
+                        passed_over = true;
+                    } else {
                         repairs.insert((row.clone(), column.name, elem));
                     }
                 });
@@ -98,6 +104,10 @@ impl RowEngine {
                 repairs.insert((row.clone(), column, elem.clone()));
             }
         });
+        if passed_over {
+            // To be looked at again as soon as one more is decided.
+            spared.extend(self.undecided.iter().cloned());
+        }
         self.spared = spared;
         self.sweep_due = false;
         self.suspects = suspects;

@@ -22,11 +22,41 @@ pub struct Settings {
     pub join_cidr: String,
     /// Its gateways (`--node-switch-gateway`); empty for the first addresses.
     pub join_gateway: String,
+    /// How packets travel between nodes (`--network-type`).
+    pub network_type: NetworkType,
     /// How long a freed address rests in pools of at least [`Settings::REST_FROM`] addresses.
     pub rest: Millis,
 }
 
+/// How packets travel between nodes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NetworkType {
+    /// In Geneve.
+    #[default]
+    Geneve,
+    /// In VXLAN.
+    Vxlan,
+    /// In STT.
+    Stt,
+}
+
+impl NetworkType {
+    /// Bytes that the tunnel takes of every packet; Kube-OVN's figures.
+    pub fn overhead(self) -> u32 {
+        match self {
+            NetworkType::Geneve => 100,
+            NetworkType::Vxlan => 50,
+            NetworkType::Stt => 72,
+        }
+    }
+}
+
 impl Settings {
+    /// The largest packet of a pod where the subnet says nothing, with Ethernet between the nodes.
+    pub fn mtu(&self) -> u32 {
+        1500 - self.network_type.overhead()
+    }
+
     /// Smaller pools give a freed address again at once.
     pub const REST_FROM: u128 = 64;
 
@@ -60,6 +90,7 @@ impl Default for Settings {
             join: "join".into(),
             join_cidr: "100.64.0.0/16".into(),
             join_gateway: String::new(),
+            network_type: NetworkType::Geneve,
             rest: 5_000,
         }
     }

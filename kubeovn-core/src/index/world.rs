@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     contract::ipam::{Grant, Usage},
-    decide::{Exit, Lead, SubnetPlan},
+    decide::{Exit, Lead, Peering, SubnetPlan},
     error::Problem,
     hash::FixedMap,
     rows::{OwnerKey, OwnerKind},
@@ -49,6 +49,8 @@ pub struct World {
     absent: claims::Owners,
     reserved: claims::Owners,
     by_vpc: BTreeMap<Name, BTreeSet<Name>>,
+    /// VPCs that name a VPC, existing or not, as the other side of a connection.
+    peered: BTreeMap<Name, BTreeSet<Name>>,
     bindings: bindings::Bindings,
     decisions: BTreeMap<Name, Decision>,
     grants: FixedMap<OwnerKey, Box<[Grant]>>,
@@ -204,13 +206,15 @@ impl World {
     /// some.
     pub fn owners(&self) -> Vec<OwnerKey> {
         let vpcs = self.vpcs.keys().map(|n| OwnerKey::new(OwnerKind::Vpc, n.clone()));
+        let sides =
+            self.peered.iter().flat_map(|(to, from)| from.iter().map(|from| Peering::owner(from, to)));
         let subnets = self.subnets.keys().map(|n| OwnerKey::new(OwnerKind::Subnet, n.clone()));
         let nodes = self.nodes.keys().map(|n| OwnerKey::new(OwnerKind::Node, n.clone()));
         let may_lead = |subnet: &str| self.plan(subnet).is_none_or(|plan| plan.exit == Exit::Local);
         let led = self.places.all().filter(|(subnet, _)| may_lead(subnet));
         let locals = led.map(|(subnet, node)| OwnerKey::local(subnet, node));
         let pods = self.pods().map(|p| OwnerKey::pod(&p.meta.namespace, &p.meta.name));
-        let there = vpcs.chain(subnets).chain(nodes).chain(locals).chain(pods);
+        let there = vpcs.chain(sides).chain(subnets).chain(nodes).chain(locals).chain(pods);
         there.chain(self.absent.iter().cloned()).collect()
     }
 
@@ -238,6 +242,7 @@ impl World {
     pub fn uid(&self, owner: &OwnerKey) -> Option<Name> {
         let meta = match owner.kind {
             OwnerKind::Vpc => &self.vpcs.get(&owner.name)?.meta,
+            OwnerKind::Peering => &self.vpcs.get(Peering::ends(owner)?.0)?.meta,
             OwnerKind::Subnet => &self.subnets.get(&owner.name)?.meta,
             OwnerKind::Node => &self.nodes.get(&owner.name)?.meta,
             OwnerKind::Pod => return self.holder(owner),
@@ -267,6 +272,7 @@ pub(crate) fn object_key(owner: &OwnerKey) -> Option<ObjectKey> {
     let cluster = |kind| Some(ObjectKey::cluster(kind, owner.name.clone()));
     match owner.kind {
         OwnerKind::Vpc => cluster(Kind::Vpc),
+        OwnerKind::Peering => Some(ObjectKey::cluster(Kind::Vpc, Peering::ends(owner)?.0)),
         OwnerKind::Subnet => cluster(Kind::Subnet),
         OwnerKind::Node => cluster(Kind::Node),
         // Who asks for it is the subnet.

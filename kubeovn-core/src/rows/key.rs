@@ -31,6 +31,8 @@ macro_rules! owner_kinds {
 owner_kinds! {
     /// A virtual private cloud: a logical router.
     Vpc = "vpc",
+    /// A connection of a VPC to another one: a port of its logical router.
+    Peering = "peering",
     /// A subnet: a logical switch and its port pair to the router.
     Subnet = "subnet",
     /// A node: its port on the join switch.

@@ -51,8 +51,9 @@ fn column_schema(table: &str, column: &str, kind: ColumnKind) -> ColumnSchema {
                 weak: !strong,
                 ..BaseType::default()
             };
-            set(key, 0, (column == "bfd").then_some(1))
+            set(key, 0, ["bfd", "dhcpv4_options", "dhcpv6_options"].contains(&column).then_some(1))
         }
+        ColumnKind::Elements if ["options", "ipv6_ra_configs"].contains(&column) => string_map(),
         ColumnKind::Elements => set(plain(Atomic::String), 0, None),
         ColumnKind::Value | ColumnKind::Born | ColumnKind::Implied(_) | ColumnKind::Seen => {
             match (table, column) {
@@ -63,6 +64,7 @@ fn column_schema(table: &str, column: &str, kind: ColumnKind) -> ColumnSchema {
                 (ACL, "name") | (_, "severity" | "peer" | "policy") => set(plain(Atomic::String), 0, Some(1)),
                 (LOGICAL_ROUTER_PORT, "networks") => set(plain(Atomic::String), 1, None),
                 (LOGICAL_SWITCH_PORT, "addresses" | "port_security")
+                | (LOGICAL_ROUTER_PORT, "ipv6_prefix")
                 | (LOGICAL_ROUTER_POLICY, "nexthops") => set(plain(Atomic::String), 0, None),
                 _ => set(plain(Atomic::String), 1, Some(1)),
             }

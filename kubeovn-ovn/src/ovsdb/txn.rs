@@ -23,7 +23,7 @@ use super::{
     replica::Replica,
     wire::{Atom, Condition, Datum, Mutation, Mutator, Operation, Row},
 };
-use crate::capability::Gap;
+use crate::{capability::Gap, nb};
 
 /// How new rows get their UUID.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -206,6 +206,15 @@ impl Encoder<'_> {
             let value = if *value == rows::Value::EMPTY { default } else { value };
             columns.insert(Arc::from(*column), self.value(row, column, value)?);
         }
+        // Where there is room for one, whatever is there makes room: a reference of others, too.
+        let single = |column: &str| {
+            let shape = nb::column_of(self.replica.schema(), row.table, column);
+            shape.is_some_and(|shape| shape.max == Some(1))
+        };
+        for (column, elems) in delta.add.iter().filter(|(column, elems)| !elems.is_empty() && single(column))
+        {
+            columns.insert(Arc::from(*column), self.elements(row, column, elems)?);
+        }
         if !columns.is_empty() {
             let op = Operation::Update {
                 table: row.table.into(),
@@ -230,10 +239,22 @@ impl Encoder<'_> {
                 mutations.push(Mutation::new(*column, Mutator::Insert, set));
             }
         }
-        for (column, elems) in self.removals(row, delta) {
+        let set =
+            |column: &str| delta.add.get(column).is_some_and(|elems| !elems.is_empty() && single(column));
+        for (column, elems) in self.removals(row, delta).into_iter().filter(|(column, _)| !set(column)) {
             mutations.push(Mutation::new(column, Mutator::Delete, self.elements(row, column, &elems)?));
         }
-        for (column, elems) in delta.add.iter().filter(|(_, elems)| !elems.is_empty()) {
+        for (column, elems) in delta.add.iter().filter(|(column, elems)| !elems.is_empty() && !single(column))
+        {
+            // As above: the key of a pair may be there with another value.
+            let keys = elems.iter().filter_map(|elem| match elem {
+                Elem::Pair(key, _) => Some(Atom::String(key.clone())),
+                Elem::Item(_) => None,
+            });
+            let keys = Datum::set(keys);
+            if !keys.elements().is_empty() {
+                mutations.push(Mutation::new(*column, Mutator::Delete, keys));
+            }
             mutations.push(Mutation::new(*column, Mutator::Insert, self.elements(row, column, elems)?));
         }
         if !mutations.is_empty() {

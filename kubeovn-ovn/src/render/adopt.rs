@@ -10,10 +10,11 @@
 use kubeovn_core::{
     addr::{Cidr, Family},
     annotations::node_port_name,
+    decide::Peering,
     rows::{Adoption, EXTERNAL_IDS, KEY_VENDOR, OwnerKey, OwnerKind, Stranger, VENDOR},
 };
 
-use super::{gateway, ids, private, routing, subnet};
+use super::{acl, dhcp, gateway, ids, private, routing, subnet};
 use crate::{matching::Match, nb};
 
 /// What Kube-OVN up to 1.14 wrote without its mark: there the back-pointer has to do.
@@ -39,6 +40,7 @@ pub(crate) fn recognise(row: &dyn Stranger) -> Option<Adoption> {
         nb::LOGICAL_ROUTER_STATIC_ROUTE => route(row),
         nb::ACL => acl(row),
         nb::PORT_GROUP => group(row),
+        nb::DHCP_OPTIONS => dhcp_options(row),
         _ => None,
     }
 }
@@ -47,9 +49,23 @@ pub(crate) fn recognise(row: &dyn Stranger) -> Option<Adoption> {
 fn router_port(row: &dyn Stranger) -> Option<Adoption> {
     let name = row.text("name")?;
     let vpc = row.parent()?;
-    let subnet = name.strip_prefix(&*vpc)?.strip_prefix('-').filter(|subnet| !subnet.is_empty())?;
-    let agrees = row.pair(EXTERNAL_IDS, "lr") == Some(&vpc) && row.text("peer").is_none();
-    agrees.then(|| Adoption::kept(OwnerKey::new(OwnerKind::Subnet, subnet), name))
+    let other = name.strip_prefix(&*vpc)?.strip_prefix('-').filter(|other| !other.is_empty())?;
+    if row.pair(EXTERNAL_IDS, "lr") != Some(&vpc) {
+        return None;
+    }
+    match row.text("peer") {
+        None => Some(Adoption::kept(OwnerKey::new(OwnerKind::Subnet, other), name)),
+        Some(peer) => {
+            (peer == Peering::port(other, &vpc)).then(|| Adoption::swept(Peering::owner(&vpc, other), name))
+        }
+    }
+}
+
+/// What a subnet's ports are answered, or one of them.
+fn dhcp_options(row: &dyn Stranger) -> Option<Adoption> {
+    let id = |key: &str| row.pair(EXTERNAL_IDS, key);
+    let (owner, id) = dhcp::known(id("ls")?, id("port"), id("protocol")?)?;
+    Some(Adoption::swept(owner, id))
 }
 
 fn switch_port(row: &dyn Stranger) -> Option<Adoption> {
@@ -172,18 +188,21 @@ fn route(row: &dyn Stranger) -> Option<Adoption> {
 
 fn acl(row: &dyn Stranger) -> Option<Adoption> {
     let switch = row.parent()?;
-    // Rules that the user wrote for a subnet say so.
-    let agrees =
-        row.pair(EXTERNAL_IDS, "parent") == Some(&switch) && row.pair(EXTERNAL_IDS, "subnet").is_none();
-    if !agrees || row.text("direction") != Some("to-lport") {
+    let id = |key: &str| row.pair(EXTERNAL_IDS, key);
+    if id("parent") != Some(&switch) {
         return None;
     }
     let priority = u16::try_from(row.number("priority")?).ok()?;
-    let what = private::what(priority, row.text("match")?)?;
-    Some(Adoption::swept(
-        OwnerKey::new(OwnerKind::Subnet, &*switch),
-        private::rule_id(&switch, priority, &what),
-    ))
+    let (direction, matching) = (row.text("direction")?, row.text("match")?);
+    let rule = match id("subnet") {
+        None if direction == "to-lport" => {
+            private::rule_id(&switch, priority, &private::what(priority, matching)?)
+        }
+        // Rules that the user wrote for a subnet say so.
+        Some(subnet) if *subnet == *switch => acl::known(&switch, direction, priority, matching)?,
+        _ => return None,
+    };
+    Some(Adoption::swept(OwnerKey::new(OwnerKind::Subnet, &*switch), rule))
 }
 
 /// A prefix, or an address, which is one of full length.

@@ -31,7 +31,8 @@ pub(super) fn render(world: &World, owner: &OwnerKey, out: &mut Rendered) {
     let vpc = &world.settings().vpc;
     let name: Name = node_port_name(&owner.name).into();
     let Some(mac) = grant.mac else { return };
-    port(out, &name, grant, mac, &node.meta.uid);
+    let addresses = Value::str(ids::port_addresses(mac, &grant.ips));
+    port(out, &name, grant, addresses, &node.meta.uid);
     out.row(ids::switch_port(name.clone())).pair(EXTERNAL_IDS, "node", owner.name.clone());
     for family in node.internal.families() {
         let (Some(ip), Some(via)) = (node.internal.get(family), grant.ips.get(family)) else { continue };

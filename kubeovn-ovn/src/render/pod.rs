@@ -1,9 +1,10 @@
 //! A pod has a port on its subnet's switch for each of its interfaces.
 
 use kubeovn_core::{
-    addr::Mac,
-    annotations::{self, nic},
+    addr::parse_ip,
+    annotations::{self, NicKey, nic},
     contract::{ipam::Grant, model::exclusive_address},
+    error::Problem,
     index::{World, ip_name, objects::Name},
     rows::{EXTERNAL_IDS, OwnerKey, Rendered, Value},
 };
@@ -23,6 +24,12 @@ pub(super) const FIELDS: &[Field] = &[
     Field::new("Pod.metadata.annotations[ovn.kubernetes.io/port_security]", |world, owner| {
         Some(world.pod_of(owner)?.meta.annotation(nic::PORT_SECURITY.ovn())?.to_owned())
     }),
+    Field::new("Pod.metadata.annotations[ovn.kubernetes.io/layer2_forward]", |world, owner| {
+        Some(world.pod_of(owner)?.meta.annotation(nic::LAYER2_FORWARD.ovn())?.to_owned())
+    }),
+    Field::new("Pod.metadata.annotations[ovn.kubernetes.io/port_vips]", |world, owner| {
+        Some(world.pod_of(owner)?.meta.annotation(nic::PORT_VIPS.ovn())?.to_owned())
+    }),
     Field::new("Pod.metadata.name", |world, owner| Some(world.pod_of(owner)?.meta.name.to_string())),
 ];
 
@@ -38,24 +45,49 @@ pub(super) fn render(world: &World, owner: &OwnerKey, out: &mut Rendered) {
         let name = ip_name(owner, &grant.nic);
         // Without a MAC it is another plugin's interface: it has no port here.
         let Some(mac) = grant.mac else { continue };
-        port(out, &name, grant, mac, &uid);
-        let wishes = pod.and_then(|pod| pod.meta.annotation(nic::PORT_SECURITY.of(&grant.nic).as_ref()));
-        let secure = wishes.is_some_and(annotations::is_true);
+        let own = ids::port_addresses(mac, &grant.ips);
+        let given = |key: NicKey| pod.and_then(|pod| pod.meta.annotation(key.of(&grant.nic).as_ref()));
+        let is_on = |key| given(key).is_some_and(annotations::is_true);
+        // Also what is sent to a MAC that no port has.
+        let unknown = is_on(nic::LAYER2_FORWARD).then_some("unknown");
+        let addresses = Value::strs([own.as_str()].into_iter().chain(unknown));
+        port(out, &name, grant, addresses, &uid);
+        let vips = vips(&name, given(nic::PORT_VIPS).unwrap_or_default(), out);
         let row = out.row(ids::switch_port(name));
         row.pair(EXTERNAL_IDS, "pod", owner.name.clone());
-        let own = Value::str(ids::port_addresses(mac, &grant.ips));
-        row.set("port_security", if secure { own } else { Value::EMPTY });
+        if !vips.is_empty() {
+            row.pair(EXTERNAL_IDS, "vips", vips.join(","));
+            row.pair(EXTERNAL_IDS, "attach-vips", annotations::TRUE);
+        }
+        let may = vips.iter().fold(own, |text, vip| text + " " + vip);
+        row.set("port_security", if is_on(nic::PORT_SECURITY) { Value::str(may) } else { Value::EMPTY });
     }
+}
+
+/// Further addresses that a port may use. One that can't be read is told of, the others are in effect.
+fn vips(port: &Name, text: &str, out: &mut Rendered) -> Vec<String> {
+    let mut vips: Vec<String> = Vec::new();
+    for item in text.split(',').map(str::trim).filter(|item| !item.is_empty()) {
+        match parse_ip(item).map(|ip| ip.to_string()) {
+            Ok(vip) if !vips.contains(&vip) => vips.push(vip),
+            Ok(_) => {}
+            Err(error) => {
+                let text = format!("port {port}: annotation port_vips: {error}. The others are in effect");
+                out.reports.push(Problem::new("POD-VIP-INVALID", text));
+            }
+        }
+    }
+    vips
 }
 
 /// What ports of pods and nodes have in common. `uid`, `space` and `nic` are what the grant is recovered from should
 /// everything else be lost.
-pub(super) fn port(out: &mut Rendered, name: &Name, grant: &Grant, mac: Mac, uid: &Name) {
+pub(super) fn port(out: &mut Rendered, name: &Name, grant: &Grant, addresses: Value, uid: &Name) {
     let key = ids::switch_port(name.clone());
     let row = out.row(key.clone());
     row.set("name", Value::str(name.clone()));
     row.set("type", Value::str(""));
-    row.set("addresses", Value::str(ids::port_addresses(mac, &grant.ips)));
+    row.set("addresses", addresses);
     row.pair(EXTERNAL_IDS, "ls", grant.subnet.clone());
     row.pair(EXTERNAL_IDS, "uid", uid.clone());
     row.pair(EXTERNAL_IDS, "space", grant.space.clone());

@@ -109,7 +109,7 @@ fn allow_rule(cidr: &Cidr, other: &Cidr) -> String {
     format!("allow/{cidr}/{other}")
 }
 
-fn within(cidr: &Cidr) -> Match {
+pub(super) fn within(cidr: &Cidr) -> Match {
     Match::src(cidr.net()).and(Match::dst(cidr.net()))
 }
 

@@ -51,6 +51,7 @@ pub(super) fn render(world: &World, owner: &OwnerKey, out: &mut Rendered) {
     row.set("name", Value::str(at_router.as_str()));
     row.set("mac", Value::str(ids::router_mac(&at_router).to_string()));
     row.set("networks", networks);
+    row.set("peer", Value::EMPTY);
     row.pair(EXTERNAL_IDS, "lr", plan.vpc.clone());
     if !plan.table.is_empty() {
         row.pair("options", "route_table", plan.table.clone());

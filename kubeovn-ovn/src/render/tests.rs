@@ -9,5 +9,6 @@ mod laws;
 mod presence;
 mod provenance;
 mod recover;
+mod switches;
 mod text;
 mod world;

@@ -4,8 +4,8 @@ use kubeovn_core::{
     contract::cluster::{FINALIZER, Patch, Status},
     count::Count,
     index::objects::{
-        Expression, IpPoolStatus, Kind, Name, Object, PolicyRoute, Selector, StaticRoute, SubnetSpec,
-        SubnetStatus, VpcSpec, VpcStatus,
+        Expression, IpPoolStatus, Kind, Name, Object, PolicyRoute, Selector, StaticRoute, SubnetAcl,
+        SubnetSpec, SubnetStatus, VpcPeering, VpcSpec, VpcStatus,
     },
 };
 use serde_json::{Map, Value, json};
@@ -90,10 +90,19 @@ pub(super) fn status(uid: &str, fields: Map<String, Value>, all_of: Option<&str>
 pub(super) fn status_fields(uid: &str, status: &Status, stamps: &Stamps, now: &str) -> Map<String, Value> {
     let fields = match status {
         Status::Vpc(status) => {
-            let VpcStatus { standby, default, default_logical_switch, router, subnets, conditions } = status;
+            let VpcStatus {
+                standby,
+                default,
+                default_logical_switch,
+                router,
+                subnets,
+                vpc_peerings,
+                conditions,
+            } = status;
             json!({
                 "standby": standby, "default": default, "defaultLogicalSwitch": default_logical_switch,
-                "router": router, "subnets": subnets, "conditions": stamps.stamp(uid, conditions, now),
+                "router": router, "subnets": subnets, "vpcPeerings": vpc_peerings,
+                "conditions": stamps.stamp(uid, conditions, now),
             })
         }
         Status::IpPool(status) => {
@@ -154,13 +163,19 @@ fn number(count: Count) -> Value {
 
 fn vpc_spec(spec: &VpcSpec) -> Value {
     // What is inert has a name here, but no value.
-    let VpcSpec { default_subnet, namespaces, static_routes, policy_routes, inert: _ } = spec;
+    let VpcSpec { default_subnet, namespaces, static_routes, policy_routes, vpc_peerings, inert: _ } = spec;
     set([
         ("defaultSubnet", json!(default_subnet)),
         ("namespaces", json!(namespaces)),
         ("staticRoutes", static_routes.iter().map(static_route).collect()),
         ("policyRoutes", policy_routes.iter().map(policy_route).collect()),
+        ("vpcPeerings", vpc_peerings.iter().map(vpc_peering).collect()),
     ])
+}
+
+fn vpc_peering(peering: &VpcPeering) -> Value {
+    let VpcPeering { remote_vpc, local_connect_ip } = peering;
+    set([("remoteVpc", json!(remote_vpc)), ("localConnectIP", json!(local_connect_ip))])
 }
 
 fn static_route(route: &StaticRoute) -> Value {
@@ -201,6 +216,13 @@ fn subnet_spec(spec: &SubnetSpec) -> Value {
         gateway_node,
         gateway_node_selectors,
         enable_ecmp,
+        acls,
+        allow_ew_traffic,
+        enable_dhcp,
+        dhcp_v4_options,
+        dhcp_v6_options,
+        enable_ipv6_ra,
+        ipv6_ra_configs,
         inert: _,
     } = spec;
     set([
@@ -220,6 +242,23 @@ fn subnet_spec(spec: &SubnetSpec) -> Value {
         ("gatewayNode", json!(gateway_node)),
         ("gatewayNodeSelectors", gateway_node_selectors.iter().map(selector).collect()),
         ("enableEcmp", json!(enable_ecmp)),
+        ("acls", acls.iter().map(subnet_acl).collect()),
+        ("allowEWTraffic", json!(allow_ew_traffic)),
+        ("enableDHCP", json!(enable_dhcp)),
+        ("dhcpV4Options", json!(dhcp_v4_options)),
+        ("dhcpV6Options", json!(dhcp_v6_options)),
+        ("enableIPv6RA", json!(enable_ipv6_ra)),
+        ("ipv6RAConfigs", json!(ipv6_ra_configs)),
+    ])
+}
+
+fn subnet_acl(acl: &SubnetAcl) -> Value {
+    let SubnetAcl { direction, priority, r#match, action } = acl;
+    set([
+        ("direction", json!(direction)),
+        ("priority", json!(priority)),
+        ("match", json!(r#match)),
+        ("action", json!(action)),
     ])
 }
 

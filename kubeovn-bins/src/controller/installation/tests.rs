@@ -48,6 +48,21 @@ fn what_is_switched_off_is_not_wanted() {
 }
 
 #[test]
+fn the_mtu_is_what_the_encapsulation_leaves() {
+    for (given, mtu) in [("geneve", 1400), ("vxlan", 1450), ("stt", 1428)] {
+        let flag = format!("--network-type={given}");
+        assert_eq!(install(&[DATABASE, &flag], &Environment::default()).unwrap().settings.mtu(), mtu);
+    }
+    assert_eq!(install(&[DATABASE], &Environment::default()).unwrap().settings.mtu(), 1400);
+    let text = refused(&[DATABASE, "--network-type=vlan"]);
+    assert!(
+        text.starts_with("FLAG-INVALID: --network-type=vlan: ") && text.contains("not done yet"),
+        "{text}"
+    );
+    assert!(refused(&[DATABASE, "--network-type=Geneve"]).contains("write geneve, vxlan or stt"));
+}
+
+#[test]
 fn the_database_is_where_the_flag_or_the_start_script_says() {
     let environment = Environment { database_ips: "10.0.0.1,fd00::1".into(), ..Environment::default() };
     let built = install(&[], &environment).unwrap().northbound;

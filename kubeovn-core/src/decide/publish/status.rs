@@ -8,7 +8,7 @@ use crate::{
         ipam::Usage,
     },
     count::Count,
-    decide::decide_vpc,
+    decide::{Peering, decide_peerings, decide_vpc},
     error::Problem,
     index::{
         World,
@@ -61,11 +61,18 @@ pub(super) fn tell_subnet(world: &World, key: &ObjectKey, seats: &dyn Fn(&OwnerK
     Telling { writes, problems }
 }
 
-pub(super) fn tell_vpc(world: &World, key: &ObjectKey, seat: &dyn Fn(&OwnerKey) -> Seat) -> Telling {
+pub(super) fn tell_vpc(world: &World, key: &ObjectKey, ask: &dyn Fn(&OwnerKey) -> Seat) -> Telling {
     let Some(vpc) = world.vpc(&key.name) else { return Telling::default() };
-    let seat = seat(&OwnerKey::new(OwnerKind::Vpc, key.name.clone()));
+    let seat = ask(&OwnerKey::new(OwnerKind::Vpc, key.name.clone()));
     let mut problems = decide_vpc(vpc).problems;
     problems.extend(seat.problems.into_iter().filter(|p| !problems.contains(p)).collect::<Vec<_>>());
+    let peerings = decide_peerings(world, vpc);
+    problems.extend(peerings.problems);
+    let mut remotes: Vec<Name> = peerings.peers.into_iter().map(|peering| peering.remote).collect();
+    remotes.sort_unstable();
+    for remote in &remotes {
+        problems.extend(ask(&Peering::owner(&key.name, remote)).problems);
+    }
     let default = key.name == world.settings().vpc;
     let default_subnet =
         if default { world.settings().subnet.to_string() } else { vpc.spec.default_subnet.clone() };
@@ -75,6 +82,7 @@ pub(super) fn tell_vpc(world: &World, key: &ObjectKey, seat: &dyn Fn(&OwnerKey) 
         default_logical_switch: default_subnet,
         router: key.name.to_string(),
         subnets: world.plans_of(&key.name).filter(|p| !p.closing).map(|p| p.name.clone()).collect(),
+        vpc_peerings: remotes,
         conditions: conditions(&vpc.meta, !problems.iter().any(Problem::is_refusal), seat.ready, &problems),
     };
     let unused = world.subnets_of(&key.name).next().is_none();

@@ -288,6 +288,7 @@ fn another_type_marks_pods_and_another_list_does_not() {
         assert_eq!(rows.contains(&pod), marked, "{kind} {nodes}");
         let changed = (kind, nodes) != ("", "n2");
         assert_eq!(rows.contains(&OwnerKey::local("a", "n1")), changed, "{kind} {nodes}");
-        assert_eq!(rows.contains(&OwnerKey::new(OwnerKind::Subnet, Name::from("a"))), changed);
+        // Of whose own rows some are read from the object, whatever was decided.
+        assert!(rows.contains(&OwnerKey::new(OwnerKind::Subnet, Name::from("a"))), "{kind} {nodes}");
     }
 }

@@ -203,7 +203,7 @@ fn no_subnet_lies_where_addresses_have_a_meaning_of_their_own() {
 #[test]
 fn a_field_that_nothing_acts_on_is_named_and_the_rest_is_in_effect() {
     let mut facts = Facts::new();
-    let inert: Vec<Name> = vec!["enableDHCP".into(), "vips".into()];
+    let inert: Vec<Name> = vec!["enableLb".into(), "vips".into()];
     facts.subnet("a", "", "10.1.0.0/24", SubnetSpec { inert: inert.clone(), ..SubnetSpec::default() });
     facts.subnet("b", "", "10.1.0.0/24", SubnetSpec { inert, ..SubnetSpec::default() });
     facts.decide();
@@ -211,7 +211,7 @@ fn a_field_that_nothing_acts_on_is_named_and_the_rest_is_in_effect() {
     assert!(a.plan.is_some());
     let [problem] = a.problems.as_slice() else { panic!("{:?}", a.problems) };
     assert_eq!(problem.code, "FIELD-NOT-SUPPORTED");
-    for part in ["Subnet a", "enableDHCP, vips", "docs/compatibility.md"] {
+    for part in ["Subnet a", "enableLb, vips", "docs/compatibility.md"] {
         assert!(problem.message.contains(part), "{problem}");
     }
     // Who is refused is told why, first and only.

@@ -108,8 +108,8 @@ fn a_bad_policy_is_left_out_and_reported_and_the_others_stay() {
 
 #[test]
 fn a_field_that_nothing_acts_on_is_named() {
-    let plan = decide(VpcSpec { inert: vec!["vpcPeerings".into()], ..VpcSpec::default() });
+    let plan = decide(VpcSpec { inert: vec!["enableBfd".into()], ..VpcSpec::default() });
     let [problem] = plan.problems.as_slice() else { panic!("{:?}", plan.problems) };
     assert_eq!(problem.code, "FIELD-NOT-SUPPORTED");
-    assert!(problem.message.starts_with("VPC shop: vpcPeerings set"), "{problem}");
+    assert!(problem.message.starts_with("VPC shop: enableBfd set"), "{problem}");
 }

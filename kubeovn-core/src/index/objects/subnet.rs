@@ -22,6 +22,7 @@ pub struct Subnet {
 /// decision, not a parse error of the object.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize), serde(rename_all = "camelCase", default))]
+#[allow(clippy::struct_excessive_bools, reason = "the fields are Kube-OVN's")]
 pub struct SubnetSpec {
     /// VPC; empty means the default one.
     pub vpc: String,
@@ -55,9 +56,41 @@ pub struct SubnetSpec {
     pub enable_ecmp: bool,
     /// Route table in which the router looks for this subnet's traffic; empty = main.
     pub route_table: String,
+    /// Access rules of the user.
+    pub acls: Vec<SubnetAcl>,
+    /// With access rules: what stays in the subnet is let through.
+    #[cfg_attr(feature = "serde", serde(rename = "allowEWTraffic"))]
+    pub allow_ew_traffic: bool,
+    /// OVN answers DHCP requests.
+    #[cfg_attr(feature = "serde", serde(rename = "enableDHCP"))]
+    pub enable_dhcp: bool,
+    /// What DHCPv4 answers tell, `key=value,key=value`.
+    pub dhcp_v4_options: String,
+    /// What DHCPv6 answers tell.
+    pub dhcp_v6_options: String,
+    /// The router advertises itself to IPv6 hosts.
+    #[cfg_attr(feature = "serde", serde(rename = "enableIPv6RA"))]
+    pub enable_ipv6_ra: bool,
+    /// What these advertisements tell, `key=value,key=value`.
+    #[cfg_attr(feature = "serde", serde(rename = "ipv6RAConfigs"))]
+    pub ipv6_ra_configs: String,
     /// Names of fields that are set, but that nothing acts on yet.
     #[cfg_attr(feature = "serde", serde(flatten, deserialize_with = "inert::deserialize"))]
     pub inert: Vec<Name>,
+}
+
+/// An access rule of the user, texts as given.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize), serde(default))]
+pub struct SubnetAcl {
+    /// `to-lport` or `from-lport`.
+    pub direction: String,
+    /// 0 to 32767, higher wins.
+    pub priority: i64,
+    /// OVN match expression.
+    pub r#match: String,
+    /// `allow-related`, `allow-stateless`, `allow`, `drop` or `reject`.
+    pub action: String,
 }
 
 /// The fields of a subnet's status that we write.

@@ -29,6 +29,8 @@ pub struct VpcSpec {
     pub static_routes: Vec<StaticRoute>,
     /// Policies of the user.
     pub policy_routes: Vec<PolicyRoute>,
+    /// Direct connections to other VPCs.
+    pub vpc_peerings: Vec<VpcPeering>,
     /// Names of fields that are set, but that nothing acts on yet.
     #[cfg_attr(feature = "serde", serde(flatten, deserialize_with = "super::subnet::inert::deserialize"))]
     pub inert: Vec<Name>,
@@ -65,6 +67,17 @@ pub struct PolicyRoute {
     pub next_hops: String,
 }
 
+/// A direct connection to another VPC, texts as given.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize), serde(rename_all = "camelCase", default))]
+pub struct VpcPeering {
+    /// The other VPC.
+    pub remote_vpc: Name,
+    /// Addresses of this side with their prefix lengths, `169.254.0.1/30`, at most one per family with a comma between.
+    #[cfg_attr(feature = "serde", serde(rename = "localConnectIP"))]
+    pub local_connect_ip: String,
+}
+
 /// The fields of a VPC's status that we write.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize), serde(rename_all = "camelCase", default))]
@@ -79,6 +92,15 @@ pub struct VpcStatus {
     pub router: String,
     /// Names of its subnets, sorted.
     pub subnets: Vec<Name>,
+    /// Names of the VPCs that it is connected to, as far as its own side goes; sorted.
+    #[cfg_attr(feature = "serde", serde(deserialize_with = "or_none"))]
+    pub vpc_peerings: Vec<Name>,
     /// Conditions.
     pub conditions: Vec<super::Condition>,
+}
+
+/// A list that Go writes as `null` where it is empty.
+#[cfg(feature = "serde")]
+fn or_none<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<Name>, D::Error> {
+    <Option<Vec<Name>> as serde::Deserialize>::deserialize(from).map(Option::unwrap_or_default)
 }

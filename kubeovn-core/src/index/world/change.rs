@@ -4,12 +4,21 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::{Decision, World, ip_name, ip_owner, object_key, owner_key};
 use crate::{
-    annotations::{nic, pod},
+    annotations::{NicKey, nic, pod},
     contract::ipam::{Grant, Usage},
+    decide::Peering,
     error::Problem,
-    index::objects::{IpPool, Kind, Meta, Name, Namespace, Object, ObjectKey, Pod, Subnet},
+    index::objects::{IpPool, Kind, Meta, Name, Namespace, Object, ObjectKey, Pod, Subnet, SubnetSpec, Vpc},
     rows::{OwnerKey, OwnerKind},
 };
+
+/// What a pod may ask of its port.
+const PORT_KEYS: [NicKey; 5] =
+    [nic::PORT_SECURITY, nic::PORT_VIPS, nic::LAYER2_FORWARD, nic::DHCP_V4_OPTIONS, nic::DHCP_V6_OPTIONS];
+
+fn has_own_dhcp(pod: &Pod) -> bool {
+    [nic::DHCP_V4_OPTIONS, nic::DHCP_V6_OPTIONS].iter().any(|key| pod.meta.annotation(key.ovn()).is_some())
+}
 
 impl World {
     /// An object is there, new or changed. An older version than the one that is known, come late, changes nothing.
@@ -37,7 +46,9 @@ impl World {
                 let name = new.meta.name.clone();
                 let old = self.vpcs.insert(name.clone(), Arc::new(new.clone()));
                 self.bindings.set_vpc(&name, old.as_deref(), Some(&new));
-                if old.is_none_or(|old| old.spec != new.spec || old.meta.deleting != new.meta.deleting) {
+                let same = |old: &Vpc| old.spec == new.spec && old.meta.deleting == new.meta.deleting;
+                if !old.as_deref().is_some_and(same) {
+                    self.set_peerings(&name, old.as_deref(), Some(&new));
                     self.mark_vpc(&name);
                 }
             }
@@ -97,6 +108,16 @@ impl World {
         if old.as_deref().is_some_and(same) {
             return;
         }
+        // Also where a row comes to life to which ports refer already.
+        let answers = |s: &Subnet| {
+            let SubnetSpec { enable_dhcp, dhcp_v4_options, dhcp_v6_options, cidr_block, .. } = &s.spec;
+            (*enable_dhcp, dhcp_v4_options.clone(), dhcp_v6_options.clone(), cidr_block.clone())
+        };
+        if old.as_deref().is_some_and(|old| answers(old) != answers(&new)) {
+            self.mark_holders(&name);
+        }
+        // Some features are read from the object itself.
+        self.dirty.rows.insert(OwnerKey::new(OwnerKind::Subnet, name.clone()));
         let vpc = self.vpc_name(&new);
         if let Some(before) = old.map(|old| self.vpc_name(&old)).filter(|before| *before != vpc) {
             self.leave_vpc(&before, &name);
@@ -116,24 +137,24 @@ impl World {
         let Meta { namespace, name, .. } = &new.meta;
         let key = ObjectKey { kind: Kind::Pod, namespace: namespace.clone(), name: name.clone() };
         self.dirty.status.insert(key);
-        let port = |p: &Pod| {
-            (
-                p.meta.uid.clone(),
-                p.needs_network(),
-                p.node.clone(),
-                p.meta.annotation(pod::NORTH_GATEWAY).map(Name::from),
-                p.meta.annotation(nic::PORT_SECURITY.ovn()) == Some("true"),
-            )
+        let asks_same = |old: &Pod, new: &Pod| {
+            PORT_KEYS.into_iter().all(|key| old.meta.annotation(key.ovn()) == new.meta.annotation(key.ovn()))
+                && old.meta.annotation(pod::NORTH_GATEWAY) == new.meta.annotation(pod::NORTH_GATEWAY)
         };
-        let ported = port(&new);
-        let old = pods.insert(new.meta.name.clone(), Arc::new(new));
+        let same_port = pods.get(&new.meta.name).is_some_and(|old| {
+            old.meta.uid == new.meta.uid
+                && old.needs_network() == new.needs_network()
+                && old.node == new.node
+                && asks_same(old, &new)
+        });
+        pods.insert(new.meta.name.clone(), Arc::new(new));
         // Marking addresses is cheap: who holds what it wants is neither changed nor rendered.
         self.dirty.addresses.insert(owner.clone());
         self.absent.remove(&owner);
         if holder.is_some() && holder != self.holder(&owner) {
             self.dirty.successors.insert(owner.clone());
         }
-        if old.is_none_or(|old| port(&old) != ported) {
+        if !same_port {
             self.dirty.rows.insert(owner.clone());
         }
         let after = self.places_of(&owner);
@@ -162,6 +183,7 @@ impl World {
             Kind::Vpc => {
                 let old = self.vpcs.remove(name);
                 self.bindings.set_vpc(name, old.as_deref(), None);
+                self.set_peerings(name, old.as_deref(), None);
                 self.mark_vpc(name);
             }
             Kind::Subnet => {
@@ -234,6 +256,7 @@ impl World {
     }
 
     fn mark_vpc(&mut self, vpc: &Name) {
+        self.mark_peerings(vpc);
         self.mark_bindings();
         self.dirty.vpcs.insert(vpc.clone());
         self.dirty.rows.insert(OwnerKey::new(OwnerKind::Vpc, vpc.clone()));
@@ -275,6 +298,42 @@ impl World {
         }
     }
 
+    /// Ports refer to what of their subnet answers them.
+    fn mark_holders(&mut self, subnet: &Name) {
+        self.dirty.rows.extend(self.holders.get(subnet).into_iter().flatten().cloned());
+    }
+
+    /// Notes whom a VPC names as its other side, and marks both sides of all its connections.
+    fn set_peerings(&mut self, vpc: &Name, old: Option<&Vpc>, new: Option<&Vpc>) {
+        fn remotes(vpc: Option<&Vpc>) -> impl Iterator<Item = &Name> {
+            vpc.into_iter().flat_map(|vpc| &vpc.spec.vpc_peerings).map(|peering| &peering.remote_vpc)
+        }
+        for remote in remotes(old) {
+            self.dirty.rows.insert(Peering::owner(vpc, remote));
+            if let Some(sides) = self.peered.get_mut(remote) {
+                sides.remove(vpc);
+                if sides.is_empty() {
+                    self.peered.remove(remote);
+                }
+            }
+        }
+        for remote in remotes(new) {
+            self.peered.entry(remote.clone()).or_default().insert(vpc.clone());
+        }
+        for other in self.peered.get(vpc).into_iter().flatten() {
+            self.dirty
+                .rows
+                .extend([Peering::owner(other, vpc), OwnerKey::new(OwnerKind::Vpc, other.clone())]);
+            self.dirty.status.insert(ObjectKey::cluster(Kind::Vpc, other.clone()));
+        }
+    }
+
+    /// What of a VPC's connections can be in effect depends on its subnets.
+    fn mark_peerings(&mut self, vpc: &Name) {
+        let peerings = self.vpcs.get(vpc).into_iter().flat_map(|vpc| &vpc.spec.vpc_peerings);
+        self.dirty.rows.extend(peerings.map(|peering| Peering::owner(vpc, &peering.remote_vpc)));
+    }
+
     /// What namespaces offer may have changed: it is told to them, and who was refused may get something now.
     fn mark_bindings(&mut self) {
         self.dirty.addresses.extend(self.refusals.keys().chain(&self.absent).cloned());
@@ -297,12 +356,17 @@ impl World {
         self.dirty.rows.insert(OwnerKey::new(OwnerKind::Subnet, subnet.clone()));
         self.dirty.status.insert(ObjectKey::cluster(Kind::Subnet, subnet.clone()));
         if let Some(vpc) = self.subnets.get(subnet).map(|subnet| self.vpc_name(subnet)) {
+            self.mark_peerings(&vpc);
             self.dirty.rows.insert(OwnerKey::new(OwnerKind::Vpc, vpc.clone()));
             self.dirty.status.insert(ObjectKey::cluster(Kind::Vpc, vpc));
         }
         // What holders are told of the subnet.
         let holders = self.holders.get(subnet).into_iter().flatten();
-        self.dirty.status.extend(holders.filter_map(object_key));
+        self.dirty.status.extend(holders.clone().filter_map(object_key));
+        // Those who are answered otherwise than the others of the subnet, by its gateway and MTU.
+        let own = |owner: &&OwnerKey| self.pod_of(owner).is_some_and(|pod| has_own_dhcp(pod));
+        let own: Vec<OwnerKey> = holders.filter(own).cloned().collect();
+        self.dirty.rows.extend(own);
         if *subnet == self.settings.join {
             let nodes = self.nodes.keys().map(|n| OwnerKey::new(OwnerKind::Node, n.clone()));
             self.dirty.addresses.extend(nodes.clone());

@@ -97,7 +97,8 @@ impl World {
         self.dirty.rows.extend(led);
     }
 
-    /// How a subnet's packets leave was decided anew.
+    /// How a subnet's packets leave was decided anew. Who holds addresses of it is marked if that is another way; also if it
+    /// came into effect or fell out of it, since what ports are answered goes with that.
     pub(super) fn mark_exit(&mut self, subnet: &Name, before: Option<&Decision>) {
         self.dirty.gateways.insert(subnet.clone());
         let now = self.plan(subnet);

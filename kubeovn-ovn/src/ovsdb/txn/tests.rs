@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 
 use super::*;
 use crate::{
-    nb::{self, ACL, LOGICAL_SWITCH as LS, LOGICAL_SWITCH_PORT as LSP, NORTHBOUND, PORT_GROUP},
+    nb::{self, ACL, DHCP_OPTIONS, LOGICAL_SWITCH as LS, LOGICAL_SWITCH_PORT as LSP, NORTHBOUND, PORT_GROUP},
     ovsdb::wire::{Notification, OpResult, ServerError},
 };
 
@@ -95,6 +95,39 @@ fn a_change_is_one_update_and_one_mutate() {
                 ["external_ids", "insert", ["map", [["ls", "wan"]]]],
             ]},
         ])
+    );
+}
+
+/// Where there is room for one reference only, another one is refused as long as somebody else's is there; and inserting
+/// a key that is there changes nothing.
+#[test]
+fn what_is_there_makes_room() {
+    let born = RowKey::new(DHCP_OPTIONS, "born");
+    let pair = |value: &str| Elem::Pair("mtu".into(), value.into());
+    let port_delta = Delta {
+        add: BTreeMap::from([("dhcpv4_options", BTreeSet::from([item(&born)]))]),
+        ..Delta::default()
+    };
+    let map_delta =
+        Delta { add: BTreeMap::from([("options", BTreeSet::from([pair("1400")]))]), ..Delta::default() };
+    let mut replica = replica();
+    let row = json!(["m", {"DHCP_Options": {id(3): {"insert": {"cidr": "10.0.0.0/8",
+        "options": ["map", [["mtu", "9000"]]],
+        "external_ids": ["map", [["vendor", "kube-ovn"], ["row", "old"]]]}}}}]);
+    replica.apply(Notification::decode("update2", &row.to_string()).unwrap().unwrap().updates).unwrap();
+    let ops = vec![
+        (born.clone(), Act::Insert(RowSpec::default(), BTreeMap::new())),
+        (RowKey::new(DHCP_OPTIONS, "old"), Act::Change(map_delta)),
+        (port("old"), Act::Change(port_delta)),
+    ];
+    let ops = encode(&txn(ops), &replica, Identity::Given(SPACE)).unwrap().ops;
+    let ops = serde_json::to_value(ops).unwrap();
+    let new = row_uuid(SPACE, &born).to_string();
+    let mutations = json!([["options", "delete", "mtu"], ["options", "insert", ["map", [["mtu", "1400"]]]]]);
+    assert_eq!(ops[1]["mutations"], mutations);
+    assert_eq!(
+        (&ops[2]["op"], &ops[2]["row"]),
+        (&json!("update"), &json!({"dhcpv4_options": ["uuid", new]}))
     );
 }
 

@@ -15,7 +15,7 @@ use super::{golden, laws, text::text, world::Facts};
 use crate::render::{FEATURES, Fabric};
 
 /// Compares what a feature renders for all owners of the world with its golden file.
-fn compare(feature: &str, world: &World) {
+pub(super) fn compare(feature: &str, world: &World) {
     let feature =
         FEATURES.iter().find(|f| f.name == feature).unwrap_or_else(|| panic!("no feature {feature}"));
     let mut all = String::new();
@@ -228,10 +228,17 @@ fn pod_port() {
         ("ovn.kubernetes.io/port_security", "true"),
         ("net1.default.ovn.kubernetes.io/port_security", "True"),
     ];
+    let floating = [
+        ("ovn.kubernetes.io/port_security", "true"),
+        ("ovn.kubernetes.io/port_vips", "10.1.0.200, fd00::c8,10.1.0.200,10.1.0"),
+    ];
     let facts = Facts::new()
         .vpc("shop", VpcSpec::default())
         .subnet("shop-a", "shop", "10.1.0.0/24", SubnetSpec::default())
         .pod("web-0", &[], &[("", "ovn-default", "10.16.0.9,fd00:10:16::9")])
+        .pod("lb-0", &floating, &[("", "shop-a", "10.1.0.7")])
+        .pod("lb-1", &floating[1..], &[("", "shop-a", "10.1.0.8")])
+        .pod("vm-0", &[("ovn.kubernetes.io/layer2_forward", "true")], &[("", "shop-a", "10.1.0.6")])
         .pod("db-0", &secured, &[("", "shop-a", "10.1.0.5"), (second, "ovn-default", "10.16.0.6")]);
     compare("pod port", &facts.done());
 }

@@ -39,6 +39,9 @@ pub(super) fn check(owner: &OwnerKey, rendered: &Rendered) {
                     "{row} is attached but not rendered"
                 );
             }
+            (ColumnKind::Elements, Elem::Pair(..)) => {
+                assert!(rendered.rows.contains_key(&give.row), "a pair for {} of {owner}", give.row);
+            }
             other => panic!("{:?} can't be given to {} {}", other.1, give.row, give.column),
         }
     }

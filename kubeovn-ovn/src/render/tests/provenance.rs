@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use kubeovn_core::{
+    decide::Peering,
     index::{
         World,
-        objects::{PolicyRoute, StaticRoute, SubnetSpec, VpcSpec},
+        objects::{PolicyRoute, StaticRoute, SubnetAcl, SubnetSpec, VpcPeering, VpcSpec},
     },
     rows::{OwnerKey, OwnerKind, RowKey, RowSpec},
 };
@@ -45,8 +46,17 @@ fn world(spec: SubnetSpec, node: &str) -> World {
 fn fields_of_a_subnet() {
     let db = OwnerKey::new(OwnerKind::Subnet, "db");
     let base = || SubnetSpec {
-        cidr_block: "10.30.0.0/24".into(),
+        cidr_block: "10.30.0.0/24,fd00:30::/64".into(),
         private: true,
+        acls: vec![SubnetAcl {
+            direction: "to-lport".into(),
+            priority: 9,
+            r#match: "ip4".into(),
+            action: "drop".into(),
+        }],
+        allow_ew_traffic: true,
+        enable_dhcp: true,
+        enable_ipv6_ra: true,
         allow_subnets: vec!["10.20.0.0/24".into()],
         ..SubnetSpec::default()
     };
@@ -56,16 +66,31 @@ fn fields_of_a_subnet() {
         change(&mut spec);
         world(spec, "172.18.0.2")
     };
-    for (feature, path, after) in [
+    for (feature, path, after) in vec![
         ("private subnet", "Subnet.spec.private", spec(|s| s.private = false)),
         ("private subnet", "Subnet.spec.allowSubnets", spec(|s| s.allow_subnets.clear())),
-        ("private subnet", "Subnet.spec.cidrBlock", spec(|s| s.cidr_block = "10.31.0.0/24".into())),
+        (
+            "private subnet",
+            "Subnet.spec.cidrBlock",
+            spec(|s| s.cidr_block = "10.31.0.0/24,fd00:30::/64".into()),
+        ),
         ("private subnet", "Subnet.spec.vpc", spec(|s| s.vpc = "blue".into())),
         ("private subnet", "Node.status.addresses", world(base(), "172.18.0.3")),
-        ("subnet", "Subnet.spec.cidrBlock", spec(|s| s.cidr_block = "10.31.0.0/24".into())),
+        ("subnet", "Subnet.spec.cidrBlock", spec(|s| s.cidr_block = "10.31.0.0/24,fd00:30::/64".into())),
         ("subnet", "Subnet.spec.gateway", spec(|s| s.gateway = "10.30.0.9".into())),
         ("subnet", "Subnet.spec.vpc", spec(|s| s.vpc = "blue".into())),
         ("subnet", "Subnet.spec.routeTable", spec(|s| s.route_table = "t".into())),
+        ("subnet ACL", "Subnet.spec.acls", spec(|s| s.acls.clear())),
+        ("subnet ACL", "Subnet.spec.allowEWTraffic", spec(|s| s.allow_ew_traffic = false)),
+        ("subnet ACL", "Subnet.spec.cidrBlock", spec(|s| s.cidr_block = "10.31.0.0/24,fd00:30::/64".into())),
+        ("DHCP", "Subnet.spec.enableDHCP", spec(|s| s.enable_dhcp = false)),
+        ("DHCP", "Subnet.spec.cidrBlock", spec(|s| s.cidr_block = "10.31.0.0/24,fd00:30::/64".into())),
+        ("router advertisement", "Subnet.spec.enableIPv6RA", spec(|s| s.enable_ipv6_ra = false)),
+        (
+            "router advertisement",
+            "Subnet.spec.cidrBlock",
+            spec(|s| s.cidr_block = "10.30.0.0/24,fd00:30::/96".into()),
+        ),
     ] {
         check(&db, feature, path, &before, &after);
     }
@@ -108,6 +133,24 @@ fn fields_of_a_vpc() {
     }
 }
 
+/// The port of the connection, and the option of the router that has one.
+#[test]
+fn fields_of_connections() {
+    let world = |remotes: &[(&str, &str)]| {
+        let peer = |(remote, ip): &(&str, &str)| VpcPeering {
+            remote_vpc: (*remote).into(),
+            local_connect_ip: (*ip).into(),
+        };
+        let vpc_peerings = remotes.iter().map(peer).collect();
+        let blue = VpcSpec { vpc_peerings, ..VpcSpec::default() };
+        Facts::new().vpc("blue", blue).vpc("green", VpcSpec::default()).done()
+    };
+    let before = world(&[("green", "169.254.0.1/30")]);
+    let (blue, side) = (OwnerKey::new(OwnerKind::Vpc, "blue"), Peering::owner("blue", "green"));
+    check(&side, "VPC peering", "Vpc.spec.vpcPeerings", &before, &world(&[("green", "169.254.0.2/30")]));
+    check(&blue, "VPC", "Vpc.spec.vpcPeerings", &before, &world(&[]));
+}
+
 #[test]
 fn fields_of_pods_and_nodes() {
     let pod = OwnerKey::pod("default", "web-0");
@@ -119,6 +162,18 @@ fn fields_of_pods_and_nodes() {
     let path = |name: &str| format!("Pod.metadata.annotations[ovn.kubernetes.io/{name}]");
     check(&pod, "pod port", &path("port_security"), &before, &world("true", "10.16.0.7"));
     check(&pod, "pod port", &path("ip_address"), &before, &world("false", "10.16.0.8"));
+    let asks = |name: &str, value: &str| {
+        let key = format!("ovn.kubernetes.io/{name}");
+        Facts::new().pod("web-0", &[(&key, value)], &[("", "ovn-default", "10.16.0.7,fd00:10:16::7")]).done()
+    };
+    for (feature, name, value) in [
+        ("pod port", "layer2_forward", "true"),
+        ("pod port", "port_vips", "10.16.0.200"),
+        ("pod DHCP", "dhcp-v4-options", "lease_time=60"),
+        ("pod DHCP", "dhcp-v6-options", "dns_server=fd00::1"),
+    ] {
+        check(&pod, feature, &path(name), &asks("none", ""), &asks(name, value));
+    }
 
     let node = OwnerKey::new(OwnerKind::Node, "n1");
     let world = |internal: &str| Facts::new().node("n1", internal, "100.64.0.2").done();
@@ -178,7 +233,7 @@ fn fields_of_gateways() {
 #[test]
 fn without_objects_the_table_tells_the_feature() {
     let names = |kind, table| Fabric::origins(kind, table).map(Origin::name).collect::<Vec<_>>();
-    assert_eq!(names(OwnerKind::Subnet, nb::ACL), ["private subnet"]);
+    assert_eq!(names(OwnerKind::Subnet, nb::ACL), ["private subnet", "subnet ACL"]);
     assert_eq!(names(OwnerKind::Vpc, nb::LOGICAL_ROUTER_POLICY), ["routing"]);
     assert_eq!(names(OwnerKind::Node, nb::LOGICAL_ROUTER_POLICY), ["node port"]);
     assert!(names(OwnerKind::Pod, nb::ACL).is_empty());

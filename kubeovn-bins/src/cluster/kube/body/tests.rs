@@ -36,6 +36,10 @@ fn a_new_object_says_all_that_its_record_does() {
             action: "reroute".to_owned(),
             next_hops: "10.1.0.2".to_owned(),
         }],
+        vpc_peerings: vec![VpcPeering {
+            remote_vpc: "w".into(),
+            local_connect_ip: "169.254.0.1/30".to_owned(),
+        }],
         inert: Vec::new(),
     };
     let expression = Expression {
@@ -43,26 +47,37 @@ fn a_new_object_says_all_that_its_record_does() {
         operator: kubeovn_core::index::objects::Operator::NotIn,
         values: vec!["v".into()],
     };
+    let selector =
+        Selector { match_labels: [("l".into(), "w".into())].into(), match_expressions: vec![expression] };
     let subnet = SubnetSpec {
-        gateway_type: "centralized".into(),
-        gateway_node: "n1, n2".into(),
-        gateway_node_selectors: vec![Selector::default()],
-        enable_ecmp: true,
         vpc: "v".to_owned(),
         cidr_block: "10.0.0.0/24".to_owned(),
         gateway: "10.0.0.1".to_owned(),
         exclude_ips: vec!["10.0.0.2".to_owned()],
         namespaces: vec!["n".into()],
-        namespace_selectors: vec![Selector {
-            match_labels: [("l".into(), "w".into())].into(),
-            match_expressions: vec![expression],
-        }],
+        namespace_selectors: vec![selector.clone()],
         provider: "ovn".to_owned(),
         vlan: "vlan1".to_owned(),
         private: true,
         allow_subnets: vec!["10.9.0.0/16".to_owned()],
         mtu: 1400,
+        gateway_type: "centralized".to_owned(),
+        gateway_node: "n1".to_owned(),
+        gateway_node_selectors: vec![selector],
+        enable_ecmp: true,
         route_table: "t".to_owned(),
+        acls: vec![SubnetAcl {
+            direction: "to-lport".to_owned(),
+            priority: 7,
+            r#match: "ip4".to_owned(),
+            action: "drop".to_owned(),
+        }],
+        allow_ew_traffic: true,
+        enable_dhcp: true,
+        dhcp_v4_options: "mtu=1400".to_owned(),
+        dhcp_v6_options: "a=b".to_owned(),
+        enable_ipv6_ra: true,
+        ipv6_ra_configs: "mtu=1300".to_owned(),
         inert: Vec::new(),
     };
     let ip = IpSpec { ip_address: "10.0.0.2".into(), subnet: "s".into(), ..IpSpec::default() };

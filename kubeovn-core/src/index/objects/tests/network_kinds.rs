@@ -5,7 +5,9 @@ use serde_json::{Value, json};
 use super::{metadata, read};
 use crate::{
     count::Count,
-    index::objects::{Ip, IpSpec, Meta, Name, Operator, Subnet, SubnetSpec, SubnetStatus, Vpc, VpcSpec},
+    index::objects::{
+        Ip, IpSpec, Meta, Name, Operator, Subnet, SubnetAcl, SubnetSpec, SubnetStatus, Vpc, VpcSpec,
+    },
 };
 
 fn sample(text: &str) -> Value {
@@ -38,14 +40,16 @@ fn a_whole_subnet_is_read_and_fields_without_effect_are_named() {
     assert_eq!((spec.gateway_node_selectors.is_empty(), spec.enable_ecmp), (false, true));
     assert_eq!(subnet.status.activateGateway, "n1");
     let inert = texts(&spec.inert);
-    for field in ["acls", "enableDHCP", "natOutgoing", "policyRoutingTableID", "vips"] {
+    for field in ["natOutgoing", "policyRoutingTableID", "vips"] {
         assert!(inert.contains(&field), "{field} is not among {inert:?}");
     }
     for field in [
+        "acls",
         "cidrBlock",
         "vpc",
         "private",
         "default",
+        "enableDHCP",
         "gatewayType",
         "gatewayNode",
         "gatewayNodeSelectors",
@@ -59,17 +63,36 @@ fn a_whole_subnet_is_read_and_fields_without_effect_are_named() {
 }
 
 #[test]
+fn rules_and_answers_of_a_subnet_are_read() {
+    let spec = subnet(json!({
+        "acls": [{ "direction": "to-lport", "priority": 7, "match": "ip4", "action": "drop" }, {}],
+        "allowEWTraffic": true, "enableDHCP": true, "dhcpV4Options": "mtu=1400", "dhcpV6Options": "a=b",
+        "enableIPv6RA": true, "ipv6RAConfigs": "mtu=1300",
+    }));
+    let [rule, empty] = spec.acls.as_slice() else { panic!("{spec:?}") };
+    assert_eq!(
+        (&*rule.direction, rule.priority, &*rule.r#match, &*rule.action),
+        ("to-lport", 7, "ip4", "drop")
+    );
+    assert_eq!(*empty, SubnetAcl::default());
+    assert!(spec.allow_ew_traffic && spec.enable_dhcp && spec.enable_ipv6_ra);
+    let texts = (&*spec.dhcp_v4_options, &*spec.dhcp_v6_options, &*spec.ipv6_ra_configs);
+    assert_eq!(texts, ("mtu=1400", "a=b", "mtu=1300"));
+    assert_eq!(spec.inert, []);
+}
+
+#[test]
 fn a_field_that_is_set_to_nothing_is_not_named() {
-    let nothing = json!({ "vips": [], "u2oFeatures": {}, "enableDHCP": false, "policyRoutingPriority": 0, "gatewayNode": "",
+    let nothing = json!({ "vips": [], "u2oFeatures": {}, "natOutgoing": false, "policyRoutingPriority": 0, "gatewayNode": "",
         "enableLb": null, "u2oInterconnectionIP": "", "nested": { "a": { "b": 0 }, "c": [] } });
     assert_eq!(subnet(nothing).inert, []);
-    let set = json!({ "vips": [""], "u2oFeatures": { "overlayOnlyRouting": true }, "enableDHCP": true,
+    let set = json!({ "vips": [""], "u2oFeatures": { "overlayOnlyRouting": true }, "natOutgoing": true,
         "policyRoutingPriority": 1, "htbqos": "n1", "ratio": 0.5, "negative": -1, "fromTheFuture": "x" });
     let names = subnet(set).inert;
     let expected = [
-        "enableDHCP",
         "fromTheFuture",
         "htbqos",
+        "natOutgoing",
         "negative",
         "policyRoutingPriority",
         "ratio",
@@ -127,7 +150,9 @@ fn a_vpc_is_read() {
         vpc.spec.static_routes.len(),
         vpc.spec.static_routes.iter().filter(|r| !r.next_hop.is_empty()).count()
     );
-    assert!(texts(&vpc.spec.inert).contains(&"vpcPeerings"), "{:?}", vpc.spec.inert);
+    assert!(texts(&vpc.spec.inert).contains(&"enableExternal"), "{:?}", vpc.spec.inert);
+    let [peering] = vpc.spec.vpc_peerings.as_slice() else { panic!("{:?}", vpc.spec.vpc_peerings) };
+    assert!(!peering.remote_vpc.is_empty() && peering.local_connect_ip.contains('/'), "{peering:?}");
     let spec = json!({
         "defaultSubnet": "shop-a", "namespaces": ["shop", "shop-test"],
         "staticRoutes": [{ "policy": "policySrc", "cidr": "10.1.0.0/24", "nextHopIP": "10.1.0.9", "routeTable": "t1",
@@ -159,6 +184,8 @@ fn a_vpcs_status_is_what_was_last_written() {
     assert_eq!((status.standby, status.default, &*status.router), (true, false, "shop"));
     assert_eq!((&*status.default_logical_switch, texts(&status.subnets)), ("shop-a", vec!["shop-a"]));
     let [condition] = status.conditions.as_slice() else { panic!("{status:?}") };
+    let unset = json!({ "metadata": { "name": "shop" }, "status": { "vpcPeerings": null } });
+    assert_eq!(read::<Vpc>(&unset).status.vpc_peerings, [], "as Go writes it");
     assert_eq!((&*condition.reason, &*condition.message, condition.observed_generation), ("", "", 0));
 }
 
