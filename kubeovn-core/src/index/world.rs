@@ -3,6 +3,7 @@
 mod bindings;
 mod change;
 pub(crate) mod claims;
+mod found;
 mod nodes;
 mod places;
 

@@ -1,10 +1,12 @@
 //! Status of pools.
 
-use super::{Telling, status::conditions};
+use super::{
+    Telling,
+    status::{conditions, number, text},
+};
 use crate::{
-    addr::{DualStack, Family},
+    addr::Family,
     contract::cluster::{Status, Write},
-    count::Count,
     decide::pools,
     index::{
         World,
@@ -16,8 +18,6 @@ pub(super) fn tell(world: &World, key: &ObjectKey) -> Telling {
     let Some(pool) = world.ip_pool(&key.name) else { return Telling::default() };
     let (works, problems) = pools::problems(world, pool);
     let usage = world.pool_usage(&key.name).filter(|_| works).cloned().unwrap_or_default();
-    let number = |of: &DualStack<u128>, family| Count(of.get(family).copied().unwrap_or(0)).as_stored();
-    let text = |of: &DualStack<String>, family| of.get(family).cloned().unwrap_or_default();
     let want = IpPoolStatus {
         conditions: conditions(&pool.meta, works, works, &problems),
         v4AvailableIPs: number(&usage.available, Family::V4),

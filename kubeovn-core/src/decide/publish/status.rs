@@ -36,8 +36,6 @@ pub(super) fn tell_subnet(world: &World, key: &ObjectKey, seats: &dyn Fn(&OwnerK
         // Nothing more is granted here, however much is left.
         usage = Usage { available: DualStack::default(), available_ranges: DualStack::default(), ..usage };
     }
-    let number = |of: &DualStack<u128>, family| Count(of.get(family).copied().unwrap_or(0)).as_stored();
-    let text = |of: &DualStack<String>, family| of.get(family).cloned().unwrap_or_default();
     let want = SubnetStatus {
         conditions: conditions(&subnet.meta, decision.plan.is_some(), ready, &problems),
         v4availableIPs: number(&usage.available, Family::V4),
@@ -99,6 +97,16 @@ fn active(world: &World, subnet: &Subnet, decided: bool) -> String {
     let active = world.lead(&subnet.meta.name).map(|lead| lead.active().map(ToString::to_string));
     let told = || if decided { String::new() } else { subnet.status.activateGateway.clone() };
     active.map_or_else(told, Option::unwrap_or_default)
+}
+
+/// A number of a status, as it comes back when it is read.
+pub(super) fn number(of: &DualStack<u128>, family: Family) -> Count {
+    Count(of.get(family).copied().unwrap_or(0)).as_stored()
+}
+
+/// A text of a status.
+pub(super) fn text(of: &DualStack<String>, family: Family) -> String {
+    of.get(family).cloned().unwrap_or_default()
 }
 
 fn holds_nothing(usage: Option<&Usage>) -> bool {

@@ -1,13 +1,11 @@
-//! Facts come in: objects, decisions, grants, numbers. Each marks what may depend on it, and nothing more.
+//! Objects come in and go. Each marks what may depend on it, and nothing more.
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{Decision, World, ip_name, ip_owner, object_key, owner_key};
+use super::{World, ip_name, ip_owner, object_key, owner_key};
 use crate::{
     annotations::{NicKey, nic, pod},
-    contract::ipam::{Grant, Usage},
     decide::Peering,
-    error::Problem,
     index::objects::{IpPool, Kind, Meta, Name, Namespace, Object, ObjectKey, Pod, Subnet, SubnetSpec, Vpc},
     rows::{OwnerKey, OwnerKind},
 };
@@ -15,10 +13,6 @@ use crate::{
 /// What a pod may ask of its port.
 const PORT_KEYS: [NicKey; 5] =
     [nic::PORT_SECURITY, nic::PORT_VIPS, nic::LAYER2_FORWARD, nic::DHCP_V4_OPTIONS, nic::DHCP_V6_OPTIONS];
-
-fn has_own_dhcp(pod: &Pod) -> bool {
-    [nic::DHCP_V4_OPTIONS, nic::DHCP_V6_OPTIONS].iter().any(|key| pod.meta.annotation(key.ovn()).is_some())
-}
 
 impl World {
     /// An object is there, new or changed. An older version than the one that is known, come late, changes nothing.
@@ -271,35 +265,14 @@ impl World {
         self.mark_bindings();
     }
 
-    fn mark_pools_status(&mut self, subnet: &str) {
+    pub(super) fn mark_pools_status(&mut self, subnet: &str) {
         let pools = self.ip_pools.values().filter(|pool| pool.spec.subnet == subnet);
         let keys = pools.map(|pool| ObjectKey::cluster(Kind::IpPool, pool.meta.name.clone()));
         self.dirty.status.extend(keys);
     }
 
-    /// Enters the numbers of the pools of a subnet that are in effect.
-    pub fn count_pools(&mut self, subnet: &str, usages: BTreeMap<Name, Usage>) {
-        let of_subnet = |pool: &Name| self.ip_pools.get(pool).is_none_or(|pool| pool.spec.subnet == subnet);
-        let gone: Vec<Name> = self
-            .pool_usage
-            .keys()
-            .filter(|pool| of_subnet(pool) && !usages.contains_key(*pool))
-            .cloned()
-            .collect();
-        for pool in gone {
-            self.pool_usage.remove(&pool);
-            self.dirty.status.insert(ObjectKey::cluster(Kind::IpPool, pool));
-        }
-        for (pool, usage) in usages {
-            if self.pool_usage.get(&pool) != Some(&usage) {
-                self.dirty.status.insert(ObjectKey::cluster(Kind::IpPool, pool.clone()));
-                self.pool_usage.insert(pool, usage);
-            }
-        }
-    }
-
     /// Ports refer to what of their subnet answers them.
-    fn mark_holders(&mut self, subnet: &Name) {
+    pub(super) fn mark_holders(&mut self, subnet: &Name) {
         self.dirty.rows.extend(self.holders.get(subnet).into_iter().flatten().cloned());
     }
 
@@ -329,13 +302,13 @@ impl World {
     }
 
     /// What of a VPC's connections can be in effect depends on its subnets.
-    fn mark_peerings(&mut self, vpc: &Name) {
+    pub(super) fn mark_peerings(&mut self, vpc: &Name) {
         let peerings = self.vpcs.get(vpc).into_iter().flat_map(|vpc| &vpc.spec.vpc_peerings);
         self.dirty.rows.extend(peerings.map(|peering| Peering::owner(vpc, &peering.remote_vpc)));
     }
 
     /// What namespaces offer may have changed: it is told to them, and who was refused may get something now.
-    fn mark_bindings(&mut self) {
+    pub(super) fn mark_bindings(&mut self) {
         self.dirty.addresses.extend(self.refusals.keys().chain(&self.absent).cloned());
         let namespaces = self.namespaces.keys().map(|n| ObjectKey::cluster(Kind::Namespace, n.clone()));
         self.dirty.status.extend(namespaces);
@@ -344,98 +317,5 @@ impl World {
     fn mark_pods(&mut self, namespace: &Name) {
         let pods = self.pods.get(namespace).into_iter().flat_map(BTreeMap::keys);
         self.dirty.addresses.extend(pods.map(|pod| OwnerKey::pod(namespace, pod)));
-    }
-
-    /// Enters what was decided about a subnet, and marks what depends on it if it is news.
-    pub fn decide(&mut self, subnet: &Name, decision: Decision) {
-        if self.decisions.get(subnet) == Some(&decision) {
-            return;
-        }
-        let before = self.decisions.insert(subnet.clone(), decision);
-        self.mark_exit(subnet, before.as_ref());
-        self.dirty.rows.insert(OwnerKey::new(OwnerKind::Subnet, subnet.clone()));
-        self.dirty.status.insert(ObjectKey::cluster(Kind::Subnet, subnet.clone()));
-        if let Some(vpc) = self.subnets.get(subnet).map(|subnet| self.vpc_name(subnet)) {
-            self.mark_peerings(&vpc);
-            self.dirty.rows.insert(OwnerKey::new(OwnerKind::Vpc, vpc.clone()));
-            self.dirty.status.insert(ObjectKey::cluster(Kind::Vpc, vpc));
-        }
-        // What holders are told of the subnet.
-        let holders = self.holders.get(subnet).into_iter().flatten();
-        self.dirty.status.extend(holders.clone().filter_map(object_key));
-        // Those who are answered otherwise than the others of the subnet, by its gateway and MTU.
-        let own = |owner: &&OwnerKey| self.pod_of(owner).is_some_and(|pod| has_own_dhcp(pod));
-        let own: Vec<OwnerKey> = holders.filter(own).cloned().collect();
-        self.dirty.rows.extend(own);
-        if *subnet == self.settings.join {
-            let nodes = self.nodes.keys().map(|n| OwnerKey::new(OwnerKind::Node, n.clone()));
-            self.dirty.addresses.extend(nodes.clone());
-            self.dirty.rows.extend(nodes);
-            // Private subnets let nodes in.
-            let subnets: Vec<_> =
-                self.by_vpc.get(&self.settings.vpc).into_iter().flatten().cloned().collect();
-            self.dirty.rows.extend(subnets.into_iter().map(|name| OwnerKey::new(OwnerKind::Subnet, name)));
-        }
-        self.mark_bindings();
-    }
-
-    /// Enters what an owner holds now, and why it did not get more.
-    pub fn grant(&mut self, owner: &OwnerKey, grants: Vec<Grant>, refusal: Option<Problem>) {
-        let key = object_key(owner);
-        if *self.grants(owner) != *grants {
-            let before = self.places_of(owner);
-            // An object that goes has a record left to remove.
-            let records =
-                self.grants(owner).iter().map(|g| ObjectKey::cluster(Kind::Ip, ip_name(owner, &g.nic)));
-            let records: Vec<ObjectKey> = records.collect();
-            self.dirty.status.extend(records);
-            for old in self.grants.get(owner).into_iter().flat_map(|grants| &**grants) {
-                if let Some(holders) = self.holders.get_mut(&old.subnet) {
-                    holders.remove(owner);
-                    if holders.is_empty() {
-                        self.holders.remove(&old.subnet);
-                    }
-                }
-            }
-            for new in &grants {
-                self.holders.entry(new.subnet.clone()).or_default().insert(owner.clone());
-            }
-            if grants.is_empty() {
-                self.grants.remove(owner);
-                self.absent.remove(owner);
-            } else {
-                self.grants.insert(owner.clone(), grants.into());
-            }
-            let after = self.places_of(owner);
-            self.moved(before, after);
-            self.mark_led_by(owner);
-            self.dirty.rows.insert(owner.clone());
-            self.dirty.status.extend(key.clone());
-        }
-        if self.refusals.get(owner) != refusal.as_ref() {
-            match refusal {
-                Some(problem) => self.refusals.insert(owner.clone(), problem),
-                None => self.refusals.remove(owner),
-            };
-            self.dirty.rows.insert(owner.clone());
-            self.dirty.status.extend(key);
-        }
-    }
-
-    /// Enters a subnet's numbers.
-    pub fn count(&mut self, subnet: &Name, usage: Option<Usage>) {
-        let same = self.usage.get(subnet) == usage.as_ref();
-        let held = |usage: Option<&Usage>| usage.is_some_and(|u| u.owners > 0);
-        if held(self.usage.get(subnet)) != held(usage.as_ref()) {
-            // A switch whose object is gone stays as long as ports live by it.
-            self.dirty.rows.insert(OwnerKey::new(OwnerKind::Subnet, subnet.clone()));
-        }
-        match usage {
-            Some(usage) => self.usage.insert(subnet.clone(), usage),
-            None => self.usage.remove(subnet),
-        };
-        if !same {
-            self.dirty.status.insert(ObjectKey::cluster(Kind::Subnet, subnet.clone()));
-        }
     }
 }
