@@ -115,6 +115,7 @@ fn the_lines_are_kube_ovns() {
     let (sets, _) = ipset::Sets::default().fill(&ipset::wanted(&plan(&facts()).rules));
     let text = sets + &lines;
     if env::var_os("UPDATE_GOLDEN").is_some() {
+        fs::create_dir_all(file.parent().expect("a folder")).expect("make the folder");
         fs::write(&file, text).expect("write");
         return;
     }
@@ -174,7 +175,7 @@ fn hands_are_found_wherever_they_were() {
         &|text| text.replace(&format!("{jump}\n{services}"), &format!("{services}\n{jump}")),
         &|text| text.replace("-A OVN-MASQUERADE -j MASQUERADE --random-fully\n", ""),
         &|text| text.replace("-A OVN-POSTROUTING", "-A OVN-POSTROUTING -j RETURN\n-A OVN-POSTROUTING"),
-        &|text| text.replace("*filter", "*filter\n:INPUT ACCEPT [0:0]\n-A INPUT -m set --match-set ovn40other src -j DROP"),
+        &|text| text.replacen("-A INPUT", "-A INPUT -m set --match-set ovn40other src -j DROP\n-A INPUT", 1),
     ];
     for (i, edit) in edits.iter().enumerate() {
         let edited = edit(good.clone());

@@ -1,0 +1,1 @@
+//! From Kube-OVN's rules to ours, and from one writer to the other, with packets all the way.
