@@ -131,15 +131,15 @@ async fn rules(
         if *who == OURS && wanted.contains(rule) && seen.insert(*rule) {
             ours.insert(*rule);
         } else if *who == OURS || wanted.contains(rule) {
-            extra.push(*rule);
+            extra.push((*rule, *who));
         }
     }
     for rule in wanted.difference(&ours) {
         let done = host.add_source_rule(rule).await;
         outcome.note(format!("rule {rule}"), What::Made, done);
     }
-    for rule in &extra {
-        let done = host.delete_source_rule(rule).await;
+    for (rule, who) in &extra {
+        let done = host.delete_source_rule(rule, *who).await;
         outcome.note(format!("rule {rule}"), What::Removed, done);
     }
     Ok(())

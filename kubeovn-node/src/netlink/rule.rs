@@ -52,13 +52,14 @@ impl Netlink {
 
     /// Adds a rule as ours, also where somebody has one just like it.
     pub async fn add_source_rule(&self, rule: &SourceRule) -> Result<(), NetlinkError> {
-        let message = RouteNetlinkMessage::NewRule(message_of(rule));
+        let message = RouteNetlinkMessage::NewRule(message_of(rule, OURS));
         self.ask(message, NLM_F_CREATE).await.context("add routing rule", rule)
     }
 
-    /// Deletes one rule; of several just like it, the oldest. One that is not there (any more) is fine.
-    pub async fn delete_source_rule(&self, rule: &SourceRule) -> Result<(), NetlinkError> {
-        let message = RouteNetlinkMessage::DelRule(message_of(rule));
+    /// Deletes one rule that somebody made, told by number; of several just like it, the oldest. One that is not there (any
+    /// more) is fine.
+    pub async fn delete_source_rule(&self, rule: &SourceRule, who: u8) -> Result<(), NetlinkError> {
+        let message = RouteNetlinkMessage::DelRule(message_of(rule, who));
         match self.ask(message, 0).await.context("delete routing rule", rule) {
             Err(error) if error.is_not_found() => Ok(()),
             done => done,
@@ -96,13 +97,13 @@ impl Netlink {
 
     /// Makes the default route of a table lead to a gateway, as ours.
     pub async fn replace_table_gateway(&self, gateway: &TableGateway) -> Result<(), NetlinkError> {
-        let message = default_by(gateway, RouteProtocol::Other(OURS));
+        let message = default_by(gateway, OURS.into());
         self.handle.route().add(message).replace().execute().await.context("add route", gateway)
     }
 
     /// Deletes the default route of a table, if it is ours; one that is not there (any more) is fine.
     pub async fn delete_table_gateway(&self, gateway: &TableGateway) -> Result<(), NetlinkError> {
-        let message = default_by(gateway, RouteProtocol::Other(OURS));
+        let message = default_by(gateway, OURS.into());
         match self.handle.route().del(message).execute().await.context("delete route", gateway) {
             Err(error) if error.is_not_found() => Ok(()),
             done => done,
@@ -122,7 +123,7 @@ impl fmt::Display for TableGateway {
     }
 }
 
-fn message_of(rule: &SourceRule) -> RuleMessage {
+fn message_of(rule: &SourceRule, who: u8) -> RuleMessage {
     let mut message = RuleMessage::default();
     message.header.family = if rule.from.addr().is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
     message.header.src_len = rule.from.prefix_len();
@@ -131,8 +132,9 @@ fn message_of(rule: &SourceRule) -> RuleMessage {
         RuleAttribute::Source(rule.from.network()),
         RuleAttribute::Priority(rule.priority),
         RuleAttribute::Table(rule.table),
-        RuleAttribute::Protocol(RouteProtocol::Other(OURS)),
     ];
+    // The kernel compares the number if there is one.
+    message.attributes.extend((who != 0).then(|| RuleAttribute::Protocol(who.into())));
     message
 }
 

@@ -57,10 +57,18 @@ async fn a_centralized_subnet_leaves_by_the_gateway_of_its_nodes() {
 
 #[tokio::test]
 async fn rules_and_tables_of_kube_ovn_are_taken_over_and_those_of_others_are_not() {
+    // What the Go daemon leaves: a rule without a number, which programs make as `boot`.
+    for number in ["0", "boot"] {
+        taken_over(number).await;
+    }
+}
+
+async fn taken_over(number: &str) {
     let town = Town::new(Writer::Nft).await;
     let run = |line: &str| town.node.exec("sh", &["-ec", line]).expect("run");
-    // What the Go daemon leaves: a rule without a number, a static route; here with another gateway.
-    run("ip rule add from 10.16.0.10 lookup 1000 pref 100; ip route add default via 172.18.0.100 table 1000 proto static");
+    run(&format!("ip rule add from 10.16.0.10 lookup 1000 pref 100 proto {number}"));
+    // A static route, here with another gateway.
+    run("ip route add default via 172.18.0.100 table 1000 proto static");
     // What others have: the same table, another priority; and a table of theirs.
     run("ip rule add from 10.99.0.0/24 lookup 1000 pref 90; ip route add 192.0.2.0/24 via 172.18.0.101 table 1000");
     run("ip rule add from 10.16.0.10 lookup 55 pref 99; ip route add unreachable 192.0.2.7 table 55");

@@ -17,12 +17,18 @@ nft -f - <<'END'
 table ip kube-proxy {
   map no-endpoint { type ipv4_addr . inet_proto . inet_service : verdict; elements = { 10.96.7.7 . tcp . 80 : drop } }
   set cluster-ips { type ipv4_addr; elements = { 10.96.0.1, 10.96.0.10 } }
-  chain services { type nat hook prerouting priority -100; policy accept; ip daddr 10.96.0.99 tcp dport 80 dnat to 10.17.0.10:7000 comment "a \"quoted\" # thing" }
-  chain masq { type nat hook postrouting priority 100; policy accept; meta mark & 0x4000 == 0x4000 masquerade fully-random }
+  chain services { type nat hook prerouting priority -100; policy accept; ip daddr 10.96.0.99 tcp dport 80 dnat to 10.17.0.10:7000 comment "a 'quoted' # thing"
+  }
+  chain masq { type nat hook postrouting priority 100; policy accept; meta mark & 0x4000 == 0x4000 masquerade fully-random
+  }
 }
-table inet kube-ovn { chain mine { type filter hook input priority 5; policy accept; tcp dport 1 counter drop } }
-table ip kube-ovn-2 { chain postrouting { type nat hook postrouting priority 98; policy accept; } }
-table netdev garbage { chain x { } }
+add table inet kube-ovn
+add chain inet kube-ovn mine { type filter hook input priority 5; }
+add rule inet kube-ovn mine tcp dport 1 counter drop
+add table ip kube-ovn-2
+add chain ip kube-ovn-2 postrouting { type nat hook postrouting priority 98; }
+add table netdev garbage
+add chain netdev garbage x
 END
 iptables-restore <<'END'
 *nat

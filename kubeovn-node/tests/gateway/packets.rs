@@ -111,12 +111,14 @@ async fn the_first_exception_that_matches_decides(writer: Writer) {
 
 async fn a_pod_reaches_pods_by_a_service_of_the_host(writer: Writer) {
     let town = Town::new(writer).await;
-    let services = "\
-        table ip kube-proxy { chain services { type nat hook prerouting priority -100; \
-            ip daddr 10.96.0.1 tcp dport 80 dnat to 10.17.0.10:7000; \
-            ip daddr 10.96.0.2 tcp dport 80 dnat to 10.16.0.10:7000; } }\n\
-        table ip6 kube-proxy { chain services { type nat hook prerouting priority -100; \
-            ip6 daddr fd96::1 tcp dport 80 dnat to [fd17::a]:7000; } }";
+    let services = "
+        add table ip kube-proxy
+        add chain ip kube-proxy services { type nat hook prerouting priority -100; }
+        add rule ip kube-proxy services ip daddr 10.96.0.1 tcp dport 80 dnat to 10.17.0.10:7000
+        add rule ip kube-proxy services ip daddr 10.96.0.2 tcp dport 80 dnat to 10.16.0.10:7000
+        add table ip6 kube-proxy
+        add chain ip6 kube-proxy services { type nat hook prerouting priority -100; }
+        add rule ip6 kube-proxy services ip6 daddr fd96::1 tcp dport 80 dnat to [fd17::a]:7000";
     town.node.exec("nft", &[services]).expect("a service");
     town.apply(&Town::facts()).await;
     // The backend answers the host, which knows where the answer goes.

@@ -133,6 +133,7 @@ impl Difference<'_> {
             json!({"family": self.family, "table": TABLE})
         };
         merge(&mut body, &place);
+        listed(&mut body);
         json!({ verb: { kind: body } })
     }
 
@@ -158,5 +159,22 @@ fn missing_in<'a>(here: &BTreeMap<String, Value>, of: &'a BTreeMap<String, Value
 fn merge(into: &mut Value, from: &Value) {
     if let (Some(into), Some(from)) = (into.as_object_mut(), from.as_object()) {
         into.extend(from.iter().map(|(key, value)| (key.clone(), value.clone())));
+    }
+}
+
+/// Not every version takes a flag that is not in a list, though some print it so.
+fn listed(value: &mut Value) {
+    match value {
+        Value::Array(values) => values.iter_mut().for_each(listed),
+        Value::Object(fields) => {
+            for (key, value) in fields.iter_mut() {
+                if key == "flags" && value.is_string() {
+                    *value = Value::Array(vec![value.take()]);
+                } else {
+                    listed(value);
+                }
+            }
+        }
+        _ => {}
     }
 }
