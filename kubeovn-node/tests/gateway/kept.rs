@@ -72,7 +72,7 @@ fn others(node: &TestNs) -> String {
     }
     let ours = |line: &str| {
         ["OVN-PREROUTING", "OVN-POSTROUTING", "OVN-MASQUERADE", "OVN-NAT-"].iter().any(|chain| {
-            line.starts_with(&format!(":{chain} ")) || line.starts_with(&format!("-A {chain}"))
+            line.starts_with(&format!(":{chain}")) || line.starts_with(&format!("-A {chain}"))
                 || line.ends_with(&format!("rules\" -j {chain}"))
         }) && !line.contains("POSTROUTING-2")
             || ["ovn40", "ovn60", "ovn-subnet-gateway,", "--set-xmark 0x0/0xffffffff"].iter().any(|of| line.contains(of))

@@ -16,6 +16,7 @@ use kubeovn_node::gateway::{
     Facts, Gateway, HostFirewall, Iptables, Join, Nft, Plan, Report, Subnet, plan,
 };
 use kubeovn_node::netlink::{Netlink, Route, Veth};
+use kubeovn_node::netns::NetNs;
 use kubeovn_node::sysctl;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -240,10 +241,14 @@ fn serve(ns: &TestNs, name: &'static str) -> JoinHandle<()> {
 
 /// Connects from a namespace; `to` is an address, or an address and a port.
 pub(crate) async fn connect(from: &TestNs, to: &str) -> io::Result<TcpStream> {
+    connect_from(&from.ns, to).await
+}
+
+async fn connect_from(from: &NetNs, to: &str) -> io::Result<TcpStream> {
     let to: SocketAddr =
         to.parse().unwrap_or_else(|_| SocketAddr::new(to.parse::<IpAddr>().expect("an address"), PORT));
     let runtime = tokio::runtime::Handle::current();
-    let socket = from.ns.run(|| {
+    let socket = from.run(|| {
         let _inside = runtime.enter();
         if to.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }
     });
@@ -266,8 +271,12 @@ pub(crate) async fn hello(stream: &mut TcpStream) -> io::Result<String> {
 }
 
 /// Who answers, and whom it sees.
-pub(crate) async fn ask(from: &TestNs, to: &str) -> io::Result<String> {
-    let mut stream = connect(from, to).await?;
+async fn ask(from: &TestNs, to: &str) -> io::Result<String> {
+    ask_from(&from.ns, to).await
+}
+
+pub(crate) async fn ask_from(from: &NetNs, to: &str) -> io::Result<String> {
+    let mut stream = connect_from(from, to).await?;
     hello(&mut stream).await
 }
 
