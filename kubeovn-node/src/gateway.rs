@@ -37,6 +37,7 @@ mod takeover;
 mod tool;
 
 use kubeovn_core::error::Problem;
+use tokio::sync::Mutex;
 
 pub use self::error::GatewayError;
 pub use self::facts::{
@@ -59,6 +60,8 @@ pub struct Gateway {
     wire: Netlink,
     firewall: Box<dyn HostFirewall>,
     takeover: Option<Takeover>,
+    /// Two at once would each mend what the other does.
+    turn: Mutex<()>,
 }
 
 /// What an apply did. Without changes nothing was written.
@@ -83,7 +86,7 @@ impl Gateway {
     /// # Errors
     /// `GATEWAY-ROUTES` when the namespace can't be entered.
     pub fn new(ns: &NetNs, firewall: impl HostFirewall + 'static) -> Result<Self, GatewayError> {
-        Ok(Gateway { ns: ns.clone(), wire: Netlink::new(ns)?, firewall: Box::new(firewall), takeover: None })
+        Ok(Gateway { ns: ns.clone(), wire: Netlink::new(ns)?, firewall: Box::new(firewall), takeover: None, turn: Mutex::default() })
     }
 
     /// Takes away what other writers left, once ours are in effect: the chains and sets of Kube-OVN when ours is nftables,
@@ -93,7 +96,7 @@ impl Gateway {
         self
     }
 
-    /// Makes the host be as planned.
+    /// Makes the host be as planned. Calls wait for each other.
     ///
     /// # Errors
     /// The first failure, after everything was tried. The next apply does what is left.
@@ -101,6 +104,7 @@ impl Gateway {
     /// # Cancellation
     /// Every step leaves something that works; the next apply makes it right.
     pub async fn apply(&self, plan: &Plan) -> Result<Report, GatewayError> {
+        let _turn = self.turn.lock().await;
         let mut report = Report { changes: Vec::new(), problems: plan.problems.clone() };
         let mut failure = None;
         match self.settings(plan).await {
@@ -151,3 +155,6 @@ impl Gateway {
         sysctl::write(&self.ns, &[(key, value)]).map(|()| true)
     }
 }
+
+#[cfg(test)]
+mod tests;

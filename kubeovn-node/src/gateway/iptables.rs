@@ -87,17 +87,11 @@ impl Iptables {
         }
     }
 
-    /// Runs a program of a family. Where nothing is wanted of the family, a host without the program is fine.
-    async fn run(
-        &self,
-        tool: Option<&Tool>,
-        arguments: &[&str],
-        input: &str,
-        wanted: bool,
-    ) -> Result<String, GatewayError> {
+    /// What a program prints. Where nothing is wanted, who can't show anything has nothing.
+    async fn read(tool: Option<&Tool>, arguments: &[&str], wanted: bool) -> Result<String, GatewayError> {
         let Some(tool) = tool else { return Ok(String::new()) };
-        match tool.run(arguments, input).await {
-            Err(error) if error.is_missing() && !wanted => Ok(String::new()),
+        match tool.run(arguments, "").await {
+            Err(error) if error.is_nothing_there() && !wanted => Ok(String::new()),
             done => Ok(done?),
         }
     }
@@ -110,31 +104,31 @@ impl HostFirewall for Iptables {
         let mut changes = Vec::new();
 
         let sets = ipset::wanted(wanted);
-        let present = self.run(Some(&self.ipset), &["save"], "", any).await?;
+        let present = Self::read(Some(&self.ipset), &["save"], any).await?;
         let (fill, fill_changes) = Sets::parse(&present).fill(&sets);
         if !fill.is_empty() {
-            self.run(Some(&self.ipset), &["restore", "-exist"], &fill, true).await?;
+            self.ipset.run(&["restore", "-exist"], &fill).await?;
             changes.extend(fill_changes);
         }
 
         for family in Family::BOTH {
             let rules = wanted.get(family);
-            let saved = self.run(self.save.get(family), &[], "", rules.is_some()).await?;
+            let saved = Self::read(self.save.get(family), &[], rules.is_some()).await?;
             let wanted = rules.map_or_else(Wanted::default, spell::wanted);
             let (lines, edits) = compare::difference(family, &Saved::parse(&saved), &wanted);
-            if !lines.is_empty() {
-                self.run(self.restore.get(family), &["--noflush", "-w", "20"], &lines, true).await?;
+            if let Some(restore) = self.restore.get(family).filter(|_| !lines.is_empty()) {
+                restore.run(&["--noflush", "-w", "20"], &lines).await?;
                 changes.extend(edits);
             }
         }
 
         // No rule names them any more.
-        let present = self.run(Some(&self.ipset), &["save"], "", any).await?;
+        let present = Self::read(Some(&self.ipset), &["save"], any).await?;
         let (destroy, gone) = Sets::parse(&present).strays(&sets);
         if !destroy.is_empty() {
-            match self.run(Some(&self.ipset), &["restore", "-exist"], &destroy, true).await {
+            match self.ipset.run(&["restore", "-exist"], &destroy).await {
                 // A rule that is not ours names one. It does no harm.
-                Err(GatewayError::Tool(ToolError::Refused { said, .. })) if said.contains("in use") => {}
+                Err(ToolError::Refused { said, .. }) if said.contains("in use") => {}
                 done => {
                     done?;
                     changes.extend(gone);

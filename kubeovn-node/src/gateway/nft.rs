@@ -27,7 +27,7 @@ use serde_json::{Value, json};
 use self::compare::Difference;
 use self::read::Table;
 use super::error::GatewayError;
-use super::firewall::{Change, HostFirewall};
+use super::firewall::{Change, HostFirewall, What};
 use super::plan::Rules;
 use super::takeover;
 use super::tool::{Tool, ToolError};
@@ -35,6 +35,9 @@ use crate::netns::NetNs;
 
 /// Name of our tables.
 pub const TABLE: &str = "kube-ovn";
+
+/// As JSON, and tersely: elements are not asked for.
+const WITHOUT_ELEMENTS: &str = "-jt";
 
 /// Writes rules to nftables.
 #[derive(Debug)]
@@ -58,11 +61,13 @@ impl Nft {
         Nft { tool: Tool::new(ns, program), spelling: Mutex::default() }
     }
 
-    async fn read(&self, family: Family) -> Result<Option<Table>, GatewayError> {
-        let listed = self.tool.run(&["-j", "list", "table", word(family), TABLE], "").await;
+    async fn read(&self, family: Family, options: &str, wanted: bool) -> Result<Option<Table>, GatewayError> {
+        let listed = self.tool.run(&[options, "list", "table", word(family), TABLE], "").await;
         match listed {
             Ok(text) => Table::parse(&text).map(Some),
             Err(ToolError::Refused { said, .. }) if said.contains("No such file or directory") => Ok(None),
+            // Where nothing is wanted, who can't show anything has nothing.
+            Err(error) if error.is_nothing_there() && !wanted => Ok(None),
             Err(error) => Err(error.into()),
         }
     }
@@ -75,7 +80,7 @@ impl Nft {
     ) -> Result<(Vec<Value>, Vec<Change>), GatewayError> {
         let (mut commands, mut changes) = (Vec::new(), Vec::new());
         for family in Family::BOTH {
-            let present = self.read(family).await?;
+            let present = self.read(family, "-j", !wanted.is_empty()).await?;
             let spelling = self.spelling.lock().unwrap_or_else(PoisonError::into_inner);
             let found = Difference { family: word(family), spelling: &spelling, anew }
                 .between(present.as_ref(), wanted.get(family));
@@ -94,7 +99,7 @@ impl Nft {
     /// Remembers how what was just written is printed, where that differs from how we write it.
     async fn learn(&self, wanted: &DualStack<Table>) -> Result<(), GatewayError> {
         for family in wanted.families() {
-            let (Some(present), Some(wanted)) = (self.read(family).await?, wanted.get(family)) else { continue };
+            let (Some(present), Some(wanted)) = (self.read(family, WITHOUT_ELEMENTS, true).await?, wanted.get(family)) else { continue };
             let mut spelling = self.spelling.lock().unwrap_or_else(PoisonError::into_inner);
             for (name, chain) in &wanted.chains {
                 let Some(printed) = present.chains.get(name) else { continue };
@@ -132,7 +137,9 @@ impl HostFirewall for Nft {
             }
             Err(error) => return Err(error),
         };
-        self.learn(&wanted).await?;
+        if changes.iter().any(|change| !matches!(change.what, What::Edited { .. })) {
+            self.learn(&wanted).await?;
+        }
         Ok(changes)
     }
 

@@ -9,7 +9,6 @@ use super::error::GatewayError;
 use super::firewall::{Change, HostFirewall};
 use super::iptables::{Iptables, Programs};
 use super::nft::Nft;
-use super::tool::ToolError;
 use crate::netns::NetNs;
 
 /// Where the kernel lists the old tables that are in use in a namespace.
@@ -34,12 +33,7 @@ impl Takeover {
         }
         let mut changes = Vec::new();
         for other in firewall.rivals(&self.ns) {
-            match other.apply(&DualStack::default()).await {
-                Ok(gone) => changes.extend(gone),
-                // Who is not installed has left nothing.
-                Err(GatewayError::Tool(ToolError::Missing { .. })) => {}
-                Err(error) => return Err(error),
-            }
+            changes.extend(other.apply(&DualStack::default()).await?);
         }
         self.done.store(true, Ordering::Release);
         Ok(changes)

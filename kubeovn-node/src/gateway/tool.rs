@@ -50,6 +50,8 @@ pub enum ToolError {
         program: String,
         /// What it said.
         said: String,
+        /// Its exit code; none if it was killed.
+        code: Option<i32>,
     },
     /// It did not end.
     #[error("{program} did not end within {seconds} s and was stopped. See who holds /run/xtables.lock")]
@@ -62,9 +64,9 @@ pub enum ToolError {
 }
 
 impl ToolError {
-    /// Is the program not there at all?
-    pub(super) fn is_missing(&self) -> bool {
-        matches!(self, ToolError::Missing { .. })
+    /// Is there nothing that it could show? The program is not installed, or the kernel lacks what it is for.
+    pub(super) fn is_nothing_there(&self) -> bool {
+        matches!(self, ToolError::Missing { .. } | ToolError::Refused { code: Some(_), .. })
     }
 }
 
@@ -96,7 +98,7 @@ impl Tool {
         if said.is_empty() {
             said = output.status.to_string();
         }
-        Err(ToolError::Refused { program: format!("{} {}", name(), arguments.join(" ")), said })
+        Err(ToolError::Refused { program: format!("{} {}", name(), arguments.join(" ")), said, code: output.status.code() })
     }
 
     async fn output(&self, arguments: &[&str], input: &str) -> Result<Output, ToolError> {

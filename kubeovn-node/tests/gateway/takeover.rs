@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use std::{env, fs};
 
-use kubeovn_node::gateway::{Gateway, Iptables, Nft, Programs, plan};
+use kubeovn_node::gateway::{Gateway, Iptables, NatAction, NatRule, Nft, Programs, plan};
 use tokio::task::JoinHandle;
 
 use crate::guard::TestNs;
@@ -16,6 +16,7 @@ use crate::town::{Town, Writer, ask_from, connect, echo, for_each_writer, hello}
 for_each_writer![
     kube_ovn_is_replaced_without_a_packet_that_is_not_masqueraded,
     who_is_stopped_anywhere_leaves_something_that_works,
+    between_two_sets_of_rules_there_is_no_moment_without,
 ];
 
 /// What the Go daemon has on a host with these subnets, for IPv4.
@@ -170,6 +171,29 @@ async fn kube_ovn_is_replaced_without_a_packet_that_is_not_masqueraded(writer: W
         assert_eq!(tables.contains("kube-ovn"), writer == Writer::Nft, "{tables}");
         assert_eq!(left(&town.node).is_empty(), writer == Writer::Nft);
         echo(&mut stream, Duration::from_secs(4)).await.expect("the connection goes on");
+    }
+    assert_eq!(flow.end().await, Vec::<String>::new());
+}
+
+async fn between_two_sets_of_rules_there_is_no_moment_without(writer: Writer) {
+    let town = Town::new(writer).await;
+    town.apply(&Town::facts()).await;
+    let flow = Flow::start(&town);
+    for round in 0..12_u8 {
+        let mut facts = Town::with_web(|web| {
+            let dst = vec![format!("192.0.{round}.0/24").parse().expect("a prefix")];
+            web.nat_rules =
+                vec![NatRule { id: format!("r{}", round % 3), src: Vec::new(), dst, action: NatAction::Forward }];
+            // One prefix becomes another around the same pod.
+            let cidrs = if round % 2 == 0 { "10.16.0.0/16" } else { "10.16.0.0/24" };
+            web.cidrs = cidrs.parse().expect("a prefix");
+        });
+        if round % 4 == 3 {
+            facts.node_ips.v4 = "172.18.0.8".parse().ok();
+            facts.subnets[0].nat_rules.clear();
+        }
+        town.apply(&facts).await;
+        flow.go_on().await;
     }
     assert_eq!(flow.end().await, Vec::<String>::new());
 }

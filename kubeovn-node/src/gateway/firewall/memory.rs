@@ -56,7 +56,7 @@ impl HostFirewall for MemoryFirewall {
             if state.failures > 0 {
                 state.failures -= 1;
                 let said = "told to".to_owned();
-                return Err(ToolError::Refused { program: "memory".to_owned(), said }.into());
+                return Err(ToolError::Refused { program: "memory".to_owned(), said, code: None }.into());
             }
             let mut changes = Vec::new();
             for family in Family::BOTH {
