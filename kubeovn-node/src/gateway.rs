@@ -28,6 +28,7 @@ mod error;
 mod facts;
 mod firewall;
 mod iptables;
+mod kube_proxy;
 mod nft;
 mod plan;
 mod routing;
@@ -36,6 +37,7 @@ mod samples;
 mod takeover;
 mod tool;
 
+use kubeovn_core::addr::DualStack;
 use kubeovn_core::error::Problem;
 use tokio::sync::Mutex;
 
@@ -45,8 +47,11 @@ pub use self::facts::{
 };
 pub use self::firewall::{Change, HostFirewall, MemoryFirewall, What};
 pub use self::iptables::{Iptables, Programs};
+pub use self::kube_proxy::kube_proxy;
 pub use self::nft::{Nft, TABLE};
-pub use self::plan::{Action, Chain, Mark, Match, Plan, PolicyJump, Protocol, Routing, Rule, Rules, Set, plan};
+pub use self::plan::{
+    Action, Chain, Mark, Match, Plan, PolicyJump, Protocol, Routing, Rule, Rules, Set, plan,
+};
 use self::takeover::Takeover;
 pub use self::tool::ToolError;
 use crate::netlink::Netlink;
@@ -86,7 +91,13 @@ impl Gateway {
     /// # Errors
     /// `GATEWAY-ROUTES` when the namespace can't be entered.
     pub fn new(ns: &NetNs, firewall: impl HostFirewall + 'static) -> Result<Self, GatewayError> {
-        Ok(Gateway { ns: ns.clone(), wire: Netlink::new(ns)?, firewall: Box::new(firewall), takeover: None, turn: Mutex::default() })
+        Ok(Gateway {
+            ns: ns.clone(),
+            wire: Netlink::new(ns)?,
+            firewall: Box::new(firewall),
+            takeover: None,
+            turn: Mutex::default(),
+        })
     }
 
     /// Takes away what other writers left, once ours are in effect: the chains and sets of Kube-OVN when ours is nftables,
@@ -96,7 +107,8 @@ impl Gateway {
         self
     }
 
-    /// Makes the host be as planned. Calls wait for each other.
+    /// Makes the host be as planned. Calls wait for each other. A plan without any family is what comes of facts that are not
+    /// known yet: everything stays as it is, and only its problems are repeated.
     ///
     /// # Errors
     /// The first failure, after everything was tried. The next apply does what is left.
@@ -106,6 +118,9 @@ impl Gateway {
     pub async fn apply(&self, plan: &Plan) -> Result<Report, GatewayError> {
         let _turn = self.turn.lock().await;
         let mut report = Report { changes: Vec::new(), problems: plan.problems.clone() };
+        if plan.rules.is_empty() {
+            return Ok(report);
+        }
         let mut failure = None;
         match self.settings(plan).await {
             Ok(changes) => report.changes.extend(changes),
@@ -132,6 +147,24 @@ impl Gateway {
         match failure.or(routed.failure) {
             Some(error) => Err(error),
             None => Ok(report),
+        }
+    }
+
+    /// Takes away all that is ours but kernel settings: packets of pods then leave with their own addresses.
+    ///
+    /// # Errors
+    /// The first failure, after everything was tried.
+    pub async fn remove(&self, link: &str) -> Result<Report, GatewayError> {
+        let _turn = self.turn.lock().await;
+        let nothing = Routing { link: link.to_owned(), ..Routing::default() };
+        let routed = routing::apply(&self.wire, &nothing).await;
+        let changes = self.firewall.apply(&DualStack::default()).await;
+        match (changes, routed.failure) {
+            (Ok(changes), None) => Ok(Report {
+                changes: routed.changes.into_iter().chain(changes).collect(),
+                problems: Vec::new(),
+            }),
+            (Err(error), _) | (_, Some(error)) => Err(error),
         }
     }
 

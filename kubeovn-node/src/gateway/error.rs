@@ -15,7 +15,9 @@ pub enum GatewayError {
     #[error("GATEWAY-FIREWALL: {0}")]
     Tool(#[from] ToolError),
     /// What a program printed is not what it prints.
-    #[error("GATEWAY-FIREWALL: {program} printed what can't be read ({what}). Compare its version with those in the manual")]
+    #[error(
+        "GATEWAY-FIREWALL: {program} printed what can't be read ({what}). Compare its version with those in the manual"
+    )]
     Unreadable {
         /// The program.
         program: String,

@@ -3,9 +3,14 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use kubeovn_core::addr::{Cidr, DualStack};
+use ipnet::IpNet;
+use kubeovn_core::addr::{AddrParseError, Cidr, DualStack};
+use kubeovn_core::error::Problem;
 
 /// What is known, as plain values: nothing of it is looked up while planning.
+///
+/// It must be all there is: what is missing here is taken away on the host. So nothing is planned before everything has been
+/// listed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
     /// This node's name, as `gatewayNode` names it.
@@ -119,6 +124,33 @@ pub struct NatRule {
     pub dst: Vec<Cidr>,
     /// What becomes of them.
     pub action: NatAction,
+}
+
+impl NatRule {
+    /// Reads an exception as it stands in a subnet's status.
+    ///
+    /// # Errors
+    /// `GATEWAY-NAT-RULE` when an address or the action can't be read.
+    pub fn parse(id: &str, src_ips: &str, dst_ips: &str, action: &str) -> Result<Self, Problem> {
+        let unreadable = |why: String| {
+            let text = format!("an exception from natOutgoing (id {id:?}) does nothing: {why}");
+            Problem::new("GATEWAY-NAT-RULE", text)
+        };
+        let list = |text: &str| -> Result<Vec<Cidr>, Problem> {
+            let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+            let read = |item: &str| {
+                let one = item.parse::<IpAddr>().map(|ip| Cidr::new(IpNet::from(ip)));
+                one.or_else(|_| item.parse()).map_err(|error: AddrParseError| unreadable(error.to_string()))
+            };
+            items.map(read).collect()
+        };
+        let action = match action.trim() {
+            "nat" => NatAction::Nat,
+            "forward" => NatAction::Forward,
+            other => return Err(unreadable(format!("its action {other:?} is neither nat nor forward"))),
+        };
+        Ok(NatRule { id: id.to_owned(), src: list(src_ips)?, dst: list(dst_ips)?, action })
+    }
 }
 
 /// What an exception does.

@@ -76,10 +76,8 @@ impl Iptables {
 
     /// The same with other programs.
     pub fn with_programs(ns: &NetNs, programs: &Programs) -> Self {
-        let both = |[v4, v6]: &[PathBuf; 2]| DualStack {
-            v4: Some(Tool::new(ns, v4)),
-            v6: Some(Tool::new(ns, v6)),
-        };
+        let both =
+            |[v4, v6]: &[PathBuf; 2]| DualStack { v4: Some(Tool::new(ns, v4)), v6: Some(Tool::new(ns, v6)) };
         Iptables {
             save: both(&programs.save),
             restore: both(&programs.restore),

@@ -99,7 +99,11 @@ impl Nft {
     /// Remembers how what was just written is printed, where that differs from how we write it.
     async fn learn(&self, wanted: &DualStack<Table>) -> Result<(), GatewayError> {
         for family in wanted.families() {
-            let (Some(present), Some(wanted)) = (self.read(family, WITHOUT_ELEMENTS, true).await?, wanted.get(family)) else { continue };
+            let (Some(present), Some(wanted)) =
+                (self.read(family, WITHOUT_ELEMENTS, true).await?, wanted.get(family))
+            else {
+                continue;
+            };
             let mut spelling = self.spelling.lock().unwrap_or_else(PoisonError::into_inner);
             for (name, chain) in &wanted.chains {
                 let Some(printed) = present.chains.get(name) else { continue };

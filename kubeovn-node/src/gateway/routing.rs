@@ -55,7 +55,8 @@ async fn subnets(host: &Netlink, wanted: &Routing, outcome: &mut Outcome) -> Res
         return Ok(());
     }
     if host.link(link).await?.is_none() {
-        let text = format!("the link {link} is not there yet, so there are no routes to subnets. They come with it");
+        let text =
+            format!("the link {link} is not there yet, so there are no routes to subnets. They come with it");
         outcome.problems.push(Problem::new("GATEWAY-NO-LINK", text));
         return Ok(());
     }
@@ -76,8 +77,11 @@ async fn subnets(host: &Netlink, wanted: &Routing, outcome: &mut Outcome) -> Res
         let done = host.replace_route(route).await;
         outcome.note(format!("route {route}"), what, done);
     }
-    let kept = |route: &&Route| wanted.routes.iter().any(|wanted| wanted.dst == route.dst);
-    for route in present.iter().filter(|route| !kept(route)) {
+    // One that was replaced has gone already. Beside one that is as it should be there may be others to the same place.
+    let replaced = |route: &Route| {
+        wanted.routes.iter().any(|wanted| wanted.dst == route.dst && !present.contains(wanted))
+    };
+    for route in present.iter().filter(|route| !wanted.routes.contains(route) && !replaced(route)) {
         let done = host.delete_route(route).await;
         outcome.note(format!("route {route}"), What::Removed, done);
     }
@@ -108,9 +112,8 @@ async fn egress(host: &Netlink, wanted: &Routing, outcome: &mut Outcome) -> Resu
         outcome.note(format!("route {gateway}"), what, done);
     }
     rules(host, &wanted.rules, outcome).await?;
-    let gone = |gateway: &TableGateway| {
-        !wanted.gateways.contains_key(&(gateway.table, Family::of(gateway.via)))
-    };
+    let gone =
+        |gateway: &TableGateway| !wanted.gateways.contains_key(&(gateway.table, Family::of(gateway.via)));
     for (gateway, _) in present.iter().filter(|(gateway, who)| *who == OURS && gone(gateway)) {
         let done = host.delete_table_gateway(gateway).await;
         outcome.note(format!("route {gateway}"), What::Removed, done);

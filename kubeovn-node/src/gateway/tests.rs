@@ -38,11 +38,17 @@ async fn a_gateway_says_what_it_changed_and_tries_again_what_failed() {
     assert!(gateway.apply(&only_rules(full.rules.clone())).await.expect("apply").is_empty());
     assert_eq!((memory.writes(), memory.rules()), (1, full.rules.clone()));
 
-    memory.edit(|rules| drop(rules.slot(Family::V4).as_mut().map(|rules| rules.sets.clear())));
+    memory.edit(|rules| {
+        let v4 = rules.slot(Family::V4).as_mut().expect("rules");
+        v4.sets.clear();
+    });
     let report = gateway.apply(&only_rules(full.rules.clone())).await.expect("apply");
     assert_eq!(report.changes, [Change::new("rules for IPv4", What::Replaced)]);
 
-    let report = gateway.apply(&only_rules(DualStack::default())).await.expect("apply");
-    assert_eq!(report.changes.len(), 2);
+    // What is not known yet is not nothing.
+    assert!(gateway.apply(&plan(&Facts::default())).await.expect("apply").is_empty());
+    assert_eq!(memory.rules(), full.rules);
+    let removed = memory.apply(&DualStack::default()).await.expect("remove");
+    assert_eq!(removed.len(), 2);
     assert!(memory.rules().is_empty());
 }

@@ -98,7 +98,11 @@ impl Tool {
         if said.is_empty() {
             said = output.status.to_string();
         }
-        Err(ToolError::Refused { program: format!("{} {}", name(), arguments.join(" ")), said, code: output.status.code() })
+        Err(ToolError::Refused {
+            program: format!("{} {}", name(), arguments.join(" ")),
+            said,
+            code: output.status.code(),
+        })
     }
 
     async fn output(&self, arguments: &[&str], input: &str) -> Result<Output, ToolError> {

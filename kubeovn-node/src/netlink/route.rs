@@ -50,10 +50,13 @@ impl Netlink {
         self.handle.route().add(message).replace().execute().await.context("add route", route)
     }
 
-    /// Deletes a route; one that is not there (any more) is fine.
+    /// Deletes a route, whoever made it; one that is not there (any more) is fine.
     pub async fn delete_route(&self, route: &Route) -> Result<(), NetlinkError> {
         let Some(link) = self.link(&route.dev).await? else { return Ok(()) };
-        let message = message_of(route, link.index);
+        let mut message = message_of(route, link.index);
+        // Left open, or only a route that this program made would be found.
+        message.header.protocol = RouteProtocol::Unspec;
+        message.header.scope = RouteScope::NoWhere;
         match self.handle.route().del(message).execute().await.context("delete route", route) {
             Err(error) if error.is_not_found() => Ok(()),
             done => done,
@@ -112,8 +115,7 @@ impl Netlink {
     pub async fn routes(&self, dev: &str) -> Result<Vec<Route>, NetlinkError> {
         let index = self.index(dev, "list routes of").await?;
         let messages = self.route_messages(dev).await?;
-        let mut found: Vec<_> =
-            messages.iter().filter_map(|message| route_of(message, index, dev)).collect();
+        let mut found: Vec<_> = messages.iter().filter_map(|message| route_of(message, index, dev)).collect();
         found.sort_unstable();
         Ok(found)
     }

@@ -125,7 +125,8 @@ impl fmt::Display for TableGateway {
 
 fn message_of(rule: &SourceRule, who: u8) -> RuleMessage {
     let mut message = RuleMessage::default();
-    message.header.family = if rule.from.addr().is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
+    message.header.family =
+        if rule.from.addr().is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
     message.header.src_len = rule.from.prefix_len();
     message.header.action = RuleAction::ToTable;
     message.attributes = vec![

@@ -9,7 +9,8 @@ fn leaving(gateways: &str, table: u32) -> Facts {
         web.nat_outgoing = false;
         web.egress = Some(Egress { gateways: gateways.parse().expect("gateways"), priority: 100, table });
     });
-    facts.pods = vec![Pod { subnet: "web".to_owned(), ips: "10.16.0.10,fd16::a".parse().expect("addresses") }];
+    facts.pods =
+        vec![Pod { subnet: "web".to_owned(), ips: "10.16.0.10,fd16::a".parse().expect("addresses") }];
     facts
 }
 
@@ -26,7 +27,10 @@ async fn a_distributed_subnet_leaves_by_the_gateway_of_its_pods() {
     let show = |arguments: &[&str]| town.node.exec("ip", arguments).unwrap_or_default();
     assert_eq!(show(&["route", "show", "table", "1000"]).trim(), "");
     assert_eq!(show(&["-6", "route", "show", "table", "1000"]).trim(), "");
-    assert_eq!(show(&["route", "show", "table", "1001"]).trim(), "default via 172.18.0.100 dev eth0 proto 75");
+    assert_eq!(
+        show(&["route", "show", "table", "1001"]).trim(),
+        "default via 172.18.0.100 dev eth0 proto 75"
+    );
     let rules = show(&["rule"]);
     assert!(rules.contains("100:\tfrom 10.16.0.10 lookup 1001 proto 75"), "{rules}");
     assert!(!rules.contains("1000 "), "{rules}");
@@ -70,7 +74,9 @@ async fn taken_over(number: &str) {
     // A static route, here with another gateway.
     run("ip route add default via 172.18.0.100 table 1000 proto static");
     // What others have: the same table, another priority; and a table of theirs.
-    run("ip rule add from 10.99.0.0/24 lookup 1000 pref 90; ip route add 192.0.2.0/24 via 172.18.0.101 table 1000");
+    run(
+        "ip rule add from 10.99.0.0/24 lookup 1000 pref 90; ip route add 192.0.2.0/24 via 172.18.0.101 table 1000",
+    );
     run("ip rule add from 10.16.0.10 lookup 55 pref 99; ip route add unreachable 192.0.2.7 table 55");
     town.apply(&leaving("172.19.0.3", 1000)).await;
     town.expect(&town.a, "203.0.113.1", "other 10.16.0.10").await;
@@ -80,7 +86,10 @@ async fn taken_over(number: &str) {
     town.apply(&Town::facts()).await;
     let rules = run("ip rule");
     assert!(!rules.contains("from 10.16.0.10 lookup 1000"), "{rules}");
-    assert!(rules.contains("90:\tfrom 10.99.0.0/24 lookup 1000") && rules.contains("99:\tfrom 10.16.0.10 lookup 55"));
+    assert!(
+        rules.contains("90:\tfrom 10.99.0.0/24 lookup 1000")
+            && rules.contains("99:\tfrom 10.16.0.10 lookup 55")
+    );
     assert!(run("ip route show table 1000").contains("192.0.2.0/24 via 172.18.0.101"));
     assert!(!run("ip route show table 1000").contains("default"));
 }
@@ -88,7 +97,9 @@ async fn taken_over(number: &str) {
 #[tokio::test]
 async fn a_default_route_of_somebody_else_stays() {
     let town = Town::new(Writer::Nft).await;
-    town.node.exec("ip", &["route", "add", "default", "via", "172.18.0.101", "table", "1000"]).expect("a route");
+    town.node
+        .exec("ip", &["route", "add", "default", "via", "172.18.0.101", "table", "1000"])
+        .expect("a route");
     let report = town.apply(&leaving("172.19.0.3", 1000)).await;
     let problem = report.problems.first().expect("a problem");
     assert_eq!(problem.code, "GATEWAY-ROUTE-TAKEN");

@@ -72,10 +72,13 @@ fn others(node: &TestNs) -> String {
     }
     let ours = |line: &str| {
         ["OVN-PREROUTING", "OVN-POSTROUTING", "OVN-MASQUERADE", "OVN-NAT-"].iter().any(|chain| {
-            line.starts_with(&format!(":{chain}")) || line.starts_with(&format!("-A {chain}"))
+            line.starts_with(&format!(":{chain}"))
+                || line.starts_with(&format!("-A {chain}"))
                 || line.ends_with(&format!("rules\" -j {chain}"))
         }) && !line.contains("POSTROUTING-2")
-            || ["ovn40", "ovn60", "ovn-subnet-gateway,", "--set-xmark 0x0/0xffffffff"].iter().any(|of| line.contains(of))
+            || ["ovn40", "ovn60", "ovn-subnet-gateway,", "--set-xmark 0x0/0xffffffff"]
+                .iter()
+                .any(|of| line.contains(of))
             || line.starts_with("create ovn") && !line.contains("theirs")
     };
     for (program, arguments) in [
@@ -102,7 +105,9 @@ async fn what_others_have_is_not_touched(writer: Writer) {
     let town = Town::new(writer).await;
     town.node.exec("sh", &["-ec", OTHERS]).expect("others");
     let before = others(&town.node);
-    for word in ["with \\\"quotes\\\"", "OVN-POSTROUTING-2", "10.96.7.7", "ovn4-theirs", "lookup 77", "inet kube-ovn"] {
+    for word in
+        ["with \\\"quotes\\\"", "OVN-POSTROUTING-2", "10.96.7.7", "ovn4-theirs", "lookup 77", "inet kube-ovn"]
+    {
         assert!(before.contains(word), "{word} is not there: {before}");
     }
     let central = Town::with_web(|web| {
@@ -120,7 +125,8 @@ async fn what_others_have_is_not_touched(writer: Writer) {
     town.expect(&town.a, "172.18.0.100", "outside 172.18.0.2").await;
     town.expect(&town.a, "10.96.0.99:80", "b 100.64.0.2").await;
     writer.firewall(&town.node).apply(&kubeovn_core::addr::DualStack::default()).await.expect("take away");
-    let counters = |text: &str| text.lines().filter(|line| !line.contains("counter")).collect::<Vec<_>>().join("\n");
+    let counters =
+        |text: &str| text.lines().filter(|line| !line.contains("counter")).collect::<Vec<_>>().join("\n");
     assert_eq!(counters(&others(&town.node)), counters(&before));
 }
 

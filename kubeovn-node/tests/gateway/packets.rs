@@ -3,7 +3,7 @@
 use std::net::UdpSocket;
 use std::time::Duration;
 
-use kubeovn_node::gateway::{NatAction, NatRule, SubnetGateway};
+use kubeovn_node::gateway::{NatAction, NatRule, SubnetGateway, kube_proxy};
 use nix::sys::socket::{setsockopt, sockopt};
 
 use crate::guard::TestNs;
@@ -77,7 +77,9 @@ async fn a_centralized_subnet_leaves_as_the_address_behind_the_node(writer: Writ
 }
 
 fn exception(id: &str, src: &str, dst: &str, action: NatAction) -> NatRule {
-    let list = |text: &str| text.split(',').filter(|t| !t.is_empty()).map(|t| t.parse().expect("a prefix")).collect();
+    let list = |text: &str| {
+        text.split(',').filter(|t| !t.is_empty()).map(|t| t.parse().expect("a prefix")).collect()
+    };
     NatRule { id: id.to_owned(), src: list(src), dst: list(dst), action }
 }
 
@@ -85,7 +87,9 @@ async fn the_first_exception_that_matches_decides(writer: Writer) {
     let town = Town::new(writer).await;
     let forward_one = exception("0123456789ab", "10.16.0.8/29", "172.18.0.100/32", NatAction::Forward);
     let nat_all = exception("r2", "", "172.18.0.0/24", NatAction::Nat);
-    let rules = |rules: &[&NatRule]| Town::with_web(|web| web.nat_rules = rules.iter().map(|r| (*r).clone()).collect());
+    let rules = |rules: &[&NatRule]| {
+        Town::with_web(|web| web.nat_rules = rules.iter().map(|r| (*r).clone()).collect())
+    };
 
     town.apply(&rules(&[&forward_one, &nat_all])).await;
     town.expect(&town.a, "172.18.0.100", "outside 10.16.0.10").await;
@@ -117,6 +121,8 @@ async fn a_pod_reaches_pods_by_a_service_of_the_host(writer: Writer) {
         add chain ip kube-proxy services { type nat hook prerouting priority -100; }
         add rule ip kube-proxy services ip daddr 10.96.0.1 tcp dport 80 dnat to 10.17.0.10:7000
         add rule ip kube-proxy services ip daddr 10.96.0.2 tcp dport 80 dnat to 10.16.0.10:7000
+        add rule ip kube-proxy services ip daddr 10.96.0.3 tcp dport 80 dnat to 172.18.0.100:7000
+        add rule ip kube-proxy services ip daddr 172.18.0.2 tcp dport 30081 dnat to 10.17.0.10:7000
         add table ip6 kube-proxy
         add chain ip6 kube-proxy services { type nat hook prerouting priority -100; }
         add rule ip6 kube-proxy services ip6 daddr fd96::1 tcp dport 80 dnat to [fd17::a]:7000";
@@ -127,6 +133,9 @@ async fn a_pod_reaches_pods_by_a_service_of_the_host(writer: Writer) {
     town.expect(&town.b, "10.96.0.1:80", "b 100.64.0.2").await;
     town.expect(&town.a, "10.96.0.2:80", "a 100.64.0.2").await;
     town.expect(&town.a, "[fd96::1]:80", "b fd64::2").await;
+    // A service whose backend is no pod, and a node port.
+    town.expect(&town.b, "10.96.0.3:80", "outside 172.18.0.2").await;
+    town.expect(&town.a, "172.18.0.2:30081", "b 100.64.0.2").await;
     // A client from outside that is not marked keeps its address.
     town.expect(&town.outside, "10.96.0.1:80", "b 172.18.0.100").await;
 }
@@ -135,7 +144,8 @@ async fn a_tunnel_is_not_masqueraded_because_of_what_is_in_it(writer: Writer) {
     let town = Town::new(writer).await;
     town.apply(&Town::facts()).await;
     let seen = |port: u16| {
-        let receiver = town.outside.ns.run(|| UdpSocket::bind(("172.18.0.100", port))).expect("enter").expect("bind");
+        let receiver =
+            town.outside.ns.run(|| UdpSocket::bind(("172.18.0.100", port))).expect("enter").expect("bind");
         receiver.set_read_timeout(Some(Duration::from_secs(4))).expect("set");
         let send = || -> std::io::Result<()> {
             let sender = UdpSocket::bind("172.19.0.2:0")?;
@@ -183,7 +193,8 @@ async fn a_connection_from_before_never_leaves_with_an_address_that_it_should_no
 async fn a_reset_of_no_connection_is_dropped(writer: Writer) {
     let town = Town::new(writer).await;
     let stream = untracked(&town, &town.b, "outside 10.17.0.10").await;
-    let sees = || town.outside.exec("ss", &["-tnH", "state", "established", "src", "172.18.0.100"]).expect("ss");
+    let sees =
+        || town.outside.exec("ss", &["-tnH", "state", "established", "src", "172.18.0.100"]).expect("ss");
     let port = stream.local_addr().expect("an address").port().to_string();
     assert!(sees().contains(&port));
     town.apply(&Town::facts()).await;
@@ -240,8 +251,10 @@ async fn a_service_that_keeps_its_client_keeps_it_behind_the_pods_own_node(write
         add rule ip kube-proxy services ip daddr 10.96.0.1 tcp dport 80 dnat to 10.17.0.10:7000";
     town.node.exec("nft", &[services]).expect("a service");
     let mut facts = Town::facts();
-    facts.kube_proxy.ipvs.v4 = Some(());
-    facts.kube_proxy.local_tcp.v4 = Some([30080].into());
+    facts.kube_proxy = kube_proxy(&town.node.ns).await.expect("kube-proxy's sets");
+    assert_eq!((facts.kube_proxy.ipvs.v4, facts.kube_proxy.ipvs.v6), (Some(()), None));
+    assert_eq!(facts.kube_proxy.local_tcp.v4, Some([30080].into()));
+    assert_eq!(facts.kube_proxy.local_udp.v4, None);
     town.apply(&facts).await;
     town.expect(&town.outside, "172.18.0.2:30080", "b 172.18.0.100").await;
     // Another node sends on what came to it: the answer must go back there.

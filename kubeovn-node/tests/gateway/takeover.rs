@@ -89,7 +89,9 @@ fn left(node: &TestNs) -> Vec<String> {
     let printed = ["iptables-save", "ip6tables-save"].map(|program| node.exec(program, &[]).expect("rules"));
     let sets = node.exec("ipset", &["list", "-n"]).expect("sets");
     let lines = printed.iter().chain([&sets]).flat_map(|text| text.lines());
-    let is_left = |line: &&str| ["OVN-", "ovn40", "ovn60", "ovn-subnet", "--set-xmark 0x0/0xff"].iter().any(|p| line.contains(p));
+    let is_left = |line: &&str| {
+        ["OVN-", "ovn40", "ovn60", "ovn-subnet", "--set-xmark 0x0/0xff"].iter().any(|p| line.contains(p))
+    };
     lines.filter(is_left).map(str::to_owned).collect()
 }
 
@@ -155,7 +157,9 @@ async fn kube_ovn_is_replaced_without_a_packet_that_is_not_masqueraded(writer: W
     match writer {
         Writer::Nft => assert_eq!(left_of, Vec::<String>::new()),
         Writer::Iptables => {
-            let old = |line: &&String| ["ffffffffffff", "10.18.0.0", "local-pod", "OVN-OUTPUT"].iter().any(|p| line.contains(p));
+            let old = |line: &&String| {
+                ["ffffffffffff", "10.18.0.0", "local-pod", "OVN-OUTPUT"].iter().any(|p| line.contains(p))
+            };
             assert_eq!(left_of.iter().find(old), None, "{left_of:#?}");
         }
     }
@@ -182,8 +186,12 @@ async fn between_two_sets_of_rules_there_is_no_moment_without(writer: Writer) {
     for round in 0..12_u8 {
         let mut facts = Town::with_web(|web| {
             let dst = vec![format!("192.0.{round}.0/24").parse().expect("a prefix")];
-            web.nat_rules =
-                vec![NatRule { id: format!("r{}", round % 3), src: Vec::new(), dst, action: NatAction::Forward }];
+            web.nat_rules = vec![NatRule {
+                id: format!("r{}", round % 3),
+                src: Vec::new(),
+                dst,
+                action: NatAction::Forward,
+            }];
             // One prefix becomes another around the same pod.
             let cidrs = if round % 2 == 0 { "10.16.0.0/16" } else { "10.16.0.0/24" };
             web.cidrs = cidrs.parse().expect("a prefix");
@@ -196,6 +204,22 @@ async fn between_two_sets_of_rules_there_is_no_moment_without(writer: Writer) {
         flow.go_on().await;
     }
     assert_eq!(flow.end().await, Vec::<String>::new());
+}
+
+/// Rules in the kernel's old tables, which a host had before it switched to nftables.
+#[tokio::test]
+async fn rules_in_old_tables_go_too() {
+    let town = Town::new(Writer::Nft).await;
+    let legacy = GO.replace('`', "\"").replace("iptables-restore", "iptables-legacy-restore");
+    town.node.exec("sh", &["-ec", &legacy]).expect("Kube-OVN's rules");
+    let rules = || town.node.exec("iptables-legacy-save", &[]).expect("rules");
+    assert!(rules().contains("OVN-POSTROUTING"));
+    let flow = Flow::start(&town);
+    let gateway = Writer::Nft.gateway(&town.node).with_takeover();
+    gateway.apply(&plan(&Town::facts())).await.expect("apply");
+    assert_eq!(flow.end().await, Vec::<String>::new());
+    assert!(!rules().contains("OVN-") && !rules().contains("ovn40"), "{}", rules());
+    assert_eq!(left(&town.node), Vec::<String>::new());
 }
 
 /// A folder with programs that do their work so many times and then no more.
@@ -213,7 +237,9 @@ impl Tired {
     fn after(calls: usize, node: &TestNs) -> Self {
         let folder = env::temp_dir().join(format!("{}-tired-{calls}", node.name));
         fs::create_dir_all(&folder).expect("a folder");
-        for program in ["nft", "iptables-save", "ip6tables-save", "iptables-restore", "ip6tables-restore", "ipset"] {
+        for program in
+            ["nft", "iptables-save", "ip6tables-save", "iptables-restore", "ip6tables-restore", "ipset"]
+        {
             let script = format!(
                 "#!/bin/sh\necho >>'{0}/calls'\n[ $(wc -l <'{0}/calls') -gt {calls} ] && exit 9\nexec {program} \"$@\"\n",
                 folder.display()

@@ -12,9 +12,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use kubeovn_node::gateway::{
-    Facts, Gateway, HostFirewall, Iptables, Join, Nft, Plan, Report, Subnet, plan,
-};
+use kubeovn_node::gateway::{Facts, Gateway, HostFirewall, Iptables, Join, Nft, Plan, Report, Subnet, plan};
 use kubeovn_node::netlink::{Netlink, Route, Veth};
 use kubeovn_node::netns::NetNs;
 use kubeovn_node::sysctl;
@@ -129,18 +127,27 @@ impl Town {
     pub(crate) async fn new(writer: Writer) -> Self {
         let [node, a, b, outside, other, router] =
             ["node", "a", "b", "out", "other", "router"].map(namespace);
-        link((&a, "eth0", &["10.16.0.10/24", "fd16::a/112"]), (&router, "a", &["10.16.0.1/24", "fd16::1/112"]))
-            .await;
-        link((&b, "eth0", &["10.17.0.10/24", "fd17::a/112"]), (&router, "b", &["10.17.0.1/24", "fd17::1/112"]))
-            .await;
+        link(
+            (&a, "eth0", &["10.16.0.10/24", "fd16::a/112"]),
+            (&router, "a", &["10.16.0.1/24", "fd16::1/112"]),
+        )
+        .await;
+        link(
+            (&b, "eth0", &["10.17.0.10/24", "fd17::a/112"]),
+            (&router, "b", &["10.17.0.1/24", "fd17::1/112"]),
+        )
+        .await;
         link(
             (&node, "ovn0", &["100.64.0.2/16", "fd64::2/112"]),
             (&router, "join", &["100.64.0.1/16", "fd64::1/112"]),
         )
         .await;
         let eth0 = &["172.18.0.2/24", "172.18.0.8/24", "fd18::2/64"];
-        link((&node, "eth0", eth0), (&outside, "eth0", &["172.18.0.100/24", "172.18.0.101/24", "fd18::64/64"]))
-            .await;
+        link(
+            (&node, "eth0", eth0),
+            (&outside, "eth0", &["172.18.0.100/24", "172.18.0.101/24", "fd18::64/64"]),
+        )
+        .await;
         link(
             (&node, "eth1", &["172.19.0.2/24", "fd19::2/64"]),
             (&other, "eth0", &["172.19.0.3/24", "fd19::3/64"]),

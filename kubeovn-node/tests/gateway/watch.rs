@@ -60,19 +60,27 @@ impl<'a> Watch<'a> {
 
     /// Makes the mark, and reads until it is told.
     fn until_mark(&self, monitor: usize, patience: Duration) -> (Vec<String>, bool) {
-        let marks: [&[&str]; 2] = [&["nft", "add", "table", "ip", MARK], &["ip", "route", "add", "198.51.100.99", "dev", "lo", "proto", "99"]];
-        let unmarks: [&[&str]; 2] = [&["nft", "delete", "table", "ip", MARK], &["ip", "route", "del", "198.51.100.99", "dev", "lo", "proto", "99"]];
+        let marks: [&[&str]; 2] = [
+            &["nft", "add", "table", "ip", MARK],
+            &["ip", "route", "add", "198.51.100.99", "dev", "lo", "proto", "99"],
+        ];
+        let unmarks: [&[&str]; 2] = [
+            &["nft", "delete", "table", "ip", MARK],
+            &["ip", "route", "del", "198.51.100.99", "dev", "lo", "proto", "99"],
+        ];
         let run = |words: &[&str]| self.ns.exec(words[0], &words[1..]).expect("mark");
         run(marks[monitor]);
         run(unmarks[monitor]);
         let told = &self.monitors[monitor].1;
         let mut lines = Vec::new();
         while let Ok(line) = told.recv_timeout(patience) {
-            let is_end = line.contains("delete table ip watch-mark") || line.starts_with("Deleted 198.51.100.99");
+            let is_end =
+                line.contains("delete table ip watch-mark") || line.starts_with("Deleted 198.51.100.99");
             if is_end {
                 return (lines, true);
             }
-            let noise = line.contains(MARK) || line.contains("198.51.100.99") || line.starts_with("# new generation");
+            let noise =
+                line.contains(MARK) || line.contains("198.51.100.99") || line.starts_with("# new generation");
             if !noise && !line.trim().is_empty() {
                 lines.push(line);
             }

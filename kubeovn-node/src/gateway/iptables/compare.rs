@@ -131,7 +131,8 @@ impl Edit {
     /// Replaces what differs between the same beginning and the same end.
     fn edit(&mut self, chain: &str, present: &[Words], wanted: &[Words]) {
         let start = present.iter().zip(wanted).take_while(|(a, b)| a == b).count();
-        let (present, wanted) = (present.get(start..).unwrap_or_default(), wanted.get(start..).unwrap_or_default());
+        let (present, wanted) =
+            (present.get(start..).unwrap_or_default(), wanted.get(start..).unwrap_or_default());
         let end = present.iter().rev().zip(wanted.iter().rev()).take_while(|(a, b)| a == b).count();
         let (removed, added) = (present.len() - end, wanted.len() - end);
         for _ in 0..removed {
@@ -160,7 +161,8 @@ impl Edit {
         let (nothing, none) = (Vec::new(), Vec::new());
         for parent in parents {
             let present = saved.chain(self.table, parent).unwrap_or(&nothing);
-            let wanted = wanted.guests.iter().find(|((table, chain), _)| (*table, *chain) == (self.table, parent));
+            let wanted =
+                wanted.guests.iter().find(|((table, chain), _)| (*table, *chain) == (self.table, parent));
             self.guests_of(parent, present, wanted.map_or(&none, |(_, rules)| rules));
         }
     }

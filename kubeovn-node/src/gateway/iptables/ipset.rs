@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::net::IpAddr;
 
+use ipnet::IpNet;
 use kubeovn_core::addr::{Cidr, DualStack, Family};
 
 use crate::gateway::firewall::{Change, What};
@@ -51,6 +53,13 @@ fn members(prefix: Cidr) -> Vec<String> {
     }
 }
 
+/// An IPv6 address can be written in many ways.
+fn one_spelling(member: &str) -> String {
+    let ip = || member.parse::<IpAddr>().map(|ip| ip.to_string());
+    let net = || member.parse::<IpNet>().map(|net| net.to_string());
+    ip().or_else(|_| net()).unwrap_or_else(|_| member.to_owned())
+}
+
 impl Sets {
     /// Reads `ipset save`, of which only our sets are kept.
     pub(super) fn parse(text: &str) -> Self {
@@ -63,7 +72,7 @@ impl Sets {
             }
             let members = sets.entry(name.to_owned()).or_default();
             if let ("add", Some(member)) = (verb, words.next()) {
-                members.insert(member.to_owned());
+                members.insert(one_spelling(member));
             }
         }
         Sets(sets)

@@ -68,10 +68,8 @@ pub(super) fn join(words: &[String]) -> String {
         if !word.is_empty() && word.chars().all(plain) {
             return word.clone();
         }
-        let escaped: String = word
-            .chars()
-            .flat_map(|c| if c == '"' || c == '\\' { vec!['\\', c] } else { vec![c] })
-            .collect();
+        let escaped: String =
+            word.chars().flat_map(|c| if c == '"' || c == '\\' { vec!['\\', c] } else { vec![c] }).collect();
         format!("\"{escaped}\"")
     };
     words.iter().map(quote).collect::<Vec<_>>().join(" ")

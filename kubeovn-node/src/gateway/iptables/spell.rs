@@ -6,7 +6,8 @@ use kubeovn_core::addr::{Cidr, Family};
 
 use super::ipset;
 use super::save::Words;
-use crate::gateway::plan::{Action, Chain, Mark, Match, Protocol, Rule, Rules};
+use crate::gateway::kube_proxy;
+use crate::gateway::plan::{Action, Chain, Mark, Match, PolicyJump, Rule, Rules, Set};
 
 /// What all comments of counting rules begin with; Kube-OVN's metrics look for it.
 pub(super) const COUNTER: &str = "ovn-subnet-gateway,";
@@ -71,22 +72,33 @@ pub(super) fn wanted(rules: &Rules) -> Wanted {
 
 /// The lines of a rule: one per prefix where it goes by prefixes.
 fn lines(rules: &Rules, rule: &Rule) -> Vec<Words> {
-    let each = |prefixes: &mut dyn Iterator<Item = &Cidr>, action: &dyn Fn(&Cidr) -> Vec<Words>| -> Vec<Words> {
-        prefixes.flat_map(|prefix| {
-            let tails = action(prefix);
-            tails.into_iter().map(|tail| line(rules.family, rule, Some(("-s", *prefix)), tail)).collect::<Vec<_>>()
-        }).collect()
-    };
+    let each =
+        |prefixes: &mut dyn Iterator<Item = &Cidr>, action: &dyn Fn(&Cidr) -> Vec<Words>| -> Vec<Words> {
+            prefixes
+                .flat_map(|prefix| {
+                    let tails = action(prefix);
+                    tails
+                        .into_iter()
+                        .map(|tail| line(rules.family, rule, Some(("-s", *prefix)), tail))
+                        .collect::<Vec<_>>()
+                })
+                .collect()
+        };
     let jump = |target: &str| words(&["-j", target]);
     match &rule.action {
         Action::SnatByPrefix => each(&mut rules.snat.keys(), &|prefix| {
-            rules.snat.get(prefix).map(|ip| words(&["-j", "SNAT", "--to-source", &ip.to_string(), "--random-fully"])).into_iter().collect()
+            rules
+                .snat
+                .get(prefix)
+                .map(|ip| words(&["-j", "SNAT", "--to-source", &ip.to_string(), "--random-fully"]))
+                .into_iter()
+                .collect()
         }),
         Action::JumpByPolicy => {
             // By the name of the subnet, as Kube-OVN has them.
             let mut sorted: Vec<_> = rules.policies.iter().collect();
             sorted.sort_by(|a, b| a.1.subnet.cmp(&b.1.subnet));
-            let one = |(prefix, policy): (&Cidr, &crate::gateway::plan::PolicyJump)| {
+            let one = |(prefix, policy): (&Cidr, &PolicyJump)| {
                 let comment = format!("natPolicySubnet-{}", policy.subnet);
                 let tail = words(&["-m", "comment", "--comment", &comment, "-j", &policy_chain(&policy.id)]);
                 line(rules.family, rule, Some(("-s", *prefix)), tail)
@@ -109,7 +121,9 @@ fn lines(rules: &Rules, rule: &Rule) -> Vec<Words> {
             Place::Ours(_, name) => vec![line(rules.family, rule, None, jump(&name))],
             Place::Guest(..) => Vec::new(),
         },
-        action => tails(rules.family, action).into_iter().map(|tail| line(rules.family, rule, None, tail)).collect(),
+        action => {
+            tails(rules.family, action).into_iter().map(|tail| line(rules.family, rule, None, tail)).collect()
+        }
     }
 }
 
@@ -152,24 +166,14 @@ fn matching(family: Family, matched: &Match) -> Words {
         line.extend(["--mark".to_owned(), format!("{bits:#x}/{bits:#x}")]);
         line
     };
-    let infix = match family {
-        Family::V4 => "",
-        Family::V6 => "6-",
-    };
     match matched {
         Match::Src(which) => ours(false, which, "src"),
         Match::NotSrc(which) => ours(true, which, "src"),
         Match::Dst(which) => ours(false, which, "dst"),
         Match::NotDst(which) => ours(true, which, "dst"),
-        Match::Service { ipvs: false } => ours(false, &crate::gateway::plan::Set::Services, "dst"),
-        Match::Service { ipvs: true } => set(false, &format!("KUBE-{infix}CLUSTER-IP"), "dst,dst"),
-        Match::ToLocalPort(protocol) => {
-            let name = match protocol {
-                Protocol::Tcp => "TCP",
-                Protocol::Udp => "UDP",
-            };
-            set(false, &format!("KUBE-{infix}NODE-PORT-LOCAL-{name}"), "dst")
-        }
+        Match::Service { ipvs: false } => ours(false, &Set::Services, "dst"),
+        Match::Service { ipvs: true } => set(false, &kube_proxy::services(family), "dst,dst"),
+        Match::ToLocalPort(protocol) => set(false, &kube_proxy::local_ports(family, *protocol), "dst"),
         Match::Marked(mark) => marked(false, *mark),
         Match::NotMarked(mark) => marked(true, *mark),
         Match::NoSyn => words(&["-m", "tcp", "--tcp-flags", "SYN", "NONE"]),
@@ -201,6 +205,10 @@ fn tails(family: Family, action: &Action) -> Vec<Words> {
         Action::Masquerade => vec![words(&["-j", "MASQUERADE", "--random-fully"])],
         Action::Snat(ip) => vec![words(&["-j", "SNAT", "--to-source", &ip.to_string(), "--random-fully"])],
         // By prefix or to a chain: said by who asks.
-        Action::Jump(_) | Action::JumpByPolicy | Action::SnatByPrefix | Action::CountSrc | Action::CountDst => Vec::new(),
+        Action::Jump(_)
+        | Action::JumpByPolicy
+        | Action::SnatByPrefix
+        | Action::CountSrc
+        | Action::CountDst => Vec::new(),
     }
 }

@@ -28,7 +28,8 @@ fn facts() -> crate::gateway::facts::Facts {
         active: String::new(),
     };
     let dst = vec!["192.0.2.0/24".parse().expect("a prefix")];
-    web.nat_rules = vec![NatRule { id: "0123456789ab".to_owned(), src: Vec::new(), dst, action: NatAction::Forward }];
+    web.nat_rules =
+        vec![NatRule { id: "0123456789ab".to_owned(), src: Vec::new(), dst, action: NatAction::Forward }];
     facts
 }
 
@@ -100,9 +101,11 @@ fn restore(before: &str, lines: &str) -> String {
         text += &format!("*{table}\n");
         let chains = || chains.iter().filter(|(t, ..)| t == table);
         chains().for_each(|(_, name, _)| text += &format!(":{name} - [0:0]\n"));
-        chains().flat_map(|(_, name, rules)| rules.iter().map(move |rule| (name, rule))).for_each(|(name, rule)| {
-            text += &format!("-A {name} {rule}\n");
-        });
+        chains().flat_map(|(_, name, rules)| rules.iter().map(move |rule| (name, rule))).for_each(
+            |(name, rule)| {
+                text += &format!("-A {name} {rule}\n");
+            },
+        );
         text += "COMMIT\n";
     }
     text
@@ -132,7 +135,9 @@ fn what_was_written_is_not_written_again_and_goes_without_a_trace() {
     assert_eq!((again.as_str(), changes.len()), ("", 0));
     let (gone, _) = compare::difference(Family::V4, &Saved::parse(&after), &Wanted::default());
     let cleared = restore(&after, &gone);
-    let rules = |text: &str| text.lines().filter(|line| line.starts_with("-A")).map(str::to_owned).collect::<Vec<_>>();
+    let rules = |text: &str| {
+        text.lines().filter(|line| line.starts_with("-A")).map(str::to_owned).collect::<Vec<_>>()
+    };
     assert_eq!(rules(&cleared), rules(BEFORE));
     assert!(cleared.contains(":OVN-KUBE-EXTERNAL"), "not every OVN- chain is Kube-OVN's");
 }
@@ -185,10 +190,18 @@ fn hands_are_found_wherever_they_were() {
         let mended = restore(&edited, &lines);
         let (again, _) = compare::difference(Family::V4, &Saved::parse(&mended), &wanted);
         assert_eq!(again, "", "edit {i} was not mended in one go");
-        let at = |text: &str| mended.lines().position(|line| line == text).unwrap_or_else(|| panic!("{text}\n{mended}"));
+        let at = |text: &str| {
+            mended.lines().position(|line| line == text).unwrap_or_else(|| panic!("{text}\n{mended}"))
+        };
         assert!(at(jump) < at(services), "edit {i}: services are translated first");
         assert!(
-            mended.lines().collect::<Vec<_>>().iter().rposition(|line| line.contains("ovn-subnet-gateway")).expect("counters") < at(accept),
+            mended
+                .lines()
+                .collect::<Vec<_>>()
+                .iter()
+                .rposition(|line| line.contains("ovn-subnet-gateway"))
+                .expect("counters")
+                < at(accept),
             "edit {i}: what is let through is not counted\n{mended}"
         );
         assert!(mended.contains("-A FORWARD -j DOCKER-USER"));

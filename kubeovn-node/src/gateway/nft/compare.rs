@@ -20,17 +20,25 @@ pub(super) struct Difference<'a> {
 impl Difference<'_> {
     /// Commands and what they change. Within the transaction what is referred to comes before what refers to it, and goes
     /// after it.
-    pub(super) fn between(&self, present: Option<&Table>, wanted: Option<&Table>) -> (Vec<Value>, Vec<Change>) {
+    pub(super) fn between(
+        &self,
+        present: Option<&Table>,
+        wanted: Option<&Table>,
+    ) -> (Vec<Value>, Vec<Change>) {
         match (present, wanted) {
             (None, None) => (Vec::new(), Vec::new()),
-            (Some(_), None) => (vec![self.command("delete", "table", json!({}))], vec![self.table(What::Removed)]),
+            (Some(_), None) => {
+                (vec![self.command("delete", "table", json!({}))], vec![self.table(What::Removed)])
+            }
             (None, Some(wanted)) => (self.all(wanted), vec![self.table(What::Made)]),
             (Some(present), Some(wanted)) => {
                 let (edit, changes) = self.edit(present, wanted);
                 if present.strange || self.anew && !edit.is_empty() || !self.alike(present, wanted) {
                     // Whoever adds a table that is there is right too: so this also works when it has just gone.
-                    let mut commands =
-                        vec![self.command("add", "table", json!({})), self.command("delete", "table", json!({}))];
+                    let mut commands = vec![
+                        self.command("add", "table", json!({})),
+                        self.command("delete", "table", json!({})),
+                    ];
                     commands.extend(self.all(wanted));
                     return (commands, vec![self.table(What::Replaced)]);
                 }
@@ -56,7 +64,11 @@ impl Difference<'_> {
                 first.push(self.command("add", "chain", body));
             }
             if !there.is_some_and(|there| self.same(chain, there)) {
-                changes.push(self.change("chain", name, if there.is_some() { What::Replaced } else { What::Made }));
+                changes.push(self.change(
+                    "chain",
+                    name,
+                    if there.is_some() { What::Replaced } else { What::Made },
+                ));
                 then.extend(there.map(|_| self.command("flush", "chain", json!({"name": name}))));
                 let add = |rule| self.command("add", "rule", json!({"chain": name, "expr": rule}));
                 then.extend(chain.rules.iter().map(add));

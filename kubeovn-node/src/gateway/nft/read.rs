@@ -38,7 +38,9 @@ impl Table {
     pub(super) fn parse(text: &str) -> Result<Self, GatewayError> {
         let mut table = Table::default();
         for object in objects(text)? {
-            let Some((kind, Value::Object(body))) = object.as_object().and_then(|object| object.iter().next()) else {
+            let Some((kind, Value::Object(body))) =
+                object.as_object().and_then(|object| object.iter().next())
+            else {
                 return Err(unreadable("an object of the table"));
             };
             table.enter(kind, body);

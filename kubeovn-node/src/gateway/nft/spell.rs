@@ -70,7 +70,8 @@ fn sets(table: &mut Table, rules: &Rules) {
         put(name, head, prefixes(rules.counted.keys().collect()));
     }
     let verdicts = |policies: &BTreeMap<Cidr, PolicyJump>| -> Vec<Value> {
-        let target = |jump: &PolicyJump| json!({"jump": {"target": Chain::NatPolicyOf(jump.id.clone()).to_string()}});
+        let target =
+            |jump: &PolicyJump| json!({"jump": {"target": Chain::NatPolicyOf(jump.id.clone()).to_string()}});
         policies.iter().map(|(cidr, jump)| json!([element(*cidr), target(jump)])).collect()
     };
     put(POLICIES, json!({"type": address, "map": "verdict", "flags": "interval"}), verdicts(&rules.policies));
@@ -110,11 +111,16 @@ pub(super) fn key(element: &Value) -> String {
             let prefix = other.get("prefix");
             let part = |name: &str| prefix.and_then(|prefix| prefix.get(name));
             match (part("addr").and_then(Value::as_str), part("len").and_then(Value::as_u64)) {
-                (Some(address), Some(length)) => format!("{address}/{length}"),
-                _ => other.as_str().map_or_else(|| other.to_string(), str::to_owned),
+                (Some(address), Some(length)) => format!("{}/{length}", one_spelling(address)),
+                _ => other.as_str().map_or_else(|| other.to_string(), one_spelling),
             }
         }
     }
+}
+
+/// An IPv6 address can be written in many ways.
+fn one_spelling(text: &str) -> String {
+    text.parse::<IpAddr>().map_or_else(|_| text.to_owned(), |ip| ip.to_string())
 }
 
 fn expressions(rules: &Rules, rule: &Rule) -> Value {
@@ -174,7 +180,8 @@ fn expression(family: Family, matched: &Match) -> Value {
 fn actions(family: Family, action: &Action) -> Vec<Value> {
     let mark = |value: Value| json!({"mangle": {"key": meta("mark"), "value": value}});
     let set = |Mark(bits): Mark| mark(json!({"|": [meta("mark"), bits]}));
-    let by = |field: &str, data: &str| json!({"key": payload(word(family), field), "data": format!("@{data}")});
+    let by =
+        |field: &str, data: &str| json!({"key": payload(word(family), field), "data": format!("@{data}")});
     let random = "fully-random";
     let snat = |address: Value| json!({"snat": {"addr": address, "flags": random}});
     let as_text = |ip: &IpAddr| json!(ip.to_string());
@@ -196,7 +203,11 @@ fn actions(family: Family, action: &Action) -> Vec<Value> {
         Action::Snat(ip) => vec![snat(as_text(ip))],
         Action::SnatByPrefix => vec![snat(json!({"map": by("saddr", SNAT)}))],
         // The elements of these sets count by themselves.
-        Action::CountSrc => vec![compare("==", payload(word(family), "saddr"), json!(format!("@{COUNT_SRC}")))],
-        Action::CountDst => vec![compare("==", payload(word(family), "daddr"), json!(format!("@{COUNT_DST}")))],
+        Action::CountSrc => {
+            vec![compare("==", payload(word(family), "saddr"), json!(format!("@{COUNT_SRC}")))]
+        }
+        Action::CountDst => {
+            vec![compare("==", payload(word(family), "daddr"), json!(format!("@{COUNT_DST}")))]
+        }
     }
 }

@@ -15,7 +15,8 @@ fn wanted() -> Table {
 
 /// A table as nft prints it, each rule and head changed by `print`.
 fn printed(table: &Table, print: impl Fn(&Value) -> Value) -> Table {
-    let mut objects = vec![json!({"metainfo": {"version": "1"}}), json!({"table": {"family": "ip", "name": "kube-ovn"}})];
+    let mut objects =
+        vec![json!({"metainfo": {"version": "1"}}), json!({"table": {"family": "ip", "name": "kube-ovn"}})];
     let body = |name: &str, head: &Value| {
         let mut body = json!({"family": "ip", "table": "kube-ovn", "name": name, "handle": 7});
         let fields = print(head);
@@ -39,7 +40,8 @@ fn printed(table: &Table, print: impl Fn(&Value) -> Value) -> Table {
 }
 
 fn difference(spelling: &Spelling, present: &Table, wanted: &Table) -> (usize, Vec<What>) {
-    let (commands, changes) = Difference { family: "ip", spelling, anew: false }.between(Some(present), Some(wanted));
+    let (commands, changes) =
+        Difference { family: "ip", spelling, anew: false }.between(Some(present), Some(wanted));
     (commands.len(), changes.into_iter().map(|change| change.what).collect())
 }
 
@@ -57,18 +59,25 @@ fn versions_that_print_otherwise_are_understood_or_remembered() {
         let text = value.to_string();
         let text = text.replace(r#""flags":"interval""#, r#""flags":["interval"]"#);
         let long = r#"{"match":{"left":{"&":[{"payload":{"field":"flags","protocol":"tcp"}},"syn"]},"op":"==","right":0}}"#;
-        let short = r#"{"match":{"left":{"payload":{"field":"flags","protocol":"tcp"}},"op":"!","right":"syn"}}"#;
+        let short =
+            r#"{"match":{"left":{"payload":{"field":"flags","protocol":"tcp"}},"op":"!","right":"syn"}}"#;
         serde_json::from_str(&text.replace(long, short)).expect("json")
     });
     assert_eq!(difference(&Spelling::new(), &known, &wanted), (0, vec![]));
     // A word that nobody has heard of.
-    let strange = printed(&wanted, |value| serde_json::from_str(&value.to_string().replace("fully-random", "very-random")).expect("json"));
+    let strange = printed(&wanted, |value| {
+        serde_json::from_str(&value.to_string().replace("fully-random", "very-random")).expect("json")
+    });
     let (commands, changes) = difference(&Spelling::new(), &strange, &wanted);
     assert!(commands > 0 && changes == [What::Replaced, What::Replaced], "{changes:?}");
     let mut spelling = Spelling::new();
     for (name, chain) in &wanted.chains {
         let printed = &strange.chains.get(name).expect("a chain").rules;
-        chain.rules.iter().zip(printed).for_each(|(wanted, printed)| super::note(&mut spelling, wanted, printed));
+        chain
+            .rules
+            .iter()
+            .zip(printed)
+            .for_each(|(wanted, printed)| super::note(&mut spelling, wanted, printed));
     }
     assert_eq!(spelling.len(), 2, "only what differs is remembered");
     assert_eq!(difference(&spelling, &strange, &wanted), (0, vec![]));
@@ -78,9 +87,15 @@ fn versions_that_print_otherwise_are_understood_or_remembered() {
 fn what_can_not_be_changed_is_made_anew_in_one_go() {
     let wanted = wanted();
     let edit = |from: &'static str, to: &'static str| {
-        printed(&wanted, move |value| serde_json::from_str(&value.to_string().replace(from, to)).expect("json"))
+        printed(&wanted, move |value| {
+            serde_json::from_str(&value.to_string().replace(from, to)).expect("json")
+        })
     };
-    for (from, to) in [("ipv4_addr", "inet_service"), (r#""prio":99"#, r#""prio":98"#), (r#""policy":"accept""#, r#""policy":"drop""#)] {
+    for (from, to) in [
+        ("ipv4_addr", "inet_service"),
+        (r#""prio":99"#, r#""prio":98"#),
+        (r#""policy":"accept""#, r#""policy":"drop""#),
+    ] {
         let (_, changes) = difference(&Spelling::new(), &edit(from, to), &wanted);
         assert_eq!(changes, [What::Replaced], "{from}");
     }
@@ -100,9 +115,7 @@ fn what_is_not_json_of_nft_is_told() {
 
 #[test]
 fn only_foreign_chains_that_drop_forwarded_packets_are_told_of() {
-    let chain = |table: &str, hook: &str, policy: &str| {
-        json!({"chain": {"family": "ip", "table": table, "name": "X", "hook": hook, "policy": policy}})
-    };
+    let chain = |table: &str, hook: &str, policy: &str| json!({"chain": {"family": "ip", "table": table, "name": "X", "hook": hook, "policy": policy}});
     let chains = [
         chain("filter", "forward", "drop"),
         chain("filter", "forward", "accept"),

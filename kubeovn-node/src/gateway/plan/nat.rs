@@ -109,7 +109,8 @@ fn own_address(subnet: &Subnet, node: &str, family: Family, problems: &mut Vec<P
     if !all && active != node {
         return None;
     }
-    let mine = nodes.split(',').filter_map(|item| item.split_once(':')).filter(|(name, _)| name.trim() == node);
+    let mine =
+        nodes.split(',').filter_map(|item| item.split_once(':')).filter(|(name, _)| name.trim() == node);
     for (_, text) in mine {
         match text.trim().parse::<IpAddr>() {
             Ok(ip) if Family::of(ip) == family => return Some(ip),
@@ -134,7 +135,10 @@ fn policy(rules: &mut Rules, subnet: &Subnet, cidr: Cidr, problems: &mut Vec<Pro
         return;
     }
     let Some(id) = id_of(&subnet.uid) else {
-        let text = format!("subnet {}: its uid {:?} can't name a chain. Its exceptions do nothing", subnet.name, subnet.uid);
+        let text = format!(
+            "subnet {}: its uid {:?} can't name a chain. Its exceptions do nothing",
+            subnet.name, subnet.uid
+        );
         problems.push(Problem::new("GATEWAY-NAT-RULE", text));
         return;
     };
@@ -200,7 +204,8 @@ fn program(rules: &mut Rules, facts: &Facts) {
     let rule = |matches: &[Match], action: Action| Rule { matches: matches.to_vec(), action };
 
     let from_pods = Match::From(facts.join.link.clone());
-    let mut before = vec![rule(&[from_pods, Src(Subnets), Match::Service { ipvs }], Action::Mark(Mark::MASQUERADE))];
+    let mut before =
+        vec![rule(&[from_pods, Src(Subnets), Match::Service { ipvs }], Action::Mark(Mark::MASQUERADE))];
     for protocol in rules.local_ports.keys().copied() {
         let to_port = Match::ToLocalPort(protocol);
         before.extend([
@@ -211,9 +216,12 @@ fn program(rules: &mut Rules, facts: &Facts) {
 
     let mut after = Vec::new();
     // With IPVS the source of what kube-proxy forwards can be a service.
-    after.extend(facts.node_ips.get(family).map(|node| {
-        rule(&[Src(Services), Dst(Subnets), Marked(Mark::MASQUERADE)], Snat(*node))
-    }));
+    after.extend(
+        facts
+            .node_ips
+            .get(family)
+            .map(|node| rule(&[Src(Services), Dst(Subnets), Marked(Mark::MASQUERADE)], Snat(*node))),
+    );
     after.extend([
         rule(&[Marked(Mark::MASQUERADE)], masquerade()),
         // From a pod by a service of this host back to a pod: the answer must come by the host too.

@@ -2,8 +2,8 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use super::rules::{Action, Chain, Mark, Match, Protocol, Rule, Rules, Set};
 use super::Plan;
+use super::rules::{Action, Chain, Mark, Match, Protocol, Rule, Rules, Set};
 
 impl Display for Plan {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
