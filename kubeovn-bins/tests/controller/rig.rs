@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     io::{Read, Write},
     net::TcpStream,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, ExitStatus},
     time::{Duration, Instant},
 };
@@ -223,6 +223,10 @@ impl Controller {
 
     pub(crate) fn runs(&mut self) -> bool {
         !self.program.has_ended()
+    }
+
+    pub(crate) fn log_file(&self) -> &Path {
+        &self.log
     }
 
     pub(crate) fn log(&self) -> String {

@@ -12,6 +12,7 @@
 mod asked;
 mod disagreeing;
 mod healthy;
+mod history;
 #[path = "../../../tests/support/kubernetes.rs"]
 mod kubernetes;
 mod planned;

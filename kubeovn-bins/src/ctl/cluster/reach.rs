@@ -6,15 +6,19 @@ use std::{
 };
 
 use futures_util::StreamExt;
-use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::api::{coordination::v1::Lease, core::v1};
 use kube::{
     Api, Client, Config,
+    api::ListParams,
     config::{KubeConfigOptions, Kubeconfig},
 };
 use kubeovn_core::{
     contract::cluster::{Cluster, Event},
     index::objects::{Kind, Object, ObjectKey},
+    rows::Millis,
+    time::rfc3339,
 };
+use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
 use super::args::Server;
@@ -26,6 +30,8 @@ use crate::{
 
 /// A kind that was refused for so long will not be told by waiting: one lost packet is no reason to give up.
 const GRACE: Duration = Duration::from_secs(2);
+/// Events in one page.
+const EVENTS: u32 = 500;
 /// How often to look whether a kind is refused.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -40,6 +46,55 @@ pub struct Told {
     pub lease: Result<Option<Record>, String>,
 }
 
+/// An event.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Remark {
+    /// When it was last said.
+    pub at: Millis,
+    /// Kind of the object that it is about.
+    pub kind: String,
+    /// Its namespace; empty where it has none.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// In a word.
+    pub reason: String,
+    /// In a sentence.
+    pub message: String,
+}
+
+impl Remark {
+    fn of(event: v1::Event) -> Self {
+        let about = event.involved_object;
+        let at = event.last_timestamp.or(event.first_timestamp).map(|time| time.0);
+        let at = at.or(event.event_time.map(|time| time.0)).map(|time| time.as_millisecond());
+        Remark {
+            at: at.and_then(|at| Millis::try_from(at).ok()).unwrap_or(0),
+            kind: about.kind.unwrap_or_default(),
+            namespace: about.namespace.unwrap_or_default(),
+            name: about.name.unwrap_or_default(),
+            reason: event.reason.unwrap_or_default(),
+            message: event.message.unwrap_or_default(),
+        }
+    }
+
+    /// The object that it is about.
+    fn about(&self) -> String {
+        let slash = if self.namespace.is_empty() { "" } else { "/" };
+        format!("{} {}{slash}{}", self.kind, self.namespace, self.name)
+    }
+
+    /// For people.
+    pub fn to_text(&self) -> String {
+        format!("{}  {}  {}: {}\n", rfc3339(self.at), self.about(), self.reason, self.message)
+    }
+
+    /// For programs.
+    pub fn to_json(&self) -> Value {
+        json!({ "at": rfc3339(self.at), "object": self.about(), "reason": self.reason, "message": self.message })
+    }
+}
+
 /// Asks for everything, once.
 ///
 /// # Errors
@@ -51,6 +106,33 @@ pub async fn ask(server: &Server) -> Result<Told, CtlError> {
     let objects = objects(&client, &url, server.within()).await?;
     let lease = record(&client, &server.lease_namespace, server.within()).await;
     Ok(Told { url, objects, lease })
+}
+
+/// All events that there are, the oldest first. They are a help beside the rest, so that a reason is told where there are
+/// none to be had.
+///
+/// # Errors
+/// Why not.
+pub async fn remarks(server: &Server) -> Result<Vec<Remark>, String> {
+    let reason = |error: &dyn std::error::Error| error.to_string();
+    let config = config(server).await.map_err(|error| reason(&error))?;
+    let client = api::client(config).map_err(|error| reason(&error))?;
+    let events: Api<v1::Event> = Api::all(client);
+    let mut all = Vec::new();
+    let mut asked = ListParams::default().limit(EVENTS);
+    let reading = async {
+        loop {
+            let page = events.list(&asked).await.map_err(|error| reason(&error))?;
+            all.extend(page.items.into_iter().map(Remark::of));
+            match page.metadata.continue_.filter(|further| !further.is_empty()) {
+                Some(further) => asked.continue_token = Some(further),
+                None => return Ok::<(), String>(()),
+            }
+        }
+    };
+    timeout(server.within(), reading).await.map_err(|_| "no answer in time".to_owned())??;
+    all.sort_by(|a: &Remark, b: &Remark| (a.at, &a.name, &a.reason).cmp(&(b.at, &b.name, &b.reason)));
+    Ok(all)
 }
 
 async fn config(server: &Server) -> Result<Config, CtlError> {
