@@ -244,4 +244,12 @@ pub enum CtlError {
         /// The system's words.
         source: io::Error,
     },
+    /// The CA can't be read.
+    #[error("CTL-CA-UNREADABLE: {}: {source}. Name a PEM file with the CA's certificate", path.display())]
+    Ca {
+        /// Its path.
+        path: PathBuf,
+        /// The system's words, or what is wrong with it.
+        source: io::Error,
+    },
 }

@@ -5,7 +5,7 @@ use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use crate::{
-    asked::Ctl,
+    asked::{Ctl, manifest},
     rig::{Rig, until},
 };
 
@@ -45,7 +45,7 @@ async fn the_log_of_the_controller_tells_who_held_an_address() {
     );
     assert!(!bare.out.contains("pod/default/one "), "{}", bare.out);
 
-    let log = controller.log_file().display().to_string();
+    let log = manifest(rig.kubernetes.folder(), "first.log", &controller.log());
     let history = |words: &[&str]| -> Value {
         let answer = ctl.ask_server(&[&["ipam", "history", "-o", "json", "--log", &log], words].concat());
         assert_eq!(answer.code, 0, "{}", answer.err);
@@ -70,7 +70,7 @@ async fn the_log_of_the_controller_tells_who_held_an_address() {
     assert_eq!(controller.ends().await.code(), Some(0));
     let second = rig.controller("second", &["--default-cidr=10.16.0.0/24"]);
     second.works().await;
-    let later = second.log_file().display().to_string();
+    let later = manifest(rig.kubernetes.folder(), "second.log", &second.log());
     assert!(!second.log().contains("kubeovn_bins::addresses"), "{}", second.log());
     assert_eq!(history(&["10.16.0.77", "--log", &later])["held"], all["held"]);
 }

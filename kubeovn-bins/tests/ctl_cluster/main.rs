@@ -20,3 +20,4 @@ mod planned;
 mod rig;
 #[path = "../../../kubeovn-ovn/tests/support/server.rs"]
 mod server;
+mod status;

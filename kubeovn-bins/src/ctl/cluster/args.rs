@@ -28,7 +28,7 @@ pub struct Server {
     within: u64,
     /// Namespace of the controller's lease
     #[arg(long, value_name = "NAMESPACE", default_value = "kube-system")]
-    pub(super) lease_namespace: String,
+    pub(in crate::ctl) lease_namespace: String,
     /// Name of the default VPC, as the controller has it
     #[arg(long, value_name = "NAME", default_value = "ovn-cluster")]
     cluster_router: String,
@@ -60,7 +60,7 @@ impl Server {
 #[derive(Clone, Debug, Group)]
 pub struct Target {
     #[command(flatten)]
-    pub(super) server: Server,
+    pub(in crate::ctl) server: Server,
     /// Where Northbound is served: unix:PATH, tcp:HOST:PORT or ssl:HOST:PORT, several with commas between
     #[arg(long, value_name = "ENDPOINTS", default_value = cli::DEFAULT)]
     db: String,

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use futures_util::StreamExt;
+use futures_util::{StreamExt, stream};
 use k8s_openapi::api::{coordination::v1::Lease, core::v1};
 use kube::{
     Api, Client, Config,
@@ -23,13 +23,16 @@ use tokio::time::{sleep, timeout};
 
 use super::args::Server;
 use crate::{
-    cluster::kube::{self as api, KindStatus, KubeCluster, Options, State},
+    cluster::kube::{self as api, Failure, KindStatus, KubeCluster, Options, State},
+    controller::lacking::{LACKING, Lacking, counted},
     ctl::error::CtlError,
     run::lease::{self, Record},
 };
 
 /// A kind that was refused for so long will not be told by waiting: one lost packet is no reason to give up.
 const GRACE: Duration = Duration::from_secs(2);
+/// Kinds that are asked about at a time.
+const ASKED: usize = 4;
 /// Events in one page.
 const EVENTS: u32 = 500;
 /// How often to look whether a kind is refused.
@@ -115,9 +118,7 @@ pub async fn ask(server: &Server) -> Result<Told, CtlError> {
 /// Why not.
 pub async fn remarks(server: &Server) -> Result<Vec<Remark>, String> {
     let reason = |error: &dyn std::error::Error| error.to_string();
-    let config = config(server).await.map_err(|error| reason(&error))?;
-    let client = api::client(config).map_err(|error| reason(&error))?;
-    let events: Api<v1::Event> = Api::all(client);
+    let events: Api<v1::Event> = Api::all(client(server).await.map_err(|error| reason(&error))?);
     let mut all = Vec::new();
     let mut asked = ListParams::default().limit(EVENTS);
     let reading = async {
@@ -133,6 +134,36 @@ pub async fn remarks(server: &Server) -> Result<Vec<Remark>, String> {
     timeout(server.within(), reading).await.map_err(|_| "no answer in time".to_owned())??;
     all.sort_by(|a: &Remark, b: &Remark| (a.at, &a.name, &a.reason).cmp(&(b.at, &b.name, &b.reason)));
     Ok(all)
+}
+
+/// How many objects there are of each kind that nothing acts on, or why that can't be told; none left out.
+///
+/// # Errors
+/// When it isn't known how to reach the server.
+pub async fn lacking(server: &Server) -> Result<Vec<(&'static Lacking, Result<usize, String>)>, CtlError> {
+    let cluster = KubeCluster::new(client(server).await?, options());
+    let count = async |kind: &'static Lacking| {
+        let number = timeout(server.within(), counted(&cluster, kind)).await;
+        let number = number.unwrap_or_else(|_| Err(Failure::silent("no answer in time")));
+        let words = |failure: Failure| match failure.code {
+            // The server's words name each kind in its own way.
+            401 | 403 => "you may not list them".to_owned(),
+            _ => failure.to_string(),
+        };
+        (kind, number.map_err(words))
+    };
+    // Few at a time: they are none of the server's business.
+    Ok(stream::iter(LACKING).map(count).buffered(ASKED).collect().await)
+}
+
+/// A client as the controller's.
+pub(in crate::ctl) async fn client(server: &Server) -> Result<Client, CtlError> {
+    let config = config(server).await?;
+    api::client(config).map_err(|error| CtlError::Access { reason: error.to_string() })
+}
+
+fn options() -> Options {
+    Options { component: "kubeovn-ctl".to_owned(), ..Options::default() }
 }
 
 async fn config(server: &Server) -> Result<Config, CtlError> {
@@ -158,8 +189,7 @@ async fn config(server: &Server) -> Result<Config, CtlError> {
 
 /// Every object, by the way that the controller reads them: it sees the same.
 async fn objects(client: &Client, url: &str, within: Duration) -> Result<Vec<Object>, CtlError> {
-    let options = Options { component: "kubeovn-ctl".to_owned(), ..Options::default() };
-    let cluster = KubeCluster::new(client.clone(), options);
+    let cluster = KubeCluster::new(client.clone(), options());
     let mut events = cluster.watch(Kind::ALL);
     let mut missing: BTreeSet<Kind> = Kind::ALL.iter().copied().collect();
     let mut objects: BTreeMap<ObjectKey, Object> = BTreeMap::new();
