@@ -59,8 +59,7 @@ async fn the_controller_is_asked_how_it_stands() {
     controller.works().await;
     let ctl = Ctl::of(&rig);
     let url = format!("http://{}", controller.address());
-    ctl.ask(&["status", "--controller", &url])
-        .says(0, &[": ready, idle, Northbound up, transactions: "]);
+    ctl.ask(&["status", "--controller", &url]).says(0, &[": ready, idle, Northbound up, transactions: "]);
     let (code, json) = ctl.json(&["status", "--controller", &url]);
     assert_eq!(
         (code, &json["probes"]["ready"], &json["probes"]["metrics"]["idle"]),

@@ -146,9 +146,8 @@ impl Spine {
     /// The event that tells an owner what could not be taken back. Where the owner is not there its record is told.
     fn conflict(&self, owner: &OwnerKey, grant: &Grant, source: &str, error: &AddrError) -> Option<Effect> {
         let record = ObjectKey::cluster(Kind::Ip, ip_name(owner, &grant.nic));
-        let keys = [object_key(owner), Some(record)].into_iter().flatten();
-        let (key, uid) =
-            keys.filter_map(|key| self.world.uid_of(&key).cloned().map(|uid| (key, uid))).next()?;
+        let mut keys = [object_key(owner), Some(record)].into_iter().flatten();
+        let (key, uid) = keys.find_map(|key| self.world.uid_of(&key).cloned().map(|uid| (key, uid)))?;
         let message = format!(
             "{owner}: at its start the controller could not take back {} in subnet {}, as {source} has it: {}. It goes by what \
              else is known of it, or gives it another address; if something still uses the old one, make it anew",
