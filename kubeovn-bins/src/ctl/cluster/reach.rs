@@ -70,9 +70,9 @@ impl Remark {
     fn of(event: v1::Event) -> Self {
         let about = event.involved_object;
         let at = event.last_timestamp.or(event.first_timestamp).map(|time| time.0);
-        let at = at.or(event.event_time.map(|time| time.0)).map(|time| time.as_millisecond());
+        let at = at.or(event.event_time.map(|time| time.0));
         Remark {
-            at: at.and_then(|at| Millis::try_from(at).ok()).unwrap_or(0),
+            at: at.and_then(|at| Millis::try_from(at.as_millisecond()).ok()).unwrap_or(0),
             kind: about.kind.unwrap_or_default(),
             namespace: about.namespace.unwrap_or_default(),
             name: about.name.unwrap_or_default(),

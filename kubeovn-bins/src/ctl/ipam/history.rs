@@ -269,7 +269,7 @@ impl History {
             table(&["ADDRESS", "HOLDER", "SUBNET", "FROM", "UNTIL", "SAID BY"], &[], &rows)
         };
         if !self.remarks.is_empty() {
-            out += &format!("\n{}\n", paint.bold("events that are still there"));
+            out.extend(["\n", &paint.bold("events that are still there"), "\n"]);
             out.extend(self.remarks.iter().map(Remark::to_text));
         }
         out += "\n";
