@@ -18,7 +18,7 @@ async fn what_is_asked_for_in_vain_is_listed_and_no_illness() {
         let policy = json!({ "metadata": { "name": name }, "spec": { "podSelector": {} } });
         policies.create(&PostParams::default(), &serde_json::from_value(policy).unwrap()).await.unwrap();
     }
-    let spec = json!({ "cidrBlock": "10.30.0.0/24", "natOutgoing": true });
+    let spec = json!({ "cidrBlock": "10.30.0.0/24", "vips": ["10.30.0.9"] });
     rig.create(Kind::Subnet, json!({ "metadata": { "name": "db" }, "spec": spec })).await;
     rig.pod("marked", json!({ "ovn.kubernetes.io/ingress_rate": "3" })).await;
     rig.address("marked").await;
@@ -31,7 +31,7 @@ async fn what_is_asked_for_in_vain_is_listed_and_no_illness() {
         &[
             "asked for, and not done by this version\n",
             "  NetworkPolicy: 2 objects; it is not enforced: pods send and receive what it forbids\n",
-            "  natOutgoing of Subnet: 1 object: Subnet db\n",
+            "  vips of Subnet: 1 object: Subnet db\n",
             "  ovn.kubernetes.io/ingress_rate of Pod: 1 object: Pod default/marked\n",
             // The identity of this one is no pod's.
             "not asked: pods \"kube-ovn-controller\" not found. See --controller",
@@ -47,7 +47,7 @@ async fn what_is_asked_for_in_vain_is_listed_and_no_illness() {
         (code, &policy["objects"], &policy["apiVersion"]),
         (0, &json!(2), &json!("networking.k8s.io/v1"))
     );
-    let field = json!({ "kind": "Subnet", "field": "natOutgoing", "objects": ["Subnet db"] });
+    let field = json!({ "kind": "Subnet", "field": "vips", "objects": ["Subnet db"] });
     assert!(json["notDone"]["fields"].as_array().unwrap().contains(&field), "{json:#}");
     assert_eq!(json["probes"]["asked"], false);
 }
