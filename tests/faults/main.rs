@@ -17,6 +17,7 @@
 
 mod controller;
 mod cut;
+mod forged;
 mod ground;
 mod kill;
 #[path = "../support/kubernetes.rs"]

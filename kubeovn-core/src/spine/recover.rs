@@ -28,7 +28,7 @@ struct Found {
 
 impl Spine {
     /// Everything has been told: take back what was granted, then look at everything once. What ports have comes
-    /// first, for that is what is live; then what running pods were told; then records.
+    /// first, for that is what is live; then records, and what running pods were told of the same.
     pub(super) fn open_gates(&mut self, now: Millis, have: &dyn Replica) {
         let vpcs: Vec<Name> = self.world.vpcs().map(|v| v.meta.name.clone()).collect();
         self.world.dirty.vpcs.extend(vpcs);
@@ -78,7 +78,9 @@ impl Spine {
         grants
     }
 
-    /// What the objects say of an owner: its own annotations, else its record.
+    /// What the objects say of an owner. Whoever may edit a pod may write into its annotations what was never given; so
+    /// what they say is taken back only where the record, which tenants can't write, says the same. Without a record they
+    /// are what a user asks for, and are granted as that, or not.
     fn restore(&mut self, now: Millis, owner: &OwnerKey) {
         // Its port has told already.
         if self.world.grants(owner).iter().any(|grant| grant.nic.is_empty()) {
@@ -92,7 +94,14 @@ impl Spine {
         let annotated = meta.and_then(|meta| annotated(meta, now));
         let record = self.world.ip(&ip_name(owner, "")).filter(|ip| ip_owner(ip).as_ref() == Some(owner));
         let recorded = record.and_then(|ip| recorded(ip, now));
-        if let Some(mut grant) = annotated.or(recorded) {
+        let grant = match (annotated, recorded) {
+            // A node's are written by nobody else.
+            (Some(annotated), None) if owner.kind == OwnerKind::Node => Some(annotated),
+            // It knows the VPC, too.
+            (Some(annotated), Some(recorded)) if is_same(&annotated, &recorded) => Some(annotated),
+            (_, recorded) => recorded,
+        };
+        if let Some(mut grant) = grant {
             if grant.space.is_empty() {
                 grant.space = self.space(&grant.subnet);
             }
@@ -120,6 +129,11 @@ impl Spine {
             self.world.grant(owner, grants, None);
         }
     }
+}
+
+/// The same addresses of the same subnet.
+fn is_same(one: &Grant, other: &Grant) -> bool {
+    (&one.subnet, one.ips, one.mac) == (&other.subnet, other.ips, other.mac)
 }
 
 /// What the annotations of a pod or node say that it was given.
