@@ -88,9 +88,12 @@ impl KubeCluster {
     }
 
     async fn write_status(&self, key: &ObjectKey, uid: &Name, status: &Status) -> Result<Name, ClusterError> {
-        let fits =
-            matches!((key.kind, status), (Kind::Subnet, Status::Subnet(_)) | (Kind::Vpc, Status::Vpc(_)));
-        if !fits {
+        let kind = match status {
+            Status::Subnet(_) => Kind::Subnet,
+            Status::Vpc(_) => Kind::Vpc,
+            Status::IpPool(_) => Kind::IpPool,
+        };
+        if key.kind != kind {
             let reason = "this is the status of another kind".to_owned();
             return Err(ClusterError::Refused { key: key.clone(), reason });
         }
