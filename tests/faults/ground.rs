@@ -16,6 +16,7 @@ use kubeovn_ovn::{
     memory::{Memory, Server},
     nb::NORTHBOUND,
 };
+use serde_json::Value;
 use tokio::time::{Duration, sleep};
 
 use crate::{
@@ -35,6 +36,9 @@ pub(crate) trait Ground: Send + Sync {
     /// A user brings an object. A new one has an identity that none before it had.
     async fn apply(&self, object: Object);
 
+    /// A user writes another VPC into a subnet; what the server says that refuses it.
+    async fn set_vpc(&self, subnet: &str, vpc: &str) -> Result<(), String>;
+
     /// A user deletes an object, at once as far as nothing holds it.
     async fn delete(&self, key: &ObjectKey);
 
@@ -45,8 +49,25 @@ pub(crate) trait Ground: Send + Sync {
     /// Addresses that were in two ports at once, ever.
     fn doubles(&self) -> Vec<String>;
 
+    /// What objects were told in events: code and sentence.
+    async fn notes(&self) -> Vec<(ObjectKey, String)>;
+
     /// Time for something to happen.
     async fn moment(&self);
+}
+
+/// An object as an API server tells it.
+pub(crate) fn read(kind: Kind, value: Value) -> Object {
+    match kind {
+        Kind::Vpc => Object::Vpc(serde_json::from_value(value).unwrap()),
+        Kind::Subnet => Object::Subnet(serde_json::from_value(value).unwrap()),
+        Kind::IpPool => Object::IpPool(serde_json::from_value(value).unwrap()),
+        Kind::Ip => Object::Ip(serde_json::from_value(value).unwrap()),
+        Kind::Pod => Object::Pod(serde_json::from_value(value).unwrap()),
+        Kind::StatefulSet => Object::StatefulSet(serde_json::from_value(value).unwrap()),
+        Kind::Namespace => Object::Namespace(serde_json::from_value(value).unwrap()),
+        Kind::Node => Object::Node(serde_json::from_value(value).unwrap()),
+    }
 }
 
 /// All in memory; its clock runs only when nobody has anything to do.
@@ -81,6 +102,13 @@ impl Ground for InMemory {
         self.cluster.apply(object).unwrap();
     }
 
+    async fn set_vpc(&self, subnet: &str, vpc: &str) -> Result<(), String> {
+        let key = ObjectKey::cluster(Kind::Subnet, subnet);
+        let Some(Object::Subnet(mut subnet)) = self.cluster.get(&key) else { panic!("no {key}") };
+        vpc.clone_into(&mut subnet.spec.vpc);
+        self.cluster.apply(Object::Subnet(subnet)).map(drop).map_err(|error| error.to_string())
+    }
+
     async fn delete(&self, key: &ObjectKey) {
         self.cluster.delete(key).unwrap();
     }
@@ -98,6 +126,11 @@ impl Ground for InMemory {
     fn doubles(&self) -> Vec<String> {
         // Each transaction is looked at when it is made.
         Vec::new()
+    }
+
+    async fn notes(&self) -> Vec<(ObjectKey, String)> {
+        let notes = self.cluster.notes().into_iter().map(|told| told.note);
+        notes.map(|note| (note.key, format!("{}: {}", note.reason, note.message))).collect()
     }
 
     async fn moment(&self) {

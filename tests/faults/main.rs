@@ -19,12 +19,16 @@ mod controller;
 mod cut;
 mod forged;
 mod ground;
+mod hostile;
 mod kill;
 #[path = "../support/kubernetes.rs"]
 mod kubernetes;
+#[path = "../support/northd.rs"]
+mod northd;
 #[path = "../support/objects.rs"]
 #[allow(dead_code, reason = "objects of another test crate, of which not all are needed")]
 mod objects;
+mod pages;
 mod real;
 mod scenes;
 #[path = "../../kubeovn-ovn/tests/support/seen.rs"]
@@ -32,3 +36,4 @@ mod seen;
 #[path = "../../kubeovn-ovn/tests/support/server.rs"]
 mod server;
 mod view;
+mod ways;

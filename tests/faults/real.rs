@@ -3,16 +3,16 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::api::core::v1::{Event, Namespace};
 use kube::{
     Api, Client,
-    api::{ApiResource, DeleteParams, DynamicObject, ListParams, PostParams},
+    api::{ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams},
     core::GroupVersionKind,
 };
 use kubeovn_bins::cluster::kube::{KubeCluster, Options, client};
 use kubeovn_core::{
     contract::{cluster::Cluster, database::Database},
-    index::objects::{Kind, Object, ObjectKey, Workload},
+    index::objects::{Kind, Object, ObjectKey, SubnetAcl, Workload},
 };
 use kubeovn_ovn::{
     nb::NORTHBOUND,
@@ -27,7 +27,7 @@ use tokio::{runtime::Handle, time::sleep};
 use uuid::Uuid;
 
 use crate::{
-    ground::Ground,
+    ground::{Ground, read},
     kubernetes::{ADMIN, Kubernetes},
     seen::{Raw, Seen},
     server::{DATABASE, Directory, Server},
@@ -42,7 +42,7 @@ pub(crate) struct Real {
     pub(crate) client: Client,
     pub(crate) kubernetes: Kubernetes,
     pub(crate) northbound: Server,
-    _directory: Directory,
+    pub(crate) directory: Directory,
 }
 
 impl Real {
@@ -57,7 +57,7 @@ impl Real {
         while namespaces.get_opt("default").await.unwrap().is_none() || !seen.connected() {
             sleep(Duration::from_millis(20)).await;
         }
-        Real { seen, client, kubernetes, northbound, _directory: directory }
+        Real { seen, client, kubernetes, northbound, directory }
     }
 
     pub(crate) fn api(&self, kind: Kind, namespace: &str) -> Api<DynamicObject> {
@@ -97,6 +97,12 @@ impl Ground for Real {
         self.create(object.kind(), manifest(&object)).await.unwrap();
     }
 
+    async fn set_vpc(&self, subnet: &str, vpc: &str) -> Result<(), String> {
+        let patch = Patch::Merge(json!({ "spec": { "vpc": vpc } }));
+        let changed = self.api(Kind::Subnet, "").patch(subnet, &PatchParams::default(), &patch).await;
+        changed.map(drop).map_err(|error| error.to_string())
+    }
+
     async fn delete(&self, key: &ObjectKey) {
         let now = DeleteParams::default().grace_period(0);
         self.api(key.kind, &key.namespace).delete(&key.name, &now).await.unwrap();
@@ -117,6 +123,19 @@ impl Ground for Real {
         self.seen.doubles().into_iter().collect()
     }
 
+    async fn notes(&self) -> Vec<(ObjectKey, String)> {
+        let events: Api<Event> = Api::all(self.client.clone());
+        let events = events.list(&ListParams::default()).await.unwrap();
+        let note = |event: Event| {
+            let about = event.involved_object;
+            let kind = *Kind::ALL.iter().find(|kind| Some(kind.name()) == about.kind.as_deref())?;
+            let namespace = about.namespace.filter(|_| kind.namespaced()).unwrap_or_default();
+            let key = ObjectKey { kind, namespace: namespace.into(), name: about.name?.into() };
+            Some((key, format!("{}: {}", event.reason?, event.message?)))
+        };
+        events.items.into_iter().filter_map(note).collect()
+    }
+
     async fn moment(&self) {
         sleep(Duration::from_millis(30)).await;
     }
@@ -127,19 +146,6 @@ fn nonce() -> u64 {
     use std::sync::atomic::{AtomicU64, Ordering};
     static LAST: AtomicU64 = AtomicU64::new(0);
     LAST.fetch_add(1, Ordering::Relaxed)
-}
-
-fn read(kind: Kind, value: Value) -> Object {
-    match kind {
-        Kind::Vpc => Object::Vpc(serde_json::from_value(value).unwrap()),
-        Kind::Subnet => Object::Subnet(serde_json::from_value(value).unwrap()),
-        Kind::IpPool => Object::IpPool(serde_json::from_value(value).unwrap()),
-        Kind::Ip => Object::Ip(serde_json::from_value(value).unwrap()),
-        Kind::Pod => Object::Pod(serde_json::from_value(value).unwrap()),
-        Kind::StatefulSet => Object::StatefulSet(serde_json::from_value(value).unwrap()),
-        Kind::Namespace => Object::Namespace(serde_json::from_value(value).unwrap()),
-        Kind::Node => Object::Node(serde_json::from_value(value).unwrap()),
-    }
 }
 
 /// What a user would write down for an object of these tests.
@@ -154,7 +160,12 @@ fn manifest(object: &Object) -> Value {
     let spec = match object {
         Object::Subnet(subnet) => {
             let spec = &subnet.spec;
-            json!({ "vpc": spec.vpc, "cidrBlock": spec.cidr_block, "namespaces": spec.namespaces })
+            let acl = |acl: &SubnetAcl| json!({ "direction": acl.direction, "priority": acl.priority, "match": acl.r#match, "action": acl.action });
+            json!({
+                "vpc": spec.vpc, "cidrBlock": spec.cidr_block, "namespaces": spec.namespaces,
+                "private": spec.private, "allowSubnets": spec.allow_subnets,
+                "acls": spec.acls.iter().map(acl).collect::<Vec<_>>(),
+            })
         }
         Object::Vpc(vpc) => json!({ "namespaces": vpc.spec.namespaces }),
         Object::Pod(pod) => {

@@ -6,8 +6,14 @@ use kubeovn_core::{
     annotations::nic,
     index::objects::{Kind, Object, ObjectKey, member},
 };
+use kubeovn_ovn::ovsdb::wire::{Atom, Datum};
 
 use crate::{ground::Ground, seen::Raw};
+
+/// The column that changes whenever anything in a row does.
+pub(crate) const VERSION: &str = "_version";
+
+const RESERVED: &str = "ovn.kubernetes.io/ip_reserved";
 
 /// Ports of pods and nodes by name: address space, and MAC with addresses.
 pub(crate) struct Ports(pub(crate) BTreeMap<String, (String, String)>);
@@ -16,8 +22,11 @@ impl Ports {
     pub(crate) fn of(rows: &Raw) -> Self {
         let ports = rows.get("Logical_Switch_Port").into_iter().flatten().filter_map(|(_, row)| {
             let space = row.get("external_ids")?.get_str("space")?.to_owned();
-            let text = |column: &str| Some(row.get(column)?.scalar()?.as_str()?.to_owned());
-            Some((text("name")?, (space, text("addresses")?)))
+            let texts =
+                |column: &str| row.get(column).into_iter().flat_map(Datum::elements).filter_map(Atom::as_str);
+            // Beside its own a port may have what is sent to nobody.
+            let addresses = texts("addresses").find(|text| *text != "unknown")?.to_owned();
+            Some((texts("name").next()?.to_owned(), (space, addresses)))
         });
         Ports(ports.collect())
     }
@@ -105,8 +114,15 @@ impl View {
         all
     }
 
-    /// Who holds an address though he is not there, since he comes back: members of StatefulSets.
+    /// Who holds an address though he is not there: members of StatefulSets, which come back, and those whom a record of
+    /// a user's keeps it for.
     fn comes_back(&self, name: &str) -> bool {
+        let record = self.get(&ObjectKey::cluster(Kind::Ip, name));
+        if record
+            .is_some_and(|record| record.meta().labels.get(RESERVED).is_some_and(|label| **label == *"true"))
+        {
+            return true;
+        }
         let Some((pod, namespace)) = name.split_once('.') else { return false };
         let Some((set, number)) = member(pod) else { return false };
         let key = ObjectKey { kind: Kind::StatefulSet, namespace: namespace.into(), name: set.into() };
@@ -146,6 +162,31 @@ impl View {
         }
         missing.extend(doubles(&self.ports));
         missing
+    }
+
+    /// A condition of a subnet or VPC, with its message behind the status.
+    pub(crate) fn condition(&self, key: &ObjectKey, kind: &str) -> String {
+        let conditions = match self.get(key) {
+            Some(Object::Subnet(subnet)) => &subnet.status.conditions[..],
+            Some(Object::Vpc(vpc)) => &vpc.status.conditions,
+            _ => &[],
+        };
+        let condition = conditions.iter().find(|condition| *condition.r#type == *kind);
+        condition.map(|condition| format!("{} {}", condition.status, condition.message)).unwrap_or_default()
+    }
+
+    /// Rows without what changes whenever anything in them does.
+    pub(crate) fn plain_rows(&self) -> Raw {
+        let mut rows = self.rows.clone();
+        for row in rows.values_mut().flat_map(BTreeMap::values_mut) {
+            *row = row
+                .iter()
+                .filter(|(column, _)| ***column != *VERSION)
+                .map(|(c, v)| (c.clone(), v.clone()))
+                .collect();
+        }
+        rows.retain(|_, rows| !rows.is_empty());
+        rows
     }
 
     /// Revisions of all objects.
