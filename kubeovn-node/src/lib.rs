@@ -26,6 +26,7 @@
 pub mod attach;
 pub mod cni;
 pub mod daemon;
+pub mod gateway;
 pub mod netlink;
 pub mod netns;
 pub mod node_port;

@@ -11,6 +11,7 @@ mod address;
 mod error;
 mod link;
 mod route;
+mod rule;
 
 use tokio::runtime::Handle as Runtime;
 use tokio::task::JoinHandle;
@@ -18,6 +19,7 @@ use tokio::task::JoinHandle;
 pub use self::error::NetlinkError;
 pub use self::link::{Link, Veth};
 pub use self::route::Route;
+pub use self::rule::{OURS, SourceRule, TableGateway};
 use crate::netns::NetNs;
 
 /// A connection to the kernel's routing socket inside one namespace.

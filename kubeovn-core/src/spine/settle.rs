@@ -71,31 +71,29 @@ impl Spine {
         }
     }
 
-    /// Tells the ledger what a subnet offers now. A subnet that is refused or goes offers nothing new.
+    /// Tells the ledger what a subnet offers now. A subnet that is refused offers nothing new; nor does one that goes, but
+    /// as long as something is held in it, it must be what it is for those who hold it.
     fn offer(&mut self, name: &Name, decision: Decision, have: &dyn Replica) -> Decision {
         let known = self.unoffered.remove(name);
-        match decision.plan.as_ref().filter(|plan| !plan.closing) {
-            Some(plan) => {
-                self.closing.remove(name);
-                let gateway_mac = self.model.gateway_mac(plan, have);
-                let offer = Offer { gateway_mac, ..plan.offer(self.world.settings()) };
-                if let Err(error) = self.ipam.define(&offer) {
-                    // What it offered before it offers no longer, or it would never become empty. Once: closing it marks it
-                    // as changed, which leads here again.
-                    if known.is_none() && self.defined.contains(name) {
-                        self.ipam.close(name);
-                    }
-                    self.unoffered.insert(name.clone(), plan.vpc.clone());
-                    let problem = Problem::from(&error);
-                    return Decision { plan: None, problems: vec![problem] };
+        let is_held = self.ipam.usage(name).is_some_and(|usage| usage.owners > 0);
+        if let Some(plan) = decision.plan.as_ref().filter(|plan| !plan.closing || is_held) {
+            self.closing.remove(name);
+            let gateway_mac = self.model.gateway_mac(plan, have);
+            let offer = Offer { gateway_mac, ..plan.offer(self.world.settings()) };
+            if let Err(error) = self.ipam.define(&offer) {
+                // What it offered before it offers no longer, or it would never become empty. Once: closing it marks it as
+                // changed, which leads here again.
+                if known.is_none() && self.defined.contains(name) {
+                    self.ipam.close(name);
                 }
-                self.defined.insert(name.clone());
+                self.unoffered.insert(name.clone(), plan.vpc.clone());
+                let problem = Problem::from(&error);
+                return Decision { plan: None, problems: vec![problem] };
             }
-            None => {
-                if self.defined.contains(name) {
-                    self.closing.insert(name.clone());
-                }
-            }
+            self.defined.insert(name.clone());
+        }
+        if decision.plan.as_ref().is_none_or(|plan| plan.closing) && self.defined.contains(name) {
+            self.closing.insert(name.clone());
         }
         decision
     }
