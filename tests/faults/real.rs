@@ -23,7 +23,11 @@ use kubeovn_ovn::{
     },
 };
 use serde_json::{Value, json};
-use tokio::{runtime::Handle, time::sleep};
+use tokio::{
+    runtime::Handle,
+    sync::{Semaphore, SemaphorePermit},
+    time::sleep,
+};
 use uuid::Uuid;
 
 use crate::{
@@ -32,6 +36,9 @@ use crate::{
     seen::{Raw, Seen},
     server::{DATABASE, Directory, Server},
 };
+
+/// Those that run at a time: each takes as much as a machine of two cores has for it.
+static TURNS: Semaphore = Semaphore::const_new(2);
 
 /// Tables that hold tokens of who connects.
 const ASIDE: [&str; 3] = ["NB_Global", "Connection", "SSL"];
@@ -43,10 +50,12 @@ pub(crate) struct Real {
     pub(crate) kubernetes: Kubernetes,
     pub(crate) northbound: Server,
     pub(crate) directory: Directory,
+    _turn: SemaphorePermit<'static>,
 }
 
 impl Real {
     pub(crate) async fn start() -> Self {
+        let turn = TURNS.acquire().await.unwrap();
         let directory = Directory::new();
         let northbound = Server::standalone(&directory, &[]);
         let seen = Seen::watch(&Handle::current(), northbound.socket());
@@ -57,7 +66,7 @@ impl Real {
         while namespaces.get_opt("default").await.unwrap().is_none() || !seen.connected() {
             sleep(Duration::from_millis(20)).await;
         }
-        Real { seen, client, kubernetes, northbound, directory }
+        Real { seen, client, kubernetes, northbound, directory, _turn: turn }
     }
 
     pub(crate) fn api(&self, kind: Kind, namespace: &str) -> Api<DynamicObject> {
