@@ -280,7 +280,7 @@ impl Spine {
             self.next_audit = now + AUDIT_EVERY;
         }
         self.ensure_built_in(out);
-        self.settle_all(now);
+        self.settle_all(now, have);
         self.choose_gateways();
         for owner in std::mem::take(&mut self.world.dirty.rows) {
             self.engine.mark(owner);

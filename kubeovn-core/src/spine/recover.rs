@@ -33,7 +33,7 @@ struct Found {
 
 impl Spine {
     /// Everything has been told: take back what was granted, then look at everything once. What ports have comes
-    /// first, for that is what is live; then what running pods were told; then records.
+    /// first, for that is what is live; then records, and what running pods were told of the same.
     pub(super) fn open_gates(&mut self, now: Millis, have: &dyn Replica, out: &mut Vec<Effect>) {
         let vpcs: Vec<Name> = self.world.vpcs().map(|v| v.meta.name.clone()).collect();
         self.world.dirty.vpcs.extend(vpcs);
@@ -83,7 +83,9 @@ impl Spine {
         grants
     }
 
-    /// What the objects say of an owner: its own annotations, else its record.
+    /// What the objects say of an owner. Whoever may edit a pod may write into its annotations what was never given; so
+    /// what they say is taken back only where the record, which tenants can't write, says the same. Without a record they
+    /// are what a user asks for, and are granted as that, or not.
     fn restore(&mut self, now: Millis, owner: &OwnerKey, out: &mut Vec<Effect>) {
         // Its port has told already.
         if self.world.grants(owner).iter().any(|grant| grant.nic.is_empty()) {
@@ -94,10 +96,19 @@ impl Spine {
             OwnerKind::Node => self.world.node(&owner.name).map(|n| &n.meta),
             _ => self.world.pod_of(owner).filter(|p| p.needs_network()).map(|p| &p.meta),
         };
-        let annotated = meta.and_then(|meta| annotated(meta, now)).map(|grant| (grant, "its annotations"));
+        let annotated = meta.and_then(|meta| annotated(meta, now));
         let record = self.world.ip(&ip_name(owner, "")).filter(|ip| ip_owner(ip).as_ref() == Some(owner));
-        let recorded = record.and_then(|ip| recorded(ip, now)).map(|grant| (grant, "its IP object"));
-        if let Some((mut grant, source)) = annotated.or(recorded) {
+        let recorded = record.and_then(|ip| recorded(ip, now));
+        let found = match (annotated, recorded) {
+            // A node's are written by nobody else.
+            (Some(annotated), None) if owner.kind == OwnerKind::Node => Some((annotated, "its annotations")),
+            // It knows the VPC, too.
+            (Some(annotated), Some(recorded)) if is_same(&annotated, &recorded) => {
+                Some((annotated, "its annotations"))
+            }
+            (_, recorded) => recorded.map(|grant| (grant, "its IP object")),
+        };
+        if let Some((mut grant, source)) = found {
             if grant.space.is_empty() {
                 grant.space = self.space(&grant.subnet);
             }
@@ -164,6 +175,11 @@ impl Spine {
         };
         Some(Effect::Write { about: key, write: Write::Note(note) })
     }
+}
+
+/// The same addresses of the same subnet.
+fn is_same(one: &Grant, other: &Grant) -> bool {
+    (&one.subnet, one.ips, one.mac) == (&other.subnet, other.ips, other.mac)
 }
 
 /// What the annotations of a pod or node say that it was given.
