@@ -209,14 +209,10 @@ async fn nodes(
         .filter(|name| !found.contains_key(*name) && !down.contains(*name))
         .cloned()
         .collect();
-    let mut why = String::new();
-    if !down.is_empty() {
-        why += &format!("; not ready: {}", listed(&down));
-    }
-    if !missing.is_empty() {
-        why += &format!("; not there: {}", listed(&missing));
-    }
     if found.is_empty() || !missing.is_empty() {
+        let why = [("not ready", &down), ("not there", &missing)];
+        let why = why.iter().filter(|(_, names)| !names.is_empty());
+        let why = why.map(|(what, names)| format!("; {what}: {}", listed(names))).collect();
         return Err(CtlError::NoNodes { count, why });
     }
     let mut notes = Vec::new();

@@ -109,13 +109,13 @@ impl Place {
                         waits += 1;
                         Err(format!("{why} within {} s", limit.as_secs()))
                     }
-                    other => match reached(other) {
-                        Some(reached) => Ok(reached),
-                        None => {
-                            waits += 1;
-                            Err(format!("the pod on {node} did not end within {} s", limit.as_secs()))
-                        }
-                    },
+                    Stage::Ended(_) if role == Role::Server => {
+                        Err(format!("the pod on {node} ended by itself: see what --image asks for"))
+                    }
+                    other => reached(other).ok_or_else(|| {
+                        waits += 1;
+                        format!("the pod on {node} did not end within {} s", limit.as_secs())
+                    }),
                 };
                 came.insert(node, outcome);
             }

@@ -38,7 +38,9 @@ pub(super) fn to_text(tried: &[Tried], notes: &[String], paint: Paint) -> String
     for Tried { from, probe, outcome } in &failed {
         if let Outcome::Failed(why) = outcome {
             let line = format!("pod on {from} to {} ({}): {why}", probe.to, probe.how.target());
-            out += &format!("{}\n{}", paint.signed('-', "FAILED"), wrapped(&line, 2));
+            out += &paint.signed('-', "FAILED");
+            out.push('\n');
+            out += &wrapped(&line, 2);
         }
     }
     notes.iter().for_each(|note| out += &wrapped(note, 0));
@@ -84,20 +86,19 @@ fn cell<'a>(outcomes: impl Iterator<Item = &'a Outcome>) -> String {
 /// For programs.
 pub(super) fn to_json(tried: &[Tried], notes: &[String]) -> Value {
     let probes = tried.iter().map(|Tried { from, probe, outcome }| {
-        let mut value = json!({
+        let (millis, tries, reason) = match outcome {
+            Outcome::Reached { millis, tries } => (Some(millis), Some(tries), None),
+            Outcome::Failed(why) => (None, None, Some(why)),
+        };
+        json!({
             "from": from,
             "to": probe.to.to_string(),
             "target": probe.how.target(),
             "reached": !outcome.is_failure(),
-        });
-        match outcome {
-            Outcome::Reached { millis, tries } => {
-                value["millis"] = json!(millis);
-                value["tries"] = json!(tries);
-            }
-            Outcome::Failed(why) => value["reason"] = json!(why),
-        }
-        value
+            "millis": millis,
+            "tries": tries,
+            "reason": reason,
+        })
     });
     let failed = tried.iter().filter(|tried| tried.outcome.is_failure()).count();
     json!({ "probes": probes.collect::<Vec<_>>(), "failed": failed, "notes": notes })

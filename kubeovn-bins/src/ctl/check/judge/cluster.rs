@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::ctl::check::facts::{Cluster, Facts, Member, Wish};
+use crate::ctl::check::facts::{Cluster, Facts, Wish};
 use crate::ctl::check::finding::Finding;
 
 const NODE: &str = "CHECK-NODE-UNKNOWN";
@@ -50,12 +50,13 @@ fn clock(ahead: i64) -> Finding {
 /// Machines that were copied have the identity of the first, and with it that of its OVS.
 fn twice(cluster: &Cluster) -> Vec<Finding> {
     let mut found = Vec::new();
-    let by: [(&str, fn(&Member) -> &str); 2] =
-        [("/etc/machine-id", |member| &member.machine), ("the system's UUID", |member| &member.system)];
-    for (what, of) in by {
+    for what in ["/etc/machine-id", "the system's UUID"] {
         let mut names: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-        for (name, member) in cluster.nodes.iter().filter(|(_, member)| !of(member).is_empty()) {
-            names.entry(of(member)).or_default().push(name);
+        for (name, member) in &cluster.nodes {
+            let id = if what.starts_with('/') { &member.machine } else { &member.system };
+            if !id.is_empty() {
+                names.entry(id).or_default().push(name);
+            }
         }
         for (id, nodes) in names.iter().filter(|(_, nodes)| nodes.len() > 1) {
             let text = format!("{what} {id} is that of {} nodes: {}", nodes.len(), nodes.join(", "));

@@ -105,11 +105,8 @@ pub(super) fn ports(facts: &Facts, wish: &Wish) -> Vec<Finding> {
             Holder::Unseen => whose == "tunnels" && ours,
         };
         let Some(stranger) = holders.iter().find(|holder| !is_ours(holder)) else {
-            if holders.is_empty() {
-                free.push(subject)
-            } else {
-                held.push(subject)
-            }
+            let list = if holders.is_empty() { &mut free } else { &mut held };
+            list.push(subject);
             continue;
         };
         let by = match stranger {

@@ -167,7 +167,7 @@ const CASES: &[(Spoil, &str, Severity, &str, &str)] = &[
         "0 or 2",
     ),
     (
-        |f, _| drop(f.bridges.insert("eth0".to_owned())),
+        |f, _| f.bridges.extend(["eth0".to_owned()]),
         "CHECK-BRIDGE-NF",
         Warn,
         "bridge eth0",
@@ -289,7 +289,10 @@ const CASES: &[(Spoil, &str, Severity, &str, &str)] = &[
     ),
     (
         |f, _| {
-            f.confs.as_mut().unwrap().push(Conf { file: "00-a.conf".to_owned(), plugin: "bridge".to_owned() })
+            f.confs
+                .as_mut()
+                .unwrap()
+                .push(Conf { file: "00-a.conf".to_owned(), plugin: "bridge".to_owned() });
         },
         "CHECK-CNI-CONF",
         Fail,
@@ -301,7 +304,7 @@ const CASES: &[(Spoil, &str, Severity, &str, &str)] = &[
             f.confs
                 .as_mut()
                 .unwrap()
-                .push(Conf { file: "10-flannel.conflist".to_owned(), plugin: "flannel".to_owned() })
+                .push(Conf { file: "10-flannel.conflist".to_owned(), plugin: "flannel".to_owned() });
         },
         "CHECK-CNI-CONF",
         Warn,

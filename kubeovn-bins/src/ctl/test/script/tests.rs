@@ -7,6 +7,8 @@ use std::process::Command;
 use super::{outcomes, quoted, script};
 use crate::ctl::test::probe::{How, Outcome, Probe, To};
 
+const BUSYBOX: &str = "/usr/bin/busybox";
+
 fn probe(how: How) -> Probe {
     Probe { to: To::Service, how }
 }
@@ -57,13 +59,13 @@ fn the_script_reports_what_it_saw() {
     std::fs::create_dir_all(folder.join("bin")).unwrap();
     // As in an image of busybox: its programs, and no others.
     for applet in ["sh", "mkdir", "timeout", "wget", "ping", "tail", "cut", "sleep", "cat", "head"] {
-        std::os::unix::fs::symlink("/usr/bin/busybox", folder.join("bin").join(applet)).unwrap();
+        std::os::unix::fs::symlink(BUSYBOX, folder.join("bin").join(applet)).unwrap();
     }
     let text = script(&probes)
         .replace("/tmp/probes", folder.join("probes").to_str().unwrap())
         .replace("/dev/termination-log", folder.join("report").to_str().unwrap());
     let output =
-        Command::new("busybox").args(["sh", "-c", &text]).env("PATH", folder.join("bin")).output().unwrap();
+        Command::new(BUSYBOX).args(["sh", "-c", &text]).env("PATH", folder.join("bin")).output().unwrap();
     let report = std::fs::read_to_string(folder.join("report"));
     std::fs::remove_dir_all(&folder).unwrap();
     let report = report.unwrap_or_default();
