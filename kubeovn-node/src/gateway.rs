@@ -122,7 +122,7 @@ impl Gateway {
             return Ok(report);
         }
         let mut failure = None;
-        match self.settings(plan).await {
+        match self.settings(plan) {
             Ok(changes) => report.changes.extend(changes),
             Err(error) => failure = Some(error),
         }
@@ -169,7 +169,7 @@ impl Gateway {
     }
 
     /// Settings one by one, so that one that can't be set stops no other.
-    async fn settings(&self, plan: &Plan) -> Result<Vec<Change>, GatewayError> {
+    fn settings(&self, plan: &Plan) -> Result<Vec<Change>, GatewayError> {
         let (mut changes, mut failure) = (Vec::new(), None);
         for (key, value) in &plan.settings {
             match self.setting(key, value) {

@@ -231,7 +231,8 @@ async fn packets_are_counted_per_subnet(writer: Writer) {
     // Another subnet more: who has been counted stays counted.
     let mut facts = Town::facts();
     let mut more = facts.subnets[1].clone();
-    ("more".clone_into(&mut more.name), more.cidrs = "10.20.0.0/24".parse().expect("a prefix"));
+    "more".clone_into(&mut more.name);
+    more.cidrs = "10.20.0.0/24".parse().expect("a prefix");
     facts.subnets.push(more);
     town.apply(&facts).await;
     let [still_from, still_to] = counted("10.16.0.0/24");
