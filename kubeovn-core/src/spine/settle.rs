@@ -71,24 +71,22 @@ impl Spine {
         }
     }
 
-    /// Tells the ledger what a subnet offers now. A subnet that is refused or goes offers nothing new.
+    /// Tells the ledger what a subnet offers now. A subnet that is refused offers nothing new; nor does one that goes, but
+    /// as long as something is held in it, it must be what it is for those who hold it.
     fn offer(&mut self, name: &Name, decision: Decision) -> Decision {
         self.unoffered.remove(name);
-        match decision.plan.as_ref().filter(|plan| !plan.closing) {
-            Some(plan) => {
-                self.closing.remove(name);
-                if let Err(error) = self.ipam.define(&plan.offer(self.world.settings())) {
-                    self.unoffered.insert(name.clone(), plan.vpc.clone());
-                    let problem = Problem::from(&error);
-                    return Decision { plan: None, problems: vec![problem] };
-                }
-                self.defined.insert(name.clone());
+        let is_held = self.ipam.usage(name).is_some_and(|usage| usage.owners > 0);
+        if let Some(plan) = decision.plan.as_ref().filter(|plan| !plan.closing || is_held) {
+            self.closing.remove(name);
+            if let Err(error) = self.ipam.define(&plan.offer(self.world.settings())) {
+                self.unoffered.insert(name.clone(), plan.vpc.clone());
+                let problem = Problem::from(&error);
+                return Decision { plan: None, problems: vec![problem] };
             }
-            None => {
-                if self.defined.contains(name) {
-                    self.closing.insert(name.clone());
-                }
-            }
+            self.defined.insert(name.clone());
+        }
+        if decision.plan.as_ref().is_none_or(|plan| plan.closing) && self.defined.contains(name) {
+            self.closing.insert(name.clone());
         }
         decision
     }
