@@ -45,7 +45,7 @@ pub use self::error::GatewayError;
 pub use self::facts::{
     Carrier, Egress, Facts, Gateway as SubnetGateway, Join, KubeProxy, NatAction, NatRule, Pod, Subnet,
 };
-pub use self::firewall::{Change, HostFirewall, MemoryFirewall, What};
+pub use self::firewall::{Change, HostFirewall, MemoryFirewall, Side, Traffic, What};
 pub use self::iptables::{Iptables, Programs};
 pub use self::kube_proxy::kube_proxy;
 pub use self::nft::{Nft, TABLE};
@@ -145,9 +145,21 @@ impl Gateway {
         report.changes.extend(routed.changes);
         report.problems.extend(routed.problems);
         match failure.or(routed.failure) {
-            Some(error) => Err(error),
+            Some(error) => {
+                // The next report knows nothing of them.
+                report.changes.iter().for_each(|change| tracing::info!(%change, "changed on the host"));
+                Err(error)
+            }
             None => Ok(report),
         }
+    }
+
+    /// What has passed the host per prefix of a subnet.
+    ///
+    /// # Errors
+    /// `GATEWAY-FIREWALL`.
+    pub async fn traffic(&self) -> Result<Vec<Traffic>, GatewayError> {
+        self.firewall.traffic().await
     }
 
     /// Takes away all that is ours but kernel settings: packets of pods then leave with their own addresses.

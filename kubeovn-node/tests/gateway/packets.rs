@@ -3,7 +3,7 @@
 use std::net::UdpSocket;
 use std::time::Duration;
 
-use kubeovn_node::gateway::{NatAction, NatRule, SubnetGateway, kube_proxy};
+use kubeovn_node::gateway::{NatAction, NatRule, Side, SubnetGateway, kube_proxy};
 use nix::sys::socket::{setsockopt, sockopt};
 
 use crate::guard::TestNs;
@@ -208,26 +208,23 @@ async fn a_reset_of_no_connection_is_dropped(writer: Writer) {
 async fn packets_are_counted_per_subnet(writer: Writer) {
     let town = Town::new(writer).await;
     town.apply(&Town::facts()).await;
-    let counted = |prefix: &str| -> [u64; 2] {
-        match writer {
-            Writer::Nft => ["counted-src", "counted-dst"].map(|set| {
-                let text = town.node.exec("nft", &["list", "set", "ip", "kube-ovn", set]).expect("a set");
-                let (_, rest) = text.split_once(&format!("{prefix} counter packets ")).expect("a counter");
-                rest.split(' ').next().and_then(|n| n.parse().ok()).expect("a number")
-            }),
-            Writer::Iptables => ["-s", "-d"].map(|side| {
-                let text = town.node.exec("iptables-save", &["-c", "-t", "filter"]).expect("rules");
-                let line = text.lines().find(|line| line.contains(&format!("{side} {prefix} -m comment")));
-                let (packets, _) = line.expect("a rule").split_once(':').expect("a counter");
-                packets.trim_start_matches('[').parse().expect("a number")
-            }),
-        }
+    let counted = async |prefix: &str| {
+        let traffic = town.gateway.traffic().await.expect("traffic");
+        [Side::From, Side::To].map(|side| {
+            let of =
+                traffic.iter().find(|t| t.side == side && t.prefix.to_string() == prefix).expect("a counter");
+            assert!(of.bytes >= 40 * of.packets, "{of:?}");
+            of.packets
+        })
     };
-    assert_eq!(counted("10.16.0.0/24"), [0, 0]);
+    assert_eq!(counted("10.16.0.0/24").await, [0, 0]);
     town.expect(&town.a, "172.18.0.100", "outside 172.18.0.2").await;
-    let [from, to] = counted("10.16.0.0/24");
+    let [from, to] = counted("10.16.0.0/24").await;
     assert!(from >= 2 && to >= 1, "{from} {to}");
-    assert_eq!(counted("10.17.0.0/24"), [0, 0]);
+    assert_eq!(counted("10.17.0.0/24").await, [0, 0]);
+    assert_eq!(counted("fd16::/112").await, [0, 0]);
+    town.expect(&town.a, "fd18::64", "outside fd18::2").await;
+    assert_ne!(counted("fd16::/112").await, [0, 0]);
     // Another subnet more: who has been counted stays counted.
     let mut facts = Town::facts();
     let mut more = facts.subnets[1].clone();
@@ -235,7 +232,7 @@ async fn packets_are_counted_per_subnet(writer: Writer) {
     more.cidrs = "10.20.0.0/24".parse().expect("a prefix");
     facts.subnets.push(more);
     town.apply(&facts).await;
-    let [still_from, still_to] = counted("10.16.0.0/24");
+    let [still_from, still_to] = counted("10.16.0.0/24").await;
     assert!(still_from >= from && still_to >= to, "{still_from} {still_to}");
 }
 

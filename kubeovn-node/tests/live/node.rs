@@ -130,7 +130,7 @@ impl Node {
         self.tell(Event::Applied(Object::Node(NodeObject {
             meta: meta("n1", annotations),
             internal,
-            ready: true,
+            ..NodeObject::default()
         })));
     }
 
