@@ -200,6 +200,3 @@ impl Gateway {
         sysctl::write(&self.ns, &[(key, value)]).map(|()| true)
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -11,6 +11,7 @@ mod guard;
 mod egress;
 mod hands;
 mod kept;
+mod memory;
 mod packets;
 mod scale;
 mod takeover;
