@@ -3,7 +3,7 @@
 use std::net::UdpSocket;
 use std::time::Duration;
 
-use kubeovn_node::gateway::{NatAction, NatRule, Side, SubnetGateway, kube_proxy};
+use kubeovn_node::gateway::{NatAction, NatRule, Side, SubnetGateway, kube_proxy, plan};
 use nix::sys::socket::{setsockopt, sockopt};
 
 use crate::guard::TestNs;
@@ -240,7 +240,9 @@ async fn a_service_that_keeps_its_client_keeps_it_behind_the_pods_own_node(write
     let town = Town::new(writer).await;
     // What kube-proxy has in IPVS mode, and a translation that does what IPVS would do.
     let sets = "create KUBE-NODE-PORT-LOCAL-TCP bitmap:port range 0-65535\nadd KUBE-NODE-PORT-LOCAL-TCP 30080\n\
-        create KUBE-CLUSTER-IP hash:ip,port\nadd KUBE-CLUSTER-IP 10.96.0.1,tcp:80";
+        create KUBE-CLUSTER-IP hash:ip,port\nadd KUBE-CLUSTER-IP 10.96.0.1,tcp:80\n\
+        create KUBE-6-CLUSTER-IP hash:ip,port family inet6\n\
+        create KUBE-6-NODE-PORT-LOCAL-UDP bitmap:port range 0-65535\nadd KUBE-6-NODE-PORT-LOCAL-UDP 30053";
     town.node.exec("sh", &["-ec", &format!("printf '{sets}\n' | ipset restore")]).expect("kube-proxy's sets");
     let services = "
         add table ip kube-proxy
@@ -250,10 +252,13 @@ async fn a_service_that_keeps_its_client_keeps_it_behind_the_pods_own_node(write
     town.node.exec("nft", &[services]).expect("a service");
     let mut facts = Town::facts();
     facts.kube_proxy = kube_proxy(&town.node.ns).await.expect("kube-proxy's sets");
-    assert_eq!((facts.kube_proxy.ipvs.v4, facts.kube_proxy.ipvs.v6), (Some(()), None));
+    assert_eq!((facts.kube_proxy.ipvs.v4, facts.kube_proxy.ipvs.v6), (Some(()), Some(())));
     assert_eq!(facts.kube_proxy.local_tcp.v4, Some([30080].into()));
     assert_eq!(facts.kube_proxy.local_udp.v4, None);
+    assert_eq!(facts.kube_proxy.local_udp.v6, Some([30053].into()));
     town.apply(&facts).await;
+    let after_a_restart = writer.gateway(&town.node).apply(&plan(&facts)).await.expect("apply");
+    assert_eq!(after_a_restart.changes, [], "these rules too are printed as they are written");
     town.expect(&town.outside, "172.18.0.2:30080", "b 172.18.0.100").await;
     // Another node sends on what came to it: the answer must go back there.
     town.expect(&town.other, "172.19.0.2:30080", "b 100.64.0.2").await;
