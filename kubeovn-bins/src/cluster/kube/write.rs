@@ -96,8 +96,7 @@ impl KubeCluster {
         let now = rfc3339(u64::try_from(now).unwrap_or(u64::MAX));
         if let Status::Node(network) = status {
             let body = Body::Strategic(body::node_network(uid, network, &now));
-            let asked =
-                call::of(key.kind, "").patch_subresource("status", &key.name, &self.as_us(), &body);
+            let asked = call::of(key.kind, "").patch_subresource("status", &key.name, &self.as_us(), &body);
             return match self.ask(asked).await {
                 Ok(answer) => Ok(revision(answer.as_ref())),
                 Err(failure) => Err(self.explain(key, uid, failure).await),
