@@ -154,6 +154,14 @@ impl Gateway {
         }
     }
 
+    /// What kube-proxy keeps in kernel sets on this host: see [`kube_proxy()`].
+    ///
+    /// # Errors
+    /// `GATEWAY-FIREWALL` when ipset does not answer.
+    pub async fn kube_proxy(&self) -> Result<KubeProxy, GatewayError> {
+        kube_proxy(&self.ns).await
+    }
+
     /// What has passed the host per prefix of a subnet.
     ///
     /// # Errors

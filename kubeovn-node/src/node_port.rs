@@ -128,15 +128,6 @@ fn route_to(cidr: Cidr, node: &Node, gateways: &DualStack<IpAddr>, local: &[IpAd
 /// # Errors
 /// The first failure, after everything was tried.
 pub async fn apply(host: &Netlink, wanted: &NodePort) -> Result<(), NetlinkError> {
-    apply_link(host, wanted).await?;
-    host.replace_routes(LINK, &wanted.routes).await
-}
-
-/// The same but for the routes, where a [gateway](crate::gateway) has them.
-///
-/// # Errors
-/// The first failure.
-pub async fn apply_link(host: &Netlink, wanted: &NodePort) -> Result<(), NetlinkError> {
     if host.link(LINK).await?.is_none_or(|link| link.mac != wanted.mac.bytes()) {
         host.set_mac(LINK, wanted.mac.bytes()).await?;
     }
