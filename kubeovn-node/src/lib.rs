@@ -33,5 +33,6 @@ pub mod node_port;
 pub mod offload;
 pub mod ovs;
 pub mod sysctl;
+pub mod tunnel;
 
 mod sys;

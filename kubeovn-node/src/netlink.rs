@@ -10,6 +10,7 @@
 mod address;
 mod error;
 mod link;
+mod neighbour;
 mod route;
 mod rule;
 
@@ -18,6 +19,7 @@ use tokio::task::JoinHandle;
 
 pub use self::error::NetlinkError;
 pub use self::link::{Link, Veth};
+pub use self::neighbour::look_for;
 pub use self::route::Route;
 pub use self::rule::{OURS, SourceRule, TableGateway};
 use crate::netns::NetNs;

@@ -26,6 +26,7 @@ use super::{
     installation::Installation,
     lacking,
     serve::{self, Health},
+    tls::Serving,
 };
 use crate::{
     cluster::{
@@ -59,10 +60,11 @@ pub async fn run(install: Installation, stop: impl Future<Output = ()>) -> Resul
         driver: Mutex::new(None),
         metrics: install.metrics,
     });
+    let serving = install.serving.clone().map(Serving::new).transpose()?.map(Arc::new);
     let address = install.listen;
     let listener =
         serve::listen(address).await.map_err(|source| ControllerError::Port { address, source })?;
-    info!(%address, "listening for /livez, /readyz and /metrics");
+    info!(%address, tls = serving.is_some(), "listening for /livez, /readyz and /metrics");
 
     let (holds, hold) = watch::channel(None);
     let (let_go, parting) = oneshot::channel::<()>();
@@ -97,7 +99,7 @@ pub async fn run(install: Installation, stop: impl Future<Output = ()>) -> Resul
     };
     let result = tokio::select! {
         result = work => result,
-        served = serve::serve(listener, health.clone()) => match served {
+        served = serve::serve(listener, serving, health.clone()) => match served {
             Ok(()) => Err(ControllerError::Ended),
             Err(source) => Err(ControllerError::Port { address, source }),
         },
