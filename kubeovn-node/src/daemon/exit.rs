@@ -46,7 +46,7 @@ impl Exit {
 
     async fn settle(&mut self) -> Result<(), String> {
         let local = self.host.local_addresses().await.map_err(|error| error.to_string())?;
-        let facts = {
+        let mut facts = {
             let known = self.facts.borrow_and_update();
             // What is not known yet would look as if it was not wanted.
             if ![Kind::Node, Kind::Subnet, Kind::Pod].into_iter().all(|kind| known.knows(kind)) {
@@ -57,6 +57,7 @@ impl Exit {
             };
             facts_of(&known, node, &self.vpc, &self.services, local)?
         };
+        facts.kube_proxy = self.gateway.kube_proxy().await.map_err(|error| error.to_string())?;
         let report = self.gateway.apply(&plan(&facts)).await.map_err(|error| error.to_string())?;
         for change in &report.changes {
             tracing::info!(%change, "the gateway on the host");
