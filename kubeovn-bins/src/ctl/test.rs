@@ -24,7 +24,6 @@ use clap::{Args as Group, ValueEnum};
 use k8s_openapi::api::core::v1::{Node, Service};
 use kube::api::ListParams;
 use kube::{Api, Client};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::timeout;
 
 use self::manifest::Role;
@@ -36,6 +35,7 @@ use super::cluster::args::{Printed, Server};
 use super::cluster::{reach, show};
 use super::error::CtlError;
 use crate::cluster::kube::random;
+use crate::process::ended;
 
 /// How long removing may take.
 const REMOVING: Duration = Duration::from_secs(20);
@@ -263,19 +263,5 @@ async fn dns(args: &Args, client: &Client, notes: &mut Vec<String>) -> Option<St
             notes.push(format!("DNS was not tested: {error}"));
             None
         }
-    }
-}
-
-/// Waits for a signal to end.
-async fn ended() {
-    let wait = async |kind| match signal(kind) {
-        Ok(mut signals) => {
-            signals.recv().await;
-        }
-        Err(_) => std::future::pending().await,
-    };
-    tokio::select! {
-        () = wait(SignalKind::terminate()) => {}
-        () = wait(SignalKind::interrupt()) => {}
     }
 }

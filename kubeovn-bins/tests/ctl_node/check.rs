@@ -62,18 +62,18 @@ impl Machine {
         (output.status.code().unwrap(), json)
     }
 
-    /// Everything that a check might have changed.
+    /// Everything that a check might have changed. Links by their names alone: they come up by themselves.
     fn state(&self) -> String {
-        [
-            "ip -o link",
-            "ip -o address",
-            "ip route",
+        let links = self.run("ip -o link");
+        let links: Vec<&str> = links.lines().filter_map(|line| line.split_whitespace().nth(1)).collect();
+        let rest = [
+            "ip -o -4 address",
+            "ip -4 route",
             "nft list ruleset",
             "ipset list -n",
-            "sysctl net.ipv4.ip_forward",
-        ]
-        .map(|line| self.run(line))
-        .join("\n")
+            "sysctl net.ipv4.ip_forward net.ipv4.conf.all.rp_filter",
+        ];
+        [links.join(" ")].into_iter().chain(rest.map(|line| self.run(line))).collect::<Vec<_>>().join("\n")
     }
 }
 

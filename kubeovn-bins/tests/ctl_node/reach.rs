@@ -124,8 +124,8 @@ async fn where_no_kubelet_works_it_is_said_and_nothing_is_left() {
     assert_eq!(code, 2, "{said}");
     for text in [
         "removing kubeovn-test-old, which an earlier run left",
-        "no kubelet started the pod on n1 within 2 s",
-        "no kubelet started the pod on n2 within 2 s",
+        "from n1, n2 to pod on n1 (its address): no kubelet started the pod on n1 within 2 s",
+        "from n1, n2 to pod on n2 (its address): no kubelet started the pod on n2 within 2 s",
         "0 of 4 probes reached",
     ] {
         assert!(said.contains(text), "{text:?} is not in {said}");
@@ -208,7 +208,7 @@ async fn what_pods_report_is_what_is_told() {
         "n1                      ok <10 ms  ok 10 ms",
         "n1               ok 20 ms, attempt 2  ok 30 ms",
         "n2               ok 20 ms, attempt 2  FAILED",
-        "pod on n2 to outside 192.0.2.1 (ping 192.0.2.1): no answer within 3 s",
+        "from n2 to outside 192.0.2.1 (ping 192.0.2.1): no answer within 3 s",
         "DNS was not tested: there is no Service kube-system/kube-dns",
         "11 of 12 probes reached",
     ] {

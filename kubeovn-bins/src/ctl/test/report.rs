@@ -1,6 +1,6 @@
 //! What came of all, for people and for programs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
@@ -34,17 +34,20 @@ pub(super) fn to_text(tried: &[Tried], notes: &[String], paint: Paint) -> String
             out.push('\n');
         }
     }
-    let failed: Vec<&Tried> = tried.iter().filter(|tried| tried.outcome.is_failure()).collect();
-    for Tried { from, probe, outcome } in &failed {
+    // What befalls all of them for one reason is said once.
+    let mut failed: BTreeMap<(&To, String, &str), Vec<&str>> = BTreeMap::new();
+    for Tried { from, probe, outcome } in tried {
         if let Outcome::Failed(why) = outcome {
-            let line = format!("pod on {from} to {} ({}): {why}", probe.to, probe.how.target());
-            out += &paint.signed('-', "FAILED");
-            out.push('\n');
-            out += &wrapped(&line, 2);
+            failed.entry((&probe.to, probe.how.target(), why)).or_default().push(from);
         }
     }
+    for ((to, target, why), from) in &failed {
+        out += &paint.signed('-', "FAILED");
+        out.push('\n');
+        out += &wrapped(&format!("from {} to {to} ({target}): {why}", from.join(", ")), 2);
+    }
     notes.iter().for_each(|note| out += &wrapped(note, 0));
-    out + &format!("{} of {} reached\n", tried.len() - failed.len(), counted(tried.len(), "probe"))
+    out + &format!("{} of {} reached\n", tried.len() - failures(tried), counted(tried.len(), "probe"))
 }
 
 /// Rows from, columns to. Where a target has several addresses the worst is shown.
@@ -83,6 +86,10 @@ fn cell<'a>(outcomes: impl Iterator<Item = &'a Outcome>) -> String {
     }
 }
 
+fn failures(tried: &[Tried]) -> usize {
+    tried.iter().filter(|tried| tried.outcome.is_failure()).count()
+}
+
 /// For programs.
 pub(super) fn to_json(tried: &[Tried], notes: &[String]) -> Value {
     let probes = tried.iter().map(|Tried { from, probe, outcome }| {
@@ -100,8 +107,7 @@ pub(super) fn to_json(tried: &[Tried], notes: &[String]) -> Value {
             "reason": reason,
         })
     });
-    let failed = tried.iter().filter(|tried| tried.outcome.is_failure()).count();
-    json!({ "probes": probes.collect::<Vec<_>>(), "failed": failed, "notes": notes })
+    json!({ "probes": probes.collect::<Vec<_>>(), "failed": failures(tried), "notes": notes })
 }
 
 #[cfg(test)]

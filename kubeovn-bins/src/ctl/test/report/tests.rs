@@ -31,7 +31,7 @@ FROM POD ON  TO  Service
 n1               ok <10 ms
 
 FAILED
-  pod on n2 to pod on n1 (x): timed \"out\" <3>
+  from n2 to pod on n1 (x): timed \"out\" <3>
 DNS was not tested
 5 of 6 probes reached
 ";
