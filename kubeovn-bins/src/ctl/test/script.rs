@@ -18,15 +18,21 @@ const PATIENCE: u32 = 4;
 pub(super) const LONGEST: u64 = (TRIES * (PATIENCE + 1)) as u64;
 
 /// Runs in every shell with busybox's programs. Time is that since the machine started, in hundredths of a second, for a
-/// finer one is not in every busybox.
+/// finer one is not in every busybox. What nslookup ends with differs between versions, what it prints does not.
 const HEAD: &str = r#"d=/tmp/probes; mkdir -p $d
 now() { read up rest < /proc/uptime; echo "${up%.*}${up#*.}"; }
 http() {
   said=$(timeout PATIENCE wget -q -O - "$1" 2>&1) || { echo "${said:-no answer within PATIENCE s}"; return 1; }
   case "$said" in $2) ;; *) echo "answered by $said"; return 1 ;; esac
 }
-echo_request() { timeout PATIENCE ping -q -c 1 -W 3 "$1" > /dev/null 2> $d/ping.$i || { said=$(tail -n 1 $d/ping.$i); echo "${said:-no answer within 3 s}"; return 1; }; }
-lookup() { said=$(timeout PATIENCE nslookup "$1" 2>&1) || { echo "${said:-no answer within PATIENCE s}" | tail -n 1; return 1; }; }
+echo_request() {
+  timeout PATIENCE ping -q -c 1 -W 3 "$1" > /dev/null 2> $d/ping.$i && return
+  said=$(cat $d/ping.$i); echo "${said:-no answer within 3 s}"; return 1
+}
+lookup() {
+  said=$(timeout PATIENCE nslookup "$1" 2>&1)
+  case "$said" in *Name:*) ;; *) echo "${said:-no answer within PATIENCE s}"; return 1 ;; esac
+}
 try() {
   i=$1; shift; n=0
   while [ $n -lt TRIES ]; do
@@ -76,6 +82,8 @@ pub(super) fn outcomes(report: &str, probes: usize) -> Vec<Outcome> {
 
 fn outcome(line: &str) -> Outcome {
     if let Some(why) = line.strip_prefix('-') {
+        // Whoever answered in the place of a pod may have said anything.
+        let why: String = why.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         let why = why.trim();
         return Outcome::Failed(if why.is_empty() { "no answer".to_owned() } else { why.to_owned() });
     }
