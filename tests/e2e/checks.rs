@@ -1,0 +1,25 @@
+//! What must be true of a cluster.
+
+use std::sync::Arc;
+
+use futures_util::future::LocalBoxFuture;
+
+use crate::cluster::Cluster;
+
+mod controller;
+mod machine;
+mod workloads;
+
+/// A check. It panics when it fails, and takes namespaces of its own.
+pub(crate) type Check = fn(Arc<Cluster>) -> LocalBoxFuture<'static, ()>;
+
+/// All of them, in the order in which they run.
+pub(crate) const ALL: &[(&str, Check)] = &[
+    ("daemonset_on_every_node", |cluster| Box::pin(workloads::daemonset_on_every_node(cluster))),
+    ("exec_and_logs", |cluster| Box::pin(workloads::exec_and_logs(cluster))),
+    ("deployment_behind_a_service", |cluster| Box::pin(workloads::deployment_behind_a_service(cluster))),
+    ("statefulset_in_order", |cluster| Box::pin(workloads::statefulset_in_order(cluster))),
+    ("pods_reach_the_api_server", |cluster| Box::pin(workloads::pods_reach_the_api_server(cluster))),
+    ("controller_gives_addresses", |cluster| Box::pin(controller::gives_addresses(cluster))),
+    ("machines_are_apart", |cluster| Box::pin(machine::are_apart(cluster))),
+];
