@@ -111,7 +111,8 @@ fn kubeconfig(kubernetes: &Kubernetes, user: &str) -> String {
     path.display().to_string()
 }
 
-async fn run(line: &str) {
+/// Runs a command beside the API server, which has to succeed.
+pub(crate) async fn run(line: &str) {
     let mut words = line.split(' ');
     let output = Command::new(words.next().unwrap()).args(words).output().await.unwrap();
     assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));

@@ -5,6 +5,7 @@ use std::{env, fs, path::Path};
 use serde_json::json;
 
 use crate::{
+    central,
     node::{ADMIN_CONFIG, Node},
     programs,
 };
@@ -54,6 +55,8 @@ async fn bridge(node: &Node, others: &[(u16, String)], number: u16) {
     for (other, address) in others.iter().filter(|(other, _)| *other != number) {
         machine.run("ip", &["route", "replace", &prefix(*other), "via", address]).await.unwrap();
     }
+    // the API server answers pods, too
+    central::run(&format!("ip route replace {} via {}", prefix(number), machine.address())).await;
     let list = json!({
         "cniVersion": "0.4.0",
         "name": "bridge",

@@ -64,10 +64,17 @@ pub(crate) fn enter() -> Child {
     command.spawn().unwrap_or_else(|error| panic!("setpriv: {error}"))
 }
 
-/// The first process inside, as the machine numbers it.
-pub(crate) fn first(outside: &Child) -> Option<u32> {
-    let children = format!("/proc/{0}/task/{0}/children", outside.id());
-    fs::read_to_string(children).ok()?.split_whitespace().next()?.parse().ok()
+/// The only child of a process: of what [`enter`] returns the first process inside, as the machine numbers it.
+pub(crate) fn child_of(process: u32) -> Option<u32> {
+    let children = fs::read_to_string(format!("/proc/{process}/task/{process}/children")).ok()?;
+    // others that it has came later, or earlier and were no jail
+    children.split_whitespace().filter_map(|child| child.parse().ok()).find(|child| is_of_jail(*child))
+}
+
+/// Whether it is one of those that lead into the jail, or the first one in it.
+fn is_of_jail(process: u32) -> bool {
+    let text = fs::read_to_string(format!("/proc/{process}/environ")).unwrap_or_default();
+    text.split('\0').any(|variable| variable.starts_with(INSIDE))
 }
 
 /// A process that removes cgroups as soon as this one lets go of it or ends. Nobody else could after a SIGKILL.

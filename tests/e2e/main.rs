@@ -31,6 +31,7 @@ mod cni;
 mod image;
 mod inside;
 mod jail;
+mod killed;
 mod kubectl;
 #[path = "../support/kubernetes.rs"]
 mod kubernetes;

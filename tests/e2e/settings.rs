@@ -47,7 +47,12 @@ impl Settings {
     }
 }
 
-/// Where logs stay after the cluster has gone: `e2e` beside the folder of the profile in cargo's target directory.
+/// Names the folder of logs; of two clusters at once each needs one.
+pub(crate) const FOLDER: &str = "KUBEOVN_E2E_FOLDER";
+
+/// Where logs stay after the cluster has gone: `e2e` beside the folder of the profile in cargo's target directory, if
+/// nobody says otherwise.
 pub(crate) fn folder() -> PathBuf {
-    programs::profile().parent().unwrap().join("e2e")
+    let given = env::var_os(FOLDER).map(PathBuf::from);
+    given.unwrap_or_else(|| programs::profile().parent().unwrap().join("e2e"))
 }

@@ -121,8 +121,9 @@ pub(super) async fn statefulset_in_order(cluster: Arc<Cluster>) {
 /// By the address of the Service that is there by itself, with the certificate and the token that every pod has.
 pub(super) async fn pods_reach_the_api_server(cluster: Arc<Cluster>) {
     for (agent, node) in pods(&cluster, SHARED, "agent").await {
-        let ask = "cd /var/run/secrets/kubernetes.io/serviceaccount; printf 'GET /api/v1/namespaces HTTP/1.0\\r\\n\
-            Authorization: Bearer %s\\r\\n\\r\\n' \"$(cat token)\" | timeout 5 socat -t 3 - \
+        // it answers nobody who has hung up
+        let ask = "cd /var/run/secrets/kubernetes.io/serviceaccount; (printf 'GET /api/v1/namespaces HTTP/1.0\\r\\n\
+            Authorization: Bearer %s\\r\\n\\r\\n' \"$(cat token)\"; sleep 1) | timeout 5 socat -t 1 - \
             OPENSSL:$KUBERNETES_SERVICE_HOST:$KUBERNETES_SERVICE_PORT,cafile=ca.crt";
         until(&format!("the API server, asked on {node}"), async || {
             let said = cluster.kubectl.exec(SHARED, &agent, ask).await?;
