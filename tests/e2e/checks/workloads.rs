@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use serde_json::{Value, json};
 
-use crate::{cluster::Cluster, image, wait::until};
+use crate::{cluster::Cluster, image, node::Node, wait::until};
 
 /// The namespace of what stays there for all checks.
 const SHARED: &str = "shared";
@@ -46,22 +46,27 @@ pub(super) async fn pods(cluster: &Cluster, namespace: &str, app: &str) -> Vec<(
     of_app.map(|pod| (text(&pod["metadata"]["name"]), text(&pod["spec"]["nodeName"]))).collect()
 }
 
-/// One pod on each node, which stays: see [`exec_and_logs`].
-pub(super) async fn daemonset_on_every_node(cluster: Arc<Cluster>) {
+/// A pod on each node from which to send things: its name, and its node's. They are made when the first check asks, and
+/// stay.
+pub(super) async fn agents(cluster: &Cluster) -> Vec<(String, String)> {
     let agent = workload("DaemonSet", SHARED, "agent", json!({}), pod("echo began; exec sleep 1000000"));
     cluster.kubectl.apply(vec![namespace(SHARED), agent]).await;
     cluster.kubectl.rolled_out(SHARED, "daemonset/agent").await;
-    let nodes: BTreeSet<String> =
-        pods(&cluster, SHARED, "agent").await.into_iter().map(|(_, node)| node).collect();
-    let wanted: BTreeSet<String> = cluster.nodes.iter().map(|node| node.name().to_owned()).collect();
-    assert_eq!(nodes, wanted);
+    let agents = pods(cluster, SHARED, "agent").await;
+    let on: BTreeSet<&str> = agents.iter().map(|(_, node)| &**node).collect();
+    assert_eq!(on, cluster.nodes.iter().map(Node::name).collect());
+    assert_eq!(agents.len(), cluster.nodes.len());
+    agents
+}
+
+/// One pod on each node, no more.
+pub(super) async fn daemonset_on_every_node(cluster: Arc<Cluster>) {
+    agents(&cluster).await;
 }
 
 /// Every kubelet is reached.
 pub(super) async fn exec_and_logs(cluster: Arc<Cluster>) {
-    let agents = pods(&cluster, SHARED, "agent").await;
-    assert_eq!(agents.len(), cluster.nodes.len());
-    for (pod, _) in agents {
+    for (pod, _) in agents(&cluster).await {
         let said = cluster.kubectl.exec(SHARED, &pod, "hostname; cat /proc/1/comm").await.unwrap();
         assert_eq!(said, format!("{pod}\nsleep"));
         assert_eq!(cluster.kubectl.must(&["logs", "--namespace", SHARED, &pod]).await, "began");
@@ -85,7 +90,7 @@ pub(super) async fn deployment_behind_a_service(cluster: Arc<Cluster>) {
     let address = cluster.kubectl.must(&address).await;
     let all: BTreeSet<String> = pods(&cluster, name, name).await.into_iter().map(|(pod, _)| pod).collect();
     assert_eq!(all.len(), 3);
-    for (agent, node) in pods(&cluster, SHARED, "agent").await {
+    for (agent, node) in agents(&cluster).await {
         let mut seen = BTreeSet::new();
         until(&format!("all of {all:?} to answer at {address}, asked on {node}"), async || {
             let ask = format!("for i in 1 2 3 4 5 6; do timeout 3 wget -q -O- http://{address}:8080/; done");
@@ -120,7 +125,7 @@ pub(super) async fn statefulset_in_order(cluster: Arc<Cluster>) {
 
 /// By the address of the Service that is there by itself, with the certificate and the token that every pod has.
 pub(super) async fn pods_reach_the_api_server(cluster: Arc<Cluster>) {
-    for (agent, node) in pods(&cluster, SHARED, "agent").await {
+    for (agent, node) in agents(&cluster).await {
         // it answers nobody who has hung up
         let ask = "cd /var/run/secrets/kubernetes.io/serviceaccount; (printf 'GET /api/v1/namespaces HTTP/1.0\\r\\n\
             Authorization: Bearer %s\\r\\n\\r\\n' \"$(cat token)\"; sleep 1) | timeout 5 socat -t 1 - \
