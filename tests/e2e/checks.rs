@@ -8,6 +8,7 @@ use crate::cluster::Cluster;
 
 mod controller;
 mod machine;
+mod network;
 mod workloads;
 
 /// A check. It panics when it fails, and takes namespaces of its own.
@@ -17,6 +18,8 @@ pub(crate) type Check = fn(Arc<Cluster>) -> LocalBoxFuture<'static, ()>;
 pub(crate) const ALL: &[(&str, Check)] = &[
     ("daemonset_on_every_node", |cluster| Box::pin(workloads::daemonset_on_every_node(cluster))),
     ("exec_and_logs", |cluster| Box::pin(workloads::exec_and_logs(cluster))),
+    ("everybody_reaches_everybody", |cluster| Box::pin(network::everybody_reaches_everybody(cluster))),
+    ("pods_have_what_they_were_told", |cluster| Box::pin(network::pods_have_what_they_were_told(cluster))),
     ("deployment_behind_a_service", |cluster| Box::pin(workloads::deployment_behind_a_service(cluster))),
     ("statefulset_in_order", |cluster| Box::pin(workloads::statefulset_in_order(cluster))),
     ("pods_reach_the_api_server", |cluster| Box::pin(workloads::pods_reach_the_api_server(cluster))),

@@ -53,7 +53,7 @@ impl Cluster {
         let kubectl = write_admin(&kubernetes, &programs);
         let mut workers = central::workers(&kubernetes, &programs);
         for node in &mut nodes {
-            node.join(&kubernetes, &programs);
+            node.join(&kubernetes, &programs, settings.cni);
         }
         kubernetes.apply_crds().await;
         workers.push(central::controller(&kubernetes, &fabric));

@@ -1,13 +1,13 @@
 //! What gives pods their network.
 
-use std::{env, fs, path::Path};
+use std::{env, fs};
 
 use serde_json::json;
 
 use crate::{
     central,
     node::{ADMIN_CONFIG, Node},
-    programs,
+    programs, stand_in,
 };
 
 /// Where Debian has the plugins of the CNI project.
@@ -20,7 +20,7 @@ const FOLDER: &str = "/opt/cni/bin";
 pub(crate) enum Cni {
     /// A bridge on each node and routes between them, by the CNI project's plugins: proves the machine beneath.
     Bridge,
-    /// Ours.
+    /// Ours: `kubeovn-daemon`, or as long as there is none a stand-in made of the same parts.
     KubeOvn,
 }
 
@@ -28,7 +28,6 @@ impl Cni {
     /// `CNI`, which is `bridge` or `kubeovn`.
     pub(crate) fn given() -> Self {
         match env::var("CNI").unwrap_or_default().as_str() {
-            "" if programs::ours(DAEMON).is_none() => Self::Bridge,
             "" | "kubeovn" => Self::KubeOvn,
             "bridge" => Self::Bridge,
             other => panic!("CNI is {other:?}; it can be bridge or kubeovn"),
@@ -43,7 +42,7 @@ impl Cni {
         }
         match self {
             Self::Bridge => bridge(node, others, number).await,
-            Self::KubeOvn => kubeovn(node),
+            Self::KubeOvn => kubeovn(node).await,
         }
     }
 }
@@ -76,11 +75,15 @@ async fn bridge(node: &Node, others: &[(u16, String)], number: u16) {
 
 const DAEMON: &str = "kubeovn-daemon";
 
+const SOCKET: &str = "/run/openvswitch/kube-ovn-daemon.sock";
+
+const OVSDB: &str = "/run/openvswitch/db.sock";
+
 /// The daemon puts the network's description where containerd looks for it when it is ready.
-fn kubeovn(node: &mut Node) {
-    let ours = |name| programs::ours(name).unwrap_or_else(|| panic!("{name}: make e2e builds it"));
+async fn kubeovn(node: &mut Node) {
     let machine = node.machine();
-    machine.install(&ours("kubeovn-cni"), &format!("{FOLDER}/kube-ovn"));
+    let plugin = programs::ours("kubeovn-cni").expect("kubeovn-cni: make e2e builds it");
+    machine.install(&plugin, &format!("{FOLDER}/kube-ovn"));
     let list = json!({
         "cniVersion": "0.3.1",
         "name": "kube-ovn",
@@ -91,16 +94,23 @@ fn kubeovn(node: &mut Node) {
     });
     let description = "/etc/kubernetes/01-kube-ovn.conflist";
     machine.write(description, &list.to_string());
-    let flags = [
-        format!("--kubeconfig={ADMIN_CONFIG}"),
-        format!("--node-name={}", machine.name()),
-        format!("--bind-socket={SOCKET}"),
-        "--ovs-socket=/run/openvswitch/db.sock".to_owned(),
-        "--install-cni-config=true".to_owned(),
-        format!("--cni-conf-file={description}"),
-    ];
-    let program = machine.start_program(Path::new(&ours(DAEMON)), &flags);
+    let (name, program, args) = if let Some(program) = programs::ours(DAEMON) {
+        let args = vec![
+            format!("--kubeconfig={ADMIN_CONFIG}"),
+            format!("--node-name={}", machine.name()),
+            format!("--bind-socket={SOCKET}"),
+            format!("--ovs-socket={OVSDB}"),
+            "--install-cni-config=true".to_owned(),
+            format!("--cni-conf-file={description}"),
+        ];
+        (DAEMON, program, args)
+    } else {
+        let place = "/etc/cni/net.d/01-kube-ovn.conflist";
+        let args = [stand_in::ARGUMENT, machine.name(), ADMIN_CONFIG, OVSDB, description, place];
+        // what it needs of a node's kernel, which is no part of it yet
+        machine.run("sysctl", &["-q", "net.ipv4.ip_forward=1"]).await.unwrap();
+        ("stand-in-daemon", env::current_exe().unwrap(), args.map(str::to_owned).into())
+    };
+    let program = machine.start_program(name, &program, &args);
     node.keep(program);
 }
-
-const SOCKET: &str = "/run/openvswitch/kube-ovn-daemon.sock";

@@ -5,7 +5,6 @@
 //! /var/lib is there, too, but what is written there stays on the node.
 
 use std::{
-    ffi::OsStr,
     fs,
     net::Ipv4Addr,
     path::{Path, PathBuf},
@@ -113,9 +112,8 @@ impl Machine {
             .unwrap_or_else(|error| panic!("{} to {}: {error}", program.display(), to.display()));
     }
 
-    /// Starts a program that stays. What it prints is in a file of its name.
-    pub(crate) fn start_program(&self, program: &Path, args: &[String]) -> Program {
-        let name = program.file_name().and_then(OsStr::to_str).unwrap();
+    /// Starts a program that stays. What it prints is in a file of this name.
+    pub(crate) fn start_program(&self, name: &str, program: &Path, args: &[String]) -> Program {
         let mut command = std::process::Command::new("nsenter");
         command.args(self.doors()).arg(program).args(args);
         Program::start(command, self.logs.join(format!("{name}.log")))

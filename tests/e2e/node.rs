@@ -8,7 +8,9 @@ use tokio::net::UnixStream;
 
 use crate::{
     central::{self, WIRE_ADDRESS},
-    cgroup, image,
+    cgroup,
+    cni::Cni,
+    image,
     kubernetes::{Kubernetes, process::Program},
     machine::Machine,
     programs::{self, Programs},
@@ -40,7 +42,7 @@ impl Node {
         let way = ["route", "replace", "default", "via", &WIRE_ADDRESS.to_string(), "dev", "br-phy"];
         machine.run("ip", &way).await.unwrap();
         machine.write("/etc/containerd/config.toml", &containerd_config());
-        let containerd = machine.start_program(&programs::path("containerd").unwrap(), &[]);
+        let containerd = machine.start_program("containerd", &programs::path("containerd").unwrap(), &[]);
         let mut node = Self { machine, containerd, kubelet: None, proxy: None, others: Vec::new() };
         node.has_containerd().await;
         let tar = File::open(image::path()).unwrap();
@@ -59,7 +61,7 @@ impl Node {
     }
 
     /// Makes it a node of the cluster.
-    pub(crate) fn join(&mut self, kubernetes: &Kubernetes, programs: &Programs) {
+    pub(crate) fn join(&mut self, kubernetes: &Kubernetes, programs: &Programs, cni: Cni) {
         let machine = &self.machine;
         let authority = format!("{CONFIGURATIONS}/ca.crt");
         machine.write(&authority, &std::fs::read_to_string(kubernetes.authority()).unwrap());
@@ -74,7 +76,7 @@ impl Node {
         }
         machine.write("/var/lib/kubelet/config.yaml", &kubelet_config(machine.name()));
         self.start_kubelet(programs);
-        self.start_proxy(programs);
+        self.start_proxy(programs, cni);
     }
 
     /// Starts kubelet, also again.
@@ -87,23 +89,27 @@ impl Node {
             format!("--node-ip={}", machine.address()),
         ];
         self.kubelet = None;
-        self.kubelet = Some(machine.start_program(&programs.kubelet, &flags));
+        self.kubelet = Some(machine.start_program("kubelet", &programs.kubelet, &flags));
     }
 
     /// Starts kube-proxy, also again. How many connections the kernel tracks is the real machine's matter.
-    pub(crate) fn start_proxy(&mut self, programs: &Programs) {
+    ///
+    /// As long as OVN has no load balancers, a pod's packets to a Service come here by OVN, and what answers them would
+    /// not come back here, if they came from the pod.
+    pub(crate) fn start_proxy(&mut self, programs: &Programs, cni: Cni) {
         let machine = &self.machine;
         let mut flags = vec![
             format!("--kubeconfig={CONFIGURATIONS}/kube-proxy.conf"),
             format!("--hostname-override={}", machine.name()),
             "--proxy-mode=iptables".to_owned(),
+            format!("--masquerade-all={}", cni == Cni::KubeOvn),
         ];
         flags.extend(
             ["max-per-core", "min", "tcp-timeout-established", "tcp-timeout-close-wait"]
                 .map(|limit| format!("--conntrack-{limit}=0")),
         );
         self.proxy = None;
-        self.proxy = Some(machine.start_program(&programs.proxy, &flags));
+        self.proxy = Some(machine.start_program("kube-proxy", &programs.proxy, &flags));
     }
 
     /// Something else that runs on it as long as it is there.

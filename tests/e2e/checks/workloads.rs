@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::{cluster::Cluster, image, node::Node, wait::until};
 
 /// The namespace of what stays there for all checks.
-const SHARED: &str = "shared";
+pub(super) const SHARED: &str = "shared";
 
 /// The spec of a pod that runs a shell command.
 pub(super) fn pod(command: &str) -> Value {
@@ -76,7 +76,9 @@ pub(super) async fn exec_and_logs(cluster: Arc<Cluster>) {
 /// A Service leads to all pods of a Deployment, from a pod on any node.
 pub(super) async fn deployment_behind_a_service(cluster: Arc<Cluster>) {
     let name = "web";
-    let serve = pod("mkdir /tmp/www; hostname > /tmp/www/index.html; exec httpd -f -p 80 -h /tmp/www");
+    let mut serve = pod("mkdir /tmp/www; hostname > /tmp/www/index.html; exec httpd -f -p 80 -h /tmp/www");
+    // kubelets reach pods of their nodes
+    serve["containers"][0]["readinessProbe"] = json!({"httpGet": {"port": 80}, "periodSeconds": 1});
     let web = workload("Deployment", name, name, json!({"replicas": 3}), serve);
     let service = json!({
         "apiVersion": "v1",
