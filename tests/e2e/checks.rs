@@ -7,6 +7,7 @@ use futures_util::future::LocalBoxFuture;
 use crate::cluster::Cluster;
 
 mod controller;
+mod lifecycle;
 mod machine;
 mod network;
 mod workloads;
@@ -20,9 +21,14 @@ pub(crate) const ALL: &[(&str, Check)] = &[
     ("exec_and_logs", |cluster| Box::pin(workloads::exec_and_logs(cluster))),
     ("everybody_reaches_everybody", |cluster| Box::pin(network::everybody_reaches_everybody(cluster))),
     ("pods_have_what_they_were_told", |cluster| Box::pin(network::pods_have_what_they_were_told(cluster))),
+    ("subnets_of_namespaces", |cluster| Box::pin(network::subnets_of_namespaces(cluster))),
     ("deployment_behind_a_service", |cluster| Box::pin(workloads::deployment_behind_a_service(cluster))),
     ("statefulset_in_order", |cluster| Box::pin(workloads::statefulset_in_order(cluster))),
     ("pods_reach_the_api_server", |cluster| Box::pin(workloads::pods_reach_the_api_server(cluster))),
     ("controller_gives_addresses", |cluster| Box::pin(controller::gives_addresses(cluster))),
+    ("nothing_is_left_of_pods", |cluster| Box::pin(lifecycle::nothing_is_left_of_pods(cluster))),
+    ("daemons_are_killed", |cluster| Box::pin(lifecycle::daemons_are_killed(cluster))),
+    ("controller_is_killed", |cluster| Box::pin(lifecycle::controller_is_killed(cluster))),
+    ("switches_are_killed", |cluster| Box::pin(lifecycle::switches_are_killed(cluster))),
     ("machines_are_apart", |cluster| Box::pin(machine::are_apart(cluster))),
 ];

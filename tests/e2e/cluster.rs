@@ -1,6 +1,6 @@
 //! The cluster as checks see it.
 
-use std::time::Instant;
+use std::{sync::Mutex, time::Instant};
 
 use futures_util::future::join_all;
 use kubeovn_bins::lab::fabric::Fabric;
@@ -25,10 +25,9 @@ pub(crate) struct Cluster {
     pub(crate) nodes: Vec<Node>,
     /// What gives its pods their network.
     pub(crate) cni: Cni,
-    #[allow(dead_code, reason = "held, and for checks that stop some of it")]
-    pub(crate) workers: Vec<Program>,
-    #[allow(dead_code, reason = "held, and for checks that restart it")]
-    pub(crate) kubernetes: Kubernetes,
+    controller: Mutex<Option<Program>>,
+    _workers: Vec<Program>,
+    kubernetes: Kubernetes,
     /// OVN and OVS.
     pub(crate) fabric: Fabric,
 }
@@ -51,18 +50,19 @@ impl Cluster {
         fabric.warm().await;
         clock.says("the API server and the nodes' containerds answer");
         let kubectl = write_admin(&kubernetes, &programs);
-        let mut workers = central::workers(&kubernetes, &programs);
+        let workers = central::workers(&kubernetes, &programs);
         for node in &mut nodes {
             node.join(&kubernetes, &programs, settings.cni);
         }
         kubernetes.apply_crds().await;
-        workers.push(central::controller(&kubernetes, &fabric));
+        let controller = Mutex::new(Some(central::controller(&kubernetes, &fabric)));
         let others: Vec<(u16, String)> =
             (1..).zip(&nodes).map(|(number, node)| (number, node.machine().address().to_string())).collect();
-        for (number, node) in (1..).zip(&mut nodes) {
+        for (number, node) in (1..).zip(&nodes) {
             settings.cni.start(node, &others, number).await;
         }
-        let mut cluster = Self { kubectl, nodes, cni: settings.cni, workers, kubernetes, fabric };
+        let mut cluster =
+            Self { kubectl, nodes, cni: settings.cni, controller, _workers: workers, kubernetes, fabric };
         cluster.nodes_are_ready().await;
         clock.says(&format!("{} nodes are Ready, with {:?}", cluster.nodes.len(), cluster.cni));
         cluster
@@ -80,10 +80,14 @@ impl Cluster {
         .await;
     }
 
-    /// A node by its name.
-    #[allow(dead_code, reason = "for checks about one node")]
-    pub(crate) fn node(&self, name: &str) -> &Node {
-        self.nodes.iter().find(|node| node.name() == name).unwrap_or_else(|| panic!("no node {name}"))
+    /// Kills our controller.
+    pub(crate) fn kill_controller(&self) {
+        *self.controller.lock().unwrap() = None;
+    }
+
+    /// Starts our controller again.
+    pub(crate) fn start_controller(&self) {
+        *self.controller.lock().unwrap() = Some(central::controller(&self.kubernetes, &self.fabric));
     }
 }
 

@@ -6,6 +6,8 @@ use serde_json::json;
 
 use crate::{
     central,
+    kubernetes::process::Program,
+    machine::Machine,
     node::{ADMIN_CONFIG, Node},
     programs, stand_in,
 };
@@ -35,15 +37,21 @@ impl Cni {
     }
 
     /// Sets it up on a node that has an API server, and starts what it is made of.
-    pub(crate) async fn start(self, node: &mut Node, others: &[(u16, String)], number: u16) {
+    pub(crate) async fn start(self, node: &Node, others: &[(u16, String)], number: u16) {
         for plugin in fs::read_dir(PLUGINS).unwrap().flatten() {
             let name = plugin.file_name();
             node.machine().install(&plugin.path(), &format!("{FOLDER}/{}", name.display()));
         }
         match self {
             Self::Bridge => bridge(node, others, number).await,
-            Self::KubeOvn => kubeovn(node).await,
+            Self::KubeOvn => kubeovn(node.machine()).await,
         }
+        node.start_daemon(self);
+    }
+
+    /// Starts the daemon of a node, if there is one.
+    pub(crate) fn daemon(self, machine: &Machine) -> Option<Program> {
+        (self == Self::KubeOvn).then(|| start_daemon(machine))
     }
 }
 
@@ -79,9 +87,10 @@ const SOCKET: &str = "/run/openvswitch/kube-ovn-daemon.sock";
 
 const OVSDB: &str = "/run/openvswitch/db.sock";
 
-/// The daemon puts the network's description where containerd looks for it when it is ready.
-async fn kubeovn(node: &mut Node) {
-    let machine = node.machine();
+/// What the daemon copies to where containerd looks for it, when it is ready.
+const DESCRIPTION: &str = "/etc/kubernetes/01-kube-ovn.conflist";
+
+async fn kubeovn(machine: &Machine) {
     let plugin = programs::ours("kubeovn-cni").expect("kubeovn-cni: make e2e builds it");
     machine.install(&plugin, &format!("{FOLDER}/kube-ovn"));
     let list = json!({
@@ -92,25 +101,24 @@ async fn kubeovn(node: &mut Node) {
             {"type": "portmap", "capabilities": {"portMappings": true}},
         ],
     });
-    let description = "/etc/kubernetes/01-kube-ovn.conflist";
-    machine.write(description, &list.to_string());
-    let (name, program, args) = if let Some(program) = programs::ours(DAEMON) {
-        let args = vec![
+    machine.write(DESCRIPTION, &list.to_string());
+    // the stand-in leaves that to others
+    machine.run("sysctl", &["-q", "net.ipv4.ip_forward=1"]).await.unwrap();
+}
+
+fn start_daemon(machine: &Machine) -> Program {
+    if let Some(program) = programs::ours(DAEMON) {
+        let flags = [
             format!("--kubeconfig={ADMIN_CONFIG}"),
             format!("--node-name={}", machine.name()),
             format!("--bind-socket={SOCKET}"),
             format!("--ovs-socket={OVSDB}"),
             "--install-cni-config=true".to_owned(),
-            format!("--cni-conf-file={description}"),
+            format!("--cni-conf-file={DESCRIPTION}"),
         ];
-        (DAEMON, program, args)
-    } else {
-        let place = "/etc/cni/net.d/01-kube-ovn.conflist";
-        let args = [stand_in::ARGUMENT, machine.name(), ADMIN_CONFIG, OVSDB, description, place];
-        // what it needs of a node's kernel, which is no part of it yet
-        machine.run("sysctl", &["-q", "net.ipv4.ip_forward=1"]).await.unwrap();
-        ("stand-in-daemon", env::current_exe().unwrap(), args.map(str::to_owned).into())
-    };
-    let program = machine.start_program(name, &program, &args);
-    node.keep(program);
+        return machine.start_program(DAEMON, &program, &flags);
+    }
+    let place = "/etc/cni/net.d/01-kube-ovn.conflist";
+    let told = [stand_in::ARGUMENT, machine.name(), ADMIN_CONFIG, OVSDB, DESCRIPTION, place];
+    machine.start_program("stand-in-daemon", &env::current_exe().unwrap(), &told.map(str::to_owned))
 }

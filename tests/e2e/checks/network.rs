@@ -2,19 +2,28 @@
 
 use std::sync::Arc;
 
-use super::workloads::{SHARED, agents};
+use serde_json::json;
+
+use super::workloads::{SHARED, agents, namespace, pod, pods};
 use crate::{cluster::Cluster, cni::Cni, wait::until};
 
 /// Each pod reaches each other one, on its own node and on others; and each node reaches all.
 pub(super) async fn everybody_reaches_everybody(cluster: Arc<Cluster>) {
-    let agents = agents(&cluster).await;
-    let pods = cluster.kubectl.list(SHARED, "pods").await;
-    let addresses: Vec<&str> = pods.iter().map(|pod| pod["status"]["podIP"].as_str().unwrap()).collect();
-    assert_eq!(addresses.len(), agents.len());
+    agents(&cluster).await;
+    all_reach_all(&cluster).await;
+}
+
+/// The same, of pods that are there.
+pub(super) async fn all_reach_all(cluster: &Cluster) {
+    let agents = pods(cluster, SHARED, "agent").await;
+    let objects = cluster.kubectl.list(SHARED, "pods").await;
+    let addresses: Vec<&str> = objects.iter().filter_map(|pod| pod["status"]["podIP"].as_str()).collect();
+    assert_eq!((agents.len(), addresses.len()), (cluster.nodes.len(), cluster.nodes.len()));
     for address in &addresses {
         for (agent, node) in &agents {
             until(&format!("{address} to answer a pod on {node}"), async || {
-                cluster.kubectl.exec(SHARED, agent, &format!("ping -q -c 1 -W 1 {address}")).await.map(drop)
+                let ping = format!("ping -q -c 1 -W 1 {address}");
+                cluster.kubectl.exec(SHARED, agent, &ping).await.map(drop)
             })
             .await;
         }
@@ -25,6 +34,71 @@ pub(super) async fn everybody_reaches_everybody(cluster: Arc<Cluster>) {
             })
             .await;
         }
+    }
+}
+
+/// A namespace has a subnet of its own, with an address that a pod asks for; the default subnet reaches it unless it is
+/// private.
+pub(super) async fn subnets_of_namespaces(cluster: Arc<Cluster>) {
+    if cluster.cni != Cni::KubeOvn {
+        return;
+    }
+    let subnet = |name: &str, prefix: &str, private: bool| {
+        json!({
+            "apiVersion": "kubeovn.io/v1",
+            "kind": "Subnet",
+            "metadata": {"name": name},
+            "spec": {"cidrBlock": prefix, "namespaces": [name], "private": private},
+        })
+    };
+    let asks_for = |name: &str, address: &str| {
+        json!({
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {
+                "name": "asks",
+                "namespace": name,
+                "annotations": {"ovn.kubernetes.io/ip_address": address},
+            },
+            "spec": pod("exec sleep 1000000"),
+        })
+    };
+    let given =
+        [("open", "10.30.1.0/24", "10.30.1.77", false), ("closed", "10.30.2.0/24", "10.30.2.77", true)];
+    let subnets = given.map(|(name, prefix, _, private)| subnet(name, prefix, private));
+    cluster
+        .kubectl
+        .apply([subnets.to_vec(), given.map(|(name, ..)| namespace(name)).to_vec()].concat())
+        .await;
+    // a pod takes the subnet that its namespace has when it comes
+    for (name, ..) in given {
+        until(&format!("the subnet of {name}"), async || {
+            let path = r"--output=jsonpath={.metadata.annotations.ovn\.kubernetes\.io/logical_switch}";
+            let said = cluster.kubectl.run(&["get", "namespace", name, path]).await?;
+            if said == name { Ok(()) } else { Err(said) }
+        })
+        .await;
+    }
+    cluster.kubectl.apply(given.map(|(name, _, address, _)| asks_for(name, address)).to_vec()).await;
+    let agents = agents(&cluster).await;
+    for (name, _, address, private) in given {
+        let ready = ["wait", "pod/asks", "--for=condition=Ready", "--timeout=60s", "--namespace", name];
+        cluster.kubectl.must(&ready).await;
+        let pods = cluster.kubectl.list(name, "pods").await;
+        assert_eq!(pods[0]["status"]["podIP"], address);
+        for (agent, node) in &agents {
+            let ping = format!("ping -q -c 3 -W 1 {address} > /dev/null && echo yes || echo no");
+            let wanted = if private { "no" } else { "yes" };
+            until(&format!("{wanted} to whether {address} answers a pod on {node}"), async || {
+                let said = cluster.kubectl.exec(SHARED, agent, &ping).await?;
+                if said == wanted { Ok(()) } else { Err(said) }
+            })
+            .await;
+        }
+    }
+    for (name, ..) in given {
+        cluster.kubectl.must(&["delete", "namespace", name, "--timeout=90s"]).await;
+        cluster.kubectl.must(&["delete", "subnet", name, "--timeout=90s"]).await;
     }
 }
 
