@@ -37,9 +37,7 @@ pub(crate) fn run() -> ExitCode {
         };
         done.unwrap_or(false)
     });
-    for folder in [jail::RUN, kubeovn_bins::lab::state::ROOT] {
-        keep_logs(Path::new(folder), &settings::folder().join("run"));
-    }
+    keep_all_logs();
     // The processes end with the namespaces. What waits for one here may wait for ever.
     runtime.shutdown_background();
     if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
@@ -51,9 +49,11 @@ async fn everything(settings: Settings) -> bool {
     let filter = settings.filter.clone();
     let cluster = Arc::new(Cluster::start(settings).await);
     let chosen =
-        checks::ALL.iter().filter(|(name, _)| filter.as_ref().is_none_or(|part| name.contains(part)));
+        checks::of(cluster.cni).filter(|(name, _)| filter.as_ref().is_none_or(|part| name.contains(part)));
     let mut failed = Vec::new();
+    let mut done = 0;
     for (name, check) in chosen {
+        done += 1;
         let began = Instant::now();
         let check = AssertUnwindSafe(check(Arc::clone(&cluster))).catch_unwind();
         let outcome = timeout(CHECK, check).await;
@@ -67,7 +67,9 @@ async fn everything(settings: Settings) -> bool {
             failed.push(*name);
         }
     }
-    Clock(began).says(&format!("all of it; failed: {failed:?}"));
+    Clock(began).says(&format!("all of it: {done} checks, failed: {failed:?}"));
+    // some go with the cluster
+    keep_all_logs();
     if keep {
         let folder = settings::folder();
         println!(
@@ -76,7 +78,14 @@ async fn everything(settings: Settings) -> bool {
         );
         pending::<()>().await;
     }
-    failed.is_empty()
+    // a name that no check has is a mistake
+    failed.is_empty() && done > 0
+}
+
+fn keep_all_logs() {
+    for folder in [jail::RUN, kubeovn_bins::lab::state::ROOT] {
+        keep_logs(Path::new(folder), &settings::folder().join("run"));
+    }
 }
 
 /// Copies the logs below a folder to where they outlast the cluster.

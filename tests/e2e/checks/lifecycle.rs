@@ -49,9 +49,6 @@ async fn traces(cluster: &Cluster) -> Vec<usize> {
 
 /// A node daemon that is killed takes nothing from pods, and pods that come meanwhile wait for the next one.
 pub(super) async fn daemons_are_killed(cluster: Arc<Cluster>) {
-    if cluster.cni != Cni::KubeOvn {
-        return;
-    }
     let name = "patient";
     agents(&cluster).await;
     cluster.nodes.iter().for_each(Node::kill_daemon);
@@ -70,9 +67,6 @@ pub(super) async fn daemons_are_killed(cluster: Arc<Cluster>) {
 
 /// Our controller that is killed takes nothing from pods, and what came meanwhile it finds when it comes back.
 pub(super) async fn controller_is_killed(cluster: Arc<Cluster>) {
-    if cluster.cni != Cni::KubeOvn {
-        return;
-    }
     let name = "later";
     agents(&cluster).await;
     cluster.kill_controller();
@@ -93,9 +87,6 @@ pub(super) async fn controller_is_killed(cluster: Arc<Cluster>) {
 
 /// What switches packets is killed, and begun anew by those who watch over it: pods are reached as before.
 pub(super) async fn switches_are_killed(cluster: Arc<Cluster>) {
-    if cluster.cni != Cni::KubeOvn {
-        return;
-    }
     agents(&cluster).await;
     for node in &cluster.nodes {
         for program in ["ovs-vswitchd", "ovn-controller"] {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::workloads::{SHARED, agents, namespace, pod, pods};
-use crate::{cluster::Cluster, cni::Cni, wait::until};
+use crate::{cluster::Cluster, wait::until};
 
 /// Each pod reaches each other one, on its own node and on others; and each node reaches all.
 pub(super) async fn everybody_reaches_everybody(cluster: Arc<Cluster>) {
@@ -40,9 +40,6 @@ pub(super) async fn all_reach_all(cluster: &Cluster) {
 /// A namespace has a subnet of its own, with an address that a pod asks for; the default subnet reaches it unless it is
 /// private.
 pub(super) async fn subnets_of_namespaces(cluster: Arc<Cluster>) {
-    if cluster.cni != Cni::KubeOvn {
-        return;
-    }
     let subnet = |name: &str, prefix: &str, private: bool| {
         json!({
             "apiVersion": "kubeovn.io/v1",
@@ -87,7 +84,7 @@ pub(super) async fn subnets_of_namespaces(cluster: Arc<Cluster>) {
         let pods = cluster.kubectl.list(name, "pods").await;
         assert_eq!(pods[0]["status"]["podIP"], address);
         for (agent, node) in &agents {
-            let ping = format!("ping -q -c 3 -W 1 {address} > /dev/null && echo yes || echo no");
+            let ping = format!("ping -q -c 1 -W 1 {address} > /dev/null && echo yes || echo no");
             let wanted = if private { "no" } else { "yes" };
             until(&format!("{wanted} to whether {address} answers a pod on {node}"), async || {
                 let said = cluster.kubectl.exec(SHARED, agent, &ping).await?;
@@ -96,17 +93,12 @@ pub(super) async fn subnets_of_namespaces(cluster: Arc<Cluster>) {
             .await;
         }
     }
-    for (name, ..) in given {
-        cluster.kubectl.must(&["delete", "namespace", name, "--timeout=90s"]).await;
-        cluster.kubectl.must(&["delete", "subnet", name, "--timeout=90s"]).await;
-    }
+    cluster.kubectl.must(&["delete", "namespace", "open", "closed", "--timeout=90s"]).await;
+    cluster.kubectl.must(&["delete", "subnet", "open", "closed", "--timeout=90s"]).await;
 }
 
 /// What the controller has told a pod, it has; and Kubernetes knows it.
 pub(super) async fn pods_have_what_they_were_told(cluster: Arc<Cluster>) {
-    if cluster.cni != Cni::KubeOvn {
-        return;
-    }
     for (agent, _) in agents(&cluster).await {
         let pods = cluster.kubectl.list(SHARED, "pods").await;
         let pod = pods.iter().find(|pod| pod["metadata"]["name"] == *agent).unwrap();
