@@ -20,6 +20,7 @@ const OF_ANY: &[(&str, Check)] = &[
     ("daemonset_on_every_node", |cluster| Box::pin(workloads::daemonset_on_every_node(cluster))),
     ("exec_and_logs", |cluster| Box::pin(workloads::exec_and_logs(cluster))),
     ("everybody_reaches_everybody", |cluster| Box::pin(network::everybody_reaches_everybody(cluster))),
+    ("host_network", |cluster| Box::pin(network::host_network(cluster))),
     ("deployment_behind_a_service", |cluster| Box::pin(workloads::deployment_behind_a_service(cluster))),
     ("statefulset_in_order", |cluster| Box::pin(workloads::statefulset_in_order(cluster))),
     ("pods_reach_the_api_server", |cluster| Box::pin(workloads::pods_reach_the_api_server(cluster))),

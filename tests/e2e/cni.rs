@@ -103,7 +103,7 @@ async fn kubeovn(machine: &Machine) {
     });
     machine.write(DESCRIPTION, &list.to_string());
     // the stand-in leaves that to others
-    machine.run("sysctl", &["-q", "net.ipv4.ip_forward=1"]).await.unwrap();
+    machine.run("sh", &["-c", "echo 1 > /proc/sys/net/ipv4/ip_forward"]).await.unwrap();
 }
 
 fn start_daemon(machine: &Machine) -> Program {

@@ -26,7 +26,7 @@ pub(crate) fn run() -> ExitCode {
         return refuse("namespaces need root");
     }
     if let Some((program, package)) = programs::missing() {
-        return refuse(&format!("{program} is missing: make setup installs {package}"));
+        return refuse(&format!("{program} is missing: make e2e installs {package}"));
     }
     let programs = Programs::find();
     let folder = settings::folder();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::workloads::{SHARED, agents, namespace, pod, pods};
+use super::workloads::{SHARED, agents, namespace, pod, pods, workload};
 use crate::{cluster::Cluster, wait::until};
 
 /// Each pod reaches each other one, on its own node and on others; and each node reaches all.
@@ -35,6 +35,31 @@ pub(super) async fn all_reach_all(cluster: &Cluster) {
             .await;
         }
     }
+}
+
+/// A pod with its node's network has its node's address, and reaches pods.
+pub(super) async fn host_network(cluster: Arc<Cluster>) {
+    let name = "host";
+    let mut spec = pod("exec sleep 1000000");
+    spec["hostNetwork"] = true.into();
+    cluster.kubectl.apply(vec![namespace(name), workload("DaemonSet", name, name, json!({}), spec)]).await;
+    cluster.kubectl.rolled_out(name, "daemonset/host").await;
+    agents(&cluster).await;
+    let agent = &cluster.kubectl.list(SHARED, "pods").await[0];
+    let address = agent["status"]["podIP"].as_str().unwrap().to_owned();
+    for pod in cluster.kubectl.list(name, "pods").await {
+        let node = cluster.nodes.iter().find(|node| pod["spec"]["nodeName"] == node.name()).unwrap();
+        assert_eq!(pod["status"]["podIP"], node.machine().address().to_string());
+        assert!(pod["metadata"]["annotations"]["ovn.kubernetes.io/ip_address"].is_null());
+        let pod = pod["metadata"]["name"].as_str().unwrap();
+        until(&format!("{address} to answer {pod}"), async || {
+            let look = format!("ping -q -c 1 -W 1 {address} && ls /sys/class/net");
+            let links = cluster.kubectl.exec(name, pod, &look).await?;
+            if links.contains("br-phy") { Ok(()) } else { Err(links) }
+        })
+        .await;
+    }
+    cluster.kubectl.must(&["delete", "namespace", name, "--wait=false"]).await;
 }
 
 /// A namespace has a subnet of its own, with an address that a pod asks for; the default subnet reaches it unless it is
