@@ -12,6 +12,7 @@ use kubeovn_bins::lab::{
 use tokio::{process::Command, sync::mpsc};
 
 use crate::{
+    kept::Start,
     kubernetes::{ADMIN, Kubernetes, process::Program},
     programs::{self, Programs},
     settings,
@@ -82,19 +83,21 @@ pub(crate) fn workers(kubernetes: &Kubernetes, programs: &Programs) -> Vec<Progr
     vec![start(&programs.controller_manager, &manager), start(&programs.scheduler, &scheduler)]
 }
 
-/// Our controller. It finds the Northbound by a unix socket.
-pub(crate) fn controller(kubernetes: &Kubernetes, fabric: &Fabric) -> Program {
+/// How to start our controller. It finds the Northbound by a unix socket.
+///
+/// A lease of 30 s, as by default, would make a check of its end long; too short a one is lost on a busy machine.
+pub(crate) fn controller(kubernetes: &Kubernetes, fabric: &Fabric) -> Start {
     let program = programs::ours("kubeovn-controller");
     let program = program.expect("kubeovn-controller: make e2e builds it");
     let flags = [
         format!("--kubeconfig={}", kubeconfig(kubernetes, ADMIN)),
         format!("--ovn-nb-addr=unix:{}", fabric.northbound().display()),
-        "--leader-elect-lease-duration=4s".to_owned(),
-        "--leader-elect-renew-deadline=3s".to_owned(),
-        "--leader-elect-retry-period=1s".to_owned(),
+        "--leader-elect-lease-duration=12s".to_owned(),
+        "--leader-elect-renew-deadline=9s".to_owned(),
+        "--leader-elect-retry-period=2s".to_owned(),
         "--v=3".to_owned(),
     ];
-    start(&program, &flags)
+    Box::new(move || start(&program, &flags))
 }
 
 fn start(program: &Path, flags: &[String]) -> Program {

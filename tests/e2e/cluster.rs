@@ -1,6 +1,6 @@
 //! The cluster as checks see it.
 
-use std::{sync::Mutex, time::Instant};
+use std::time::Instant;
 
 use futures_util::future::join_all;
 use kubeovn_bins::lab::fabric::Fabric;
@@ -9,6 +9,7 @@ use crate::{
     central,
     cni::Cni,
     image,
+    kept::Kept,
     kubectl::Kubectl,
     kubernetes::{ADMIN, Kubernetes, process::Program},
     node::Node,
@@ -25,9 +26,10 @@ pub(crate) struct Cluster {
     pub(crate) nodes: Vec<Node>,
     /// What gives its pods their network.
     pub(crate) cni: Cni,
-    controller: Mutex<Option<Program>>,
+    /// Ours.
+    pub(crate) controller: Kept,
     _workers: Vec<Program>,
-    kubernetes: Kubernetes,
+    _kubernetes: Kubernetes,
     /// OVN and OVS.
     pub(crate) fabric: Fabric,
 }
@@ -55,14 +57,22 @@ impl Cluster {
             node.join(&kubernetes, &programs, settings.cni);
         }
         kubernetes.apply_crds().await;
-        let controller = Mutex::new(Some(central::controller(&kubernetes, &fabric)));
+        let controller =
+            Kept::start("kubeovn-controller".to_owned(), central::controller(&kubernetes, &fabric));
         let others: Vec<(u16, String)> =
             (1..).zip(&nodes).map(|(number, node)| (number, node.machine().address().to_string())).collect();
-        for (number, node) in (1..).zip(&nodes) {
+        for (number, node) in (1..).zip(&mut nodes) {
             settings.cni.start(node, &others, number).await;
         }
-        let mut cluster =
-            Self { kubectl, nodes, cni: settings.cni, controller, _workers: workers, kubernetes, fabric };
+        let mut cluster = Self {
+            kubectl,
+            nodes,
+            cni: settings.cni,
+            controller,
+            _workers: workers,
+            _kubernetes: kubernetes,
+            fabric,
+        };
         cluster.nodes_are_ready().await;
         clock.says(&format!("{} nodes are Ready, with {:?}", cluster.nodes.len(), cluster.cni));
         cluster
@@ -78,16 +88,6 @@ impl Cluster {
             if ready == self.nodes.len() { Ok(()) } else { Err(said) }
         })
         .await;
-    }
-
-    /// Kills our controller.
-    pub(crate) fn kill_controller(&self) {
-        *self.controller.lock().unwrap() = None;
-    }
-
-    /// Starts our controller again.
-    pub(crate) fn start_controller(&self) {
-        *self.controller.lock().unwrap() = Some(central::controller(&self.kubernetes, &self.fabric));
     }
 }
 

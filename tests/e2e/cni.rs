@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::{
     central,
-    kubernetes::process::Program,
+    kept::{Kept, Start},
     machine::Machine,
     node::{ADMIN_CONFIG, Node},
     programs, stand_in,
@@ -37,7 +37,7 @@ impl Cni {
     }
 
     /// Sets it up on a node that has an API server, and starts what it is made of.
-    pub(crate) async fn start(self, node: &Node, others: &[(u16, String)], number: u16) {
+    pub(crate) async fn start(self, node: &mut Node, others: &[(u16, String)], number: u16) {
         for plugin in fs::read_dir(PLUGINS).unwrap().flatten() {
             let name = plugin.file_name();
             node.machine().install(&plugin.path(), &format!("{FOLDER}/{}", name.display()));
@@ -46,12 +46,11 @@ impl Cni {
             Self::Bridge => bridge(node, others, number).await,
             Self::KubeOvn => kubeovn(node.machine()).await,
         }
-        node.start_daemon(self);
-    }
-
-    /// Starts the daemon of a node, if there is one.
-    pub(crate) fn daemon(self, machine: &Machine) -> Option<Program> {
-        (self == Self::KubeOvn).then(|| start_daemon(machine))
+        if self == Self::KubeOvn {
+            let name = format!("the daemon of {}", node.name());
+            let daemon = Kept::start(name, daemon(node.machine()));
+            node.keep(daemon);
+        }
     }
 }
 
@@ -106,7 +105,8 @@ async fn kubeovn(machine: &Machine) {
     machine.run("sh", &["-c", "echo 1 > /proc/sys/net/ipv4/ip_forward"]).await.unwrap();
 }
 
-fn start_daemon(machine: &Machine) -> Program {
+/// How to start it.
+fn daemon(machine: &Machine) -> Start {
     if let Some(program) = programs::ours(DAEMON) {
         let flags = [
             format!("--kubeconfig={ADMIN_CONFIG}"),
@@ -116,9 +116,9 @@ fn start_daemon(machine: &Machine) -> Program {
             "--install-cni-config=true".to_owned(),
             format!("--cni-conf-file={DESCRIPTION}"),
         ];
-        return machine.start_program(DAEMON, &program, &flags);
+        return machine.starter(DAEMON, &program, &flags);
     }
     let place = "/etc/cni/net.d/01-kube-ovn.conflist";
     let told = [stand_in::ARGUMENT, machine.name(), ADMIN_CONFIG, OVSDB, DESCRIPTION, place];
-    machine.start_program("stand-in-daemon", &env::current_exe().unwrap(), &told.map(str::to_owned))
+    machine.starter("stand-in-daemon", &env::current_exe().unwrap(), &told.map(str::to_owned))
 }

@@ -14,7 +14,7 @@ use std::{
 use kubeovn_bins::lab::fabric::NodeHandle;
 use tokio::process::Command;
 
-use crate::{jail, kubernetes::process::Program, settings, wait::until};
+use crate::{jail, kept::Start, kubernetes::process::Program, settings, wait::until};
 
 /// The machine's first process. /sys is that of its network; but where its cgroups are, everybody's are.
 ///
@@ -114,9 +114,18 @@ impl Machine {
 
     /// Starts a program that stays. What it prints is in a file of this name.
     pub(crate) fn start_program(&self, name: &str, program: &Path, args: &[String]) -> Program {
-        let mut command = std::process::Command::new("nsenter");
-        command.args(self.doors()).arg(program).args(args);
-        Program::start(command, self.logs.join(format!("{name}.log")))
+        self.starter(name, program, args)()
+    }
+
+    /// How to do that, for later.
+    pub(crate) fn starter(&self, name: &str, program: &Path, args: &[String]) -> Start {
+        let (doors, log) = (self.doors(), self.logs.join(format!("{name}.log")));
+        let (program, args) = (program.to_owned(), args.to_vec());
+        Box::new(move || {
+            let mut command = std::process::Command::new("nsenter");
+            command.args(&doors).arg(&program).args(&args);
+            Program::start(command, log.clone())
+        })
     }
 
     /// Runs a program to its end. What it printed, or what it said when it failed.

@@ -31,6 +31,7 @@ mod cni;
 mod image;
 mod inside;
 mod jail;
+mod kept;
 mod killed;
 mod kubectl;
 #[path = "../support/kubernetes.rs"]

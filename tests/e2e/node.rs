@@ -1,6 +1,6 @@
 //! A node of the cluster: a machine with containerd, kubelet and kube-proxy.
 
-use std::{fs::File, path::Path, sync::Mutex};
+use std::{fs::File, path::Path};
 
 use kubeovn_bins::lab::fabric::NodeHandle;
 use serde_json::json;
@@ -11,6 +11,7 @@ use crate::{
     cgroup,
     cni::Cni,
     image,
+    kept::Kept,
     kubernetes::{Kubernetes, process::Program},
     machine::Machine,
     programs::{self, Programs},
@@ -31,7 +32,7 @@ pub(crate) struct Node {
     containerd: Program,
     kubelet: Option<Program>,
     proxy: Option<Program>,
-    daemon: Mutex<Option<Program>>,
+    daemon: Option<Kept>,
 }
 
 impl Node {
@@ -43,7 +44,7 @@ impl Node {
         machine.run("ip", &way).await.unwrap();
         machine.write("/etc/containerd/config.toml", &containerd_config());
         let containerd = machine.start_program("containerd", &programs::path("containerd").unwrap(), &[]);
-        let mut node = Self { machine, containerd, kubelet: None, proxy: None, daemon: Mutex::default() };
+        let mut node = Self { machine, containerd, kubelet: None, proxy: None, daemon: None };
         node.has_containerd().await;
         let tar = File::open(image::path()).unwrap();
         let import = ["--namespace=k8s.io", "images", "import", "-"];
@@ -112,15 +113,14 @@ impl Node {
         self.proxy = Some(machine.start_program("kube-proxy", &programs.proxy, &flags));
     }
 
-    /// Starts the node daemon; one that runs is killed before. None where the network needs no daemon.
-    pub(crate) fn start_daemon(&self, cni: Cni) {
-        *self.daemon.lock().unwrap() = None;
-        *self.daemon.lock().unwrap() = cni.daemon(&self.machine);
+    /// Its daemon, which runs as long as it is there.
+    pub(crate) fn keep(&mut self, daemon: Kept) {
+        self.daemon = Some(daemon);
     }
 
-    /// Kills the node daemon.
-    pub(crate) fn kill_daemon(&self) {
-        *self.daemon.lock().unwrap() = None;
+    /// The daemon, of a network that has one.
+    pub(crate) fn daemon(&self) -> &Kept {
+        self.daemon.as_ref().expect("a node daemon")
     }
 
     /// Its name.
@@ -138,9 +138,7 @@ impl Node {
         let name = self.machine.name();
         let kubelet = self.kubelet.iter_mut().map(|program| ("kubelet", program));
         let proxy = self.proxy.iter_mut().map(|program| ("kube-proxy", program));
-        let daemon = self.daemon.get_mut().unwrap().iter_mut().map(|program| ("the node daemon", program));
-        let all =
-            [("containerd", &mut self.containerd)].into_iter().chain(kubelet).chain(proxy).chain(daemon);
+        let all = [("containerd", &mut self.containerd)].into_iter().chain(kubelet).chain(proxy);
         all.filter_map(|(program, running)| running.has_ended().then(|| format!("{program} on {name}")))
             .collect()
     }

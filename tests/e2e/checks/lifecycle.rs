@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::workloads::{SHARED, agents, namespace, pod, pods, workload};
-use crate::{cluster::Cluster, cni::Cni, node::Node, wait::until};
+use crate::{cluster::Cluster, cni::Cni, wait::until};
 
 /// Of pods that are gone nothing is on their nodes: no port, no link, no namespace.
 pub(super) async fn nothing_is_left_of_pods(cluster: Arc<Cluster>) {
@@ -51,7 +51,7 @@ async fn traces(cluster: &Cluster) -> Vec<usize> {
 pub(super) async fn daemons_are_killed(cluster: Arc<Cluster>) {
     let name = "patient";
     agents(&cluster).await;
-    cluster.nodes.iter().for_each(Node::kill_daemon);
+    cluster.nodes.iter().for_each(|node| node.daemon().kill());
     super::network::all_reach_all(&cluster).await;
     let set = workload("Deployment", name, name, json!({"replicas": 3}), pod("exec sleep 1000000"));
     cluster.kubectl.apply(vec![namespace(name), set]).await;
@@ -60,7 +60,7 @@ pub(super) async fn daemons_are_killed(cluster: Arc<Cluster>) {
         if events.contains("FailedCreatePodSandBox") { Ok(()) } else { Err(events) }
     })
     .await;
-    cluster.nodes.iter().for_each(|node| node.start_daemon(cluster.cni));
+    cluster.nodes.iter().for_each(|node| node.daemon().revive());
     cluster.kubectl.rolled_out(name, "deployment/patient").await;
     cluster.kubectl.must(&["delete", "namespace", name, "--wait=false"]).await;
 }
@@ -69,7 +69,7 @@ pub(super) async fn daemons_are_killed(cluster: Arc<Cluster>) {
 pub(super) async fn controller_is_killed(cluster: Arc<Cluster>) {
     let name = "later";
     agents(&cluster).await;
-    cluster.kill_controller();
+    cluster.controller.kill();
     super::network::all_reach_all(&cluster).await;
     let set = workload("Deployment", name, name, json!({"replicas": 3}), pod("exec sleep 1000000"));
     cluster.kubectl.apply(vec![namespace(name), set]).await;
@@ -79,7 +79,7 @@ pub(super) async fn controller_is_killed(cluster: Arc<Cluster>) {
         if placed == 3 { Ok(()) } else { Err(format!("{pods:?}")) }
     };
     until("a node for each of them", on_nodes).await;
-    cluster.start_controller();
+    cluster.controller.revive();
     cluster.kubectl.rolled_out(name, "deployment/later").await;
     super::network::all_reach_all(&cluster).await;
     cluster.kubectl.must(&["delete", "namespace", name, "--wait=false"]).await;

@@ -67,9 +67,14 @@ pub(super) async fn daemonset_on_every_node(cluster: Arc<Cluster>) {
 /// Every kubelet is reached.
 pub(super) async fn exec_and_logs(cluster: Arc<Cluster>) {
     for (pod, _) in agents(&cluster).await {
-        let said = cluster.kubectl.exec(SHARED, &pod, "hostname; cat /proc/1/comm").await.unwrap();
-        assert_eq!(said, format!("{pod}\nsleep"));
-        assert_eq!(cluster.kubectl.must(&["logs", "--namespace", SHARED, &pod]).await, "began");
+        // it may not have come so far
+        until(&format!("what {pod} prints"), async || {
+            let said = cluster.kubectl.exec(SHARED, &pod, "hostname; cat /proc/1/comm").await?;
+            let logged = cluster.kubectl.run(&["logs", "--namespace", SHARED, &pod]).await?;
+            let as_it_should = said == format!("{pod}\nsleep") && logged == "began";
+            if as_it_should { Ok(()) } else { Err(format!("{said:?}, {logged:?}")) }
+        })
+        .await;
     }
 }
 
