@@ -60,7 +60,9 @@ async fn readyz(State(health): State<Arc<Health>>) -> impl IntoResponse {
     if obstacles.is_empty() {
         return (StatusCode::OK, "ok\n".to_owned());
     }
-    let text = obstacles.iter().map(|(part, wrong)| format!("{}: {wrong}\n", part.name())).collect();
+    let lines: Vec<String> =
+        obstacles.iter().map(|(part, wrong)| format!("{}: {wrong}", part.name())).collect();
+    let text = lines.join("\n") + "\n";
     (StatusCode::SERVICE_UNAVAILABLE, text)
 }
 
@@ -70,11 +72,12 @@ async fn metrics(State(health): State<Arc<Health>>) -> impl IntoResponse {
                 # TYPE kubeovn_node_part_up gauge\n";
     let line = |part: Part| {
         let up = u8::from(!obstacles.contains_key(&part));
-        format!("kubeovn_node_part_up{{part=\"{part:?}\"}} {up}\n")
+        format!("kubeovn_node_part_up{{part=\"{part:?}\"}} {up}")
     };
-    let text: String = PARTS.into_iter().map(line).collect();
+    let lines: Vec<String> = PARTS.into_iter().map(line).collect();
+    let text = lines.join("\n");
     (
         [("content-type", "application/openmetrics-text; version=1.0.0; charset=utf-8")],
-        format!("{head}{text}# EOF\n"),
+        format!("{head}{text}\n# EOF\n"),
     )
 }
