@@ -105,9 +105,10 @@ impl Place {
                 let node = pod.spec.as_ref().and_then(|spec| spec.node_name.clone()).unwrap_or_default();
                 let outcome = match stage(pod) {
                     Stage::Failed(why) => Err(why),
-                    Stage::Waits(why) => {
+                    Stage::Waits(what, why) => {
                         waits += 1;
-                        Err(format!("{why} within {} s", limit.as_secs()))
+                        let why = why.map(|why| format!(": {why}")).unwrap_or_default();
+                        Err(format!("{what} within {} s{why}", limit.as_secs()))
                     }
                     Stage::Ended(_) if role == Role::Server => {
                         Err(format!("the pod on {node} ended by itself: see what --image asks for"))
@@ -142,7 +143,9 @@ impl Place {
             let said =
                 list.items.iter().filter(about).filter_map(|event| event.message.as_deref()).next_back();
             let node = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref()).unwrap_or_default();
-            if let (Some(Err(why)), Some(said)) = (came.get_mut(node), said) {
+            let Some(Err(why)) = came.get_mut(node) else { continue };
+            // An image that can't be pulled is told twice.
+            if let Some(said) = said.filter(|said| !said.starts_with("Error: ") && !why.contains(said)) {
                 *why = format!("{why}: {said}");
             }
         }

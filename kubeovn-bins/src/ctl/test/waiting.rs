@@ -7,8 +7,8 @@ use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, Pod};
 /// How far it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
-    /// Not there yet, and why not.
-    Waits(String),
+    /// Not there yet: what has not come to be, and why not, if that is told.
+    Waits(String, Option<String>),
     /// Its container runs; its addresses.
     Runs(Vec<IpAddr>),
     /// It ended well; its report.
@@ -19,7 +19,7 @@ pub(super) enum Stage {
 
 /// Reads a pod's status.
 pub(super) fn stage(pod: &Pod) -> Stage {
-    let Some(status) = &pod.status else { return Stage::Waits(no_kubelet(pod)) };
+    let Some(status) = &pod.status else { return no_kubelet(pod) };
     let container = status.container_statuses.iter().flatten().next();
     let state = container.and_then(|container| container.state.as_ref());
     match status.phase.as_deref() {
@@ -37,34 +37,28 @@ pub(super) fn stage(pod: &Pod) -> Stage {
     if state.is_some_and(|state| state.running.is_some()) && !ips.is_empty() {
         return Stage::Runs(ips);
     }
-    Stage::Waits(match container {
-        Some(container) => held_up(pod, container),
+    match container {
+        Some(container) => Stage::Waits(format!("the pod on {} was not up", node(pod)), held_up(container)),
         // The kubelet writes when it took it.
-        None if status.start_time.is_some() => format!("the pod on {} has no container yet", node(pod)),
+        None if status.start_time.is_some() => {
+            Stage::Waits(format!("the pod on {} had no container", node(pod)), None)
+        }
         None => no_kubelet(pod),
-    })
+    }
 }
 
 fn node(pod: &Pod) -> &str {
     pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref()).unwrap_or("no node")
 }
 
-fn no_kubelet(pod: &Pod) -> String {
-    format!("no kubelet started the pod on {}", node(pod))
+fn no_kubelet(pod: &Pod) -> Stage {
+    Stage::Waits(format!("no kubelet started the pod on {}", node(pod)), None)
 }
 
-fn held_up(pod: &Pod, container: &ContainerStatus) -> String {
-    let waiting = container.state.as_ref().and_then(|state| state.waiting.as_ref());
-    let words: Vec<&str> = waiting
-        .into_iter()
-        .flat_map(|waiting| [waiting.reason.as_deref(), waiting.message.as_deref()])
-        .flatten()
-        .collect();
-    format!(
-        "the pod on {} is not up: {}",
-        node(pod),
-        if words.is_empty() { "no reason is told".to_owned() } else { words.join(": ") }
-    )
+fn held_up(container: &ContainerStatus) -> Option<String> {
+    let waiting = container.state.as_ref()?.waiting.as_ref()?;
+    let words: Vec<&str> = waiting.reason.as_deref().into_iter().chain(waiting.message.as_deref()).collect();
+    Some(words.join(": ")).filter(|words| !words.is_empty())
 }
 
 fn report(state: Option<&ContainerState>) -> String {

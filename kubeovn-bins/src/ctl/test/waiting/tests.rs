@@ -15,17 +15,17 @@ fn container(state: Value) -> Value {
 
 #[test]
 fn a_pod_says_what_it_waits_for() {
-    let waits = |text: &str| Stage::Waits(text.to_owned());
+    let waits = |text: &str, why: Option<&str>| Stage::Waits(text.to_owned(), why.map(str::to_owned));
     let pulling = json!({ "waiting": { "reason": "ImagePullBackOff", "message": "no such image" } });
     let cases = [
-        (json!({ "phase": "Pending" }), waits("no kubelet started the pod on n1")),
+        (json!({ "phase": "Pending" }), waits("no kubelet started the pod on n1", None)),
         (
             json!({ "phase": "Pending", "startTime": "2026-11-28T00:00:00Z" }),
-            waits("the pod on n1 has no container yet"),
+            waits("the pod on n1 had no container", None),
         ),
         (
             json!({ "phase": "Pending", "startTime": "2026-11-28T00:00:00Z", "containerStatuses": container(pulling) }),
-            waits("the pod on n1 is not up: ImagePullBackOff: no such image"),
+            waits("the pod on n1 was not up", Some("ImagePullBackOff: no such image")),
         ),
         (
             json!({ "phase": "Running", "podIPs": [{ "ip": "10.16.0.2" }], "containerStatuses": container(json!({ "running": {} })) }),
