@@ -212,7 +212,8 @@ async fn nodes(
     if found.is_empty() || !missing.is_empty() {
         let why = [("not ready", &down), ("not there", &missing)];
         let why = why.iter().filter(|(_, names)| !names.is_empty());
-        let why = why.map(|(what, names)| format!("; {what}: {}", listed(names))).collect();
+        let why =
+            why.map(|(what, names)| format!("; {what}: {}", listed(names))).collect::<Vec<_>>().concat();
         return Err(CtlError::NoNodes { count, why });
     }
     let mut notes = Vec::new();

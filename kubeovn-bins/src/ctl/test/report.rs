@@ -93,7 +93,7 @@ fn failures(tried: &[Tried]) -> usize {
 /// For programs.
 pub(super) fn to_json(tried: &[Tried], notes: &[String]) -> Value {
     let probes = tried.iter().map(|Tried { from, probe, outcome }| {
-        let (millis, tries, reason) = match outcome {
+        let (took, attempt, reason) = match outcome {
             Outcome::Reached { millis, tries } => (Some(millis), Some(tries), None),
             Outcome::Failed(why) => (None, None, Some(why)),
         };
@@ -102,8 +102,8 @@ pub(super) fn to_json(tried: &[Tried], notes: &[String]) -> Value {
             "to": probe.to.to_string(),
             "target": probe.how.target(),
             "reached": !outcome.is_failure(),
-            "millis": millis,
-            "tries": tries,
+            "millis": took,
+            "tries": attempt,
             "reason": reason,
         })
     });
