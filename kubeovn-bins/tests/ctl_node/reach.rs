@@ -9,7 +9,7 @@ use std::{
 use k8s_openapi::api::core::v1::{Namespace, Node, Pod, Service};
 use kube::{
     Api, Client,
-    api::{ListParams, Patch, PatchParams, PostParams},
+    api::{DeleteParams, ListParams, Patch, PatchParams, PostParams},
 };
 use nix::{
     sys::signal::{Signal, kill},
@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 
 use crate::kubernetes::Kubernetes;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 const OURS: &str = "app.kubernetes.io/managed-by=kubeovn-ctl-test";
 
 /// A cluster of two nodes without kubelets.
@@ -134,7 +134,7 @@ async fn where_no_kubelet_works_it_is_said_and_nothing_is_left() {
     assert_eq!(cluster.namespaces().await, ["kubeovn-test-other"], "that of a run that goes on stays");
     cluster.namespace("kubeovn-test-late", "2020-01-01T00:00:00Z").await;
     let all: Api<Namespace> = Api::all(cluster.client.clone());
-    all.delete("kubeovn-test-other", &Default::default()).await.unwrap();
+    all.delete("kubeovn-test-other", &DeleteParams::default()).await.unwrap();
 
     let child = cluster.ctl(&["test", "--start-within", "300"]);
     let pid = Pid::from_raw(child.id().try_into().unwrap());
