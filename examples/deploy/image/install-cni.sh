@@ -1,0 +1,16 @@
+#!/bin/bash
+# Puts the CNI plugins where the container runtime looks for them, each at once, also over one that is running.
+set -euo pipefail
+to=${1:-/opt/cni/bin}
+mkdir -p "$to"
+install_as() { # file, name
+  cp "$1" "$to/.$2.new"
+  chmod 0755 "$to/.$2.new"
+  mv -f "$to/.$2.new" "$to/$2"
+}
+here=$(dirname "$0")
+install_as "$here/kube-ovn" kube-ovn
+# Others that clusters have already stay as they are.
+for plugin in loopback portmap; do
+  [ -e "$to/$plugin" ] || install_as "${CNI_PLUGINS:-/usr/lib/cni}/$plugin" "$plugin"
+done
