@@ -1,7 +1,8 @@
 #!/bin/bash
-# Puts the CNI plugins where the container runtime looks for them, each at once, also over one that is running.
+# Puts the CNI plugins where the container runtime looks for them, each at once, also over one that is running, and then
+# the description of the network. The arguments are the daemon's.
 set -euo pipefail
-to=${1:-/opt/cni/bin}
+to=${CNI_BIN:-/opt/cni/bin}
 mkdir -p "$to"
 install_as() { # file, name
   cp "$1" "$to/.$2.new"
@@ -14,3 +15,4 @@ install_as "$here/kube-ovn" kube-ovn
 for plugin in loopback portmap; do
   [ -e "$to/$plugin" ] || install_as "${CNI_PLUGINS:-/usr/lib/cni}/$plugin" "$plugin"
 done
+exec "$here/kube-ovn-daemon" --install-cni-config "--cni-conf-file=$here/01-kube-ovn.conflist" "$@"
