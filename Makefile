@@ -1,5 +1,5 @@
 # Everything runs as root on Debian 12; `setup` installs what is missing. Rust must be there, and Go for the tests.
-.PHONY: demo test unit checks soak lint setup kubernetes bench clean
+.PHONY: demo test unit checks cross soak lint setup kubernetes bench clean
 
 demo: setup
 	cargo build --package kubeovn-bins --bins
@@ -14,6 +14,10 @@ test: setup kubernetes
 # What cargo does not check by itself: features apart, sizes, sources that belong to nothing.
 checks:
 	.ci/checks
+
+# Another architecture: the programs for aarch64, and tests of the pure crates in an emulator.
+cross:
+	.ci/cross
 
 # What takes longer, at full size: random runs of the whole way through, with faults; a Northbound of 10 000 ports wiped
 # under traffic.
