@@ -186,6 +186,8 @@ impl Daemon {
                 vpc: config.vpc,
                 services: config.services,
                 standing: standing.clone(),
+                last: None,
+                warned: Vec::new(),
             };
             tasks.spawn(exit.run());
         }

@@ -45,7 +45,7 @@ pub use self::error::GatewayError;
 pub use self::facts::{
     Carrier, Egress, Facts, Gateway as SubnetGateway, Join, KubeProxy, NatAction, NatRule, Pod, Subnet,
 };
-pub use self::firewall::{Change, HostFirewall, MemoryFirewall, What};
+pub use self::firewall::{Change, HostFirewall, MemoryFirewall, Side, Traffic, What};
 pub use self::iptables::{Iptables, Programs};
 pub use self::kube_proxy::kube_proxy;
 pub use self::nft::{Nft, TABLE};
@@ -122,7 +122,7 @@ impl Gateway {
             return Ok(report);
         }
         let mut failure = None;
-        match self.settings(plan).await {
+        match self.settings(plan) {
             Ok(changes) => report.changes.extend(changes),
             Err(error) => failure = Some(error),
         }
@@ -145,9 +145,29 @@ impl Gateway {
         report.changes.extend(routed.changes);
         report.problems.extend(routed.problems);
         match failure.or(routed.failure) {
-            Some(error) => Err(error),
+            Some(error) => {
+                // The next report knows nothing of them.
+                report.changes.iter().for_each(|change| tracing::info!(%change, "changed on the host"));
+                Err(error)
+            }
             None => Ok(report),
         }
+    }
+
+    /// What kube-proxy keeps in kernel sets on this host: see [`kube_proxy()`].
+    ///
+    /// # Errors
+    /// `GATEWAY-FIREWALL` when ipset does not answer.
+    pub async fn kube_proxy(&self) -> Result<KubeProxy, GatewayError> {
+        kube_proxy(&self.ns).await
+    }
+
+    /// What has passed the host per prefix of a subnet.
+    ///
+    /// # Errors
+    /// `GATEWAY-FIREWALL`.
+    pub async fn traffic(&self) -> Result<Vec<Traffic>, GatewayError> {
+        self.firewall.traffic().await
     }
 
     /// Takes away all that is ours but kernel settings: packets of pods then leave with their own addresses.
@@ -169,7 +189,7 @@ impl Gateway {
     }
 
     /// Settings one by one, so that one that can't be set stops no other.
-    async fn settings(&self, plan: &Plan) -> Result<Vec<Change>, GatewayError> {
+    fn settings(&self, plan: &Plan) -> Result<Vec<Change>, GatewayError> {
         let (mut changes, mut failure) = (Vec::new(), None);
         for (key, value) in &plan.settings {
             match self.setting(key, value) {
@@ -188,6 +208,3 @@ impl Gateway {
         sysctl::write(&self.ns, &[(key, value)]).map(|()| true)
     }
 }
-
-#[cfg(test)]
-mod tests;

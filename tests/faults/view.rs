@@ -136,9 +136,10 @@ impl View {
         let there: BTreeSet<String> = self.objects.values().filter_map(Self::port_name).collect();
         for (name, said) in self.said() {
             let three = [&said.annotation, &said.record, &said.port].map(Option::is_some);
-            let fits = match there.contains(&name) {
-                true => three == [true, true, true],
-                false => three == [false, true, true] && self.comes_back(&name),
+            let fits = if there.contains(&name) {
+                three == [true, true, true]
+            } else {
+                three == [false, true, true] && self.comes_back(&name)
             };
             if !fits || said.all().len() > 1 {
                 missing.push(format!("{name}: {said:?}"));

@@ -18,7 +18,6 @@ fn connected(name: &str, to: &[(&str, &str)]) -> Object {
     let peering = |(remote, ip): &(&str, &str)| VpcPeering {
         remote_vpc: (*remote).into(),
         local_connect_ip: (*ip).into(),
-        ..VpcPeering::default()
     };
     made.spec.vpc_peerings = to.iter().map(peering).collect();
     Object::Vpc(made)

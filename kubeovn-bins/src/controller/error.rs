@@ -5,7 +5,7 @@ use std::{io, net::SocketAddr, path::PathBuf};
 use kubeovn_ovn::ovsdb::connect::EndpointError;
 use thiserror::Error;
 
-use super::flags::FlagError;
+use crate::flags::FlagError;
 
 /// Why there is no controller.
 #[derive(Debug, Error)]

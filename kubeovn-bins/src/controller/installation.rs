@@ -12,12 +12,11 @@ use kubeovn_core::{
 };
 use kubeovn_ovn::ovsdb::connect::{ClientCertificate, ConnectConfig, Endpoints, TlsConfig, Verify};
 
-use super::{
-    error::ControllerError,
+use super::{error::ControllerError, tls::Certificate};
+use crate::{
     flags::{FlagError, Flags},
-    tls::Certificate,
+    run::lease,
 };
-use crate::run::lease;
 
 /// Where the certificates for OVN's databases are mounted.
 const TLS: &str = "/var/run/tls";

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use kubeovn_core::addr::{Cidr, DualStack};
 use kubeovn_core::annotations::{self, nic, node as key};
+use kubeovn_core::error::Problem;
 use kubeovn_core::hash::hash;
 use kubeovn_core::index::objects::{Kind, NatRule, Node, Pod, Subnet};
 use tokio::sync::watch;
-use tokio::time::{Duration, sleep};
+use tokio::time::{Duration, Instant, sleep, sleep_until};
 
 use super::facts::Facts;
 use super::standing::{Part, Standing};
@@ -29,24 +30,35 @@ pub(super) struct Exit {
     pub(super) vpc: String,
     pub(super) services: Vec<Cidr>,
     pub(super) standing: Standing,
+    /// What the host was last made from; `None` when it is to be looked at anyway.
+    pub(super) last: Option<gateway::Facts>,
+    /// What was last said to be not in effect.
+    pub(super) warned: Vec<Problem>,
 }
 
 impl Exit {
     /// Runs until the daemon ends.
     pub(super) async fn run(mut self) {
+        let mut audit = Instant::now() + AUDIT_EVERY;
         loop {
             let wrong = self.settle().await.err();
+            if wrong.is_some() {
+                self.last = None;
+            }
             self.standing.tell(Part::Gateway, wrong);
             tokio::select! {
                 Ok(()) = self.facts.changed() => sleep(BREATH).await,
-                () = sleep(AUDIT_EVERY) => {}
+                () = sleep_until(audit) => {
+                    self.last = None;
+                    audit = Instant::now() + AUDIT_EVERY;
+                }
             }
         }
     }
 
     async fn settle(&mut self) -> Result<(), String> {
         let local = self.host.local_addresses().await.map_err(|error| error.to_string())?;
-        let facts = {
+        let mut facts = {
             let known = self.facts.borrow_and_update();
             // What is not known yet would look as if it was not wanted.
             if ![Kind::Node, Kind::Subnet, Kind::Pod].into_iter().all(|kind| known.knows(kind)) {
@@ -57,14 +69,25 @@ impl Exit {
             };
             facts_of(&known, node, &self.vpc, &self.services, local)?
         };
+        // Most of what is told of pods and subnets is nothing to the host.
+        let looked_at = facts.clone();
+        if self.last.as_ref() == Some(&looked_at) {
+            return Ok(());
+        }
+        facts.kube_proxy = self.gateway.kube_proxy().await.map_err(|error| error.to_string())?;
         let report = self.gateway.apply(&plan(&facts)).await.map_err(|error| error.to_string())?;
         for change in &report.changes {
             tracing::info!(%change, "the gateway on the host");
         }
-        if report.problems.is_empty() {
-            return Ok(());
+        // What stands in the way on this host is for its operator; the node works.
+        if report.problems != self.warned {
+            for problem in &report.problems {
+                tracing::warn!(error.code = problem.code, "{problem}");
+            }
+            self.warned = report.problems;
         }
-        Err(report.problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+        self.last = Some(looked_at);
+        Ok(())
     }
 }
 

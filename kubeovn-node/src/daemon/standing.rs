@@ -63,15 +63,12 @@ impl Standing {
             if all.get(&part) == wrong.as_ref() {
                 return false;
             }
-            match wrong {
-                Some(wrong) => {
-                    tracing::warn!(error = wrong, "{} is not as it should be", part.name());
-                    all.insert(part, wrong);
-                }
-                None => {
-                    tracing::info!("{} is as it should be", part.name());
-                    all.remove(&part);
-                }
+            if let Some(wrong) = wrong {
+                tracing::warn!(error = wrong, "{} is not as it should be", part.name());
+                all.insert(part, wrong);
+            } else {
+                tracing::info!("{} is as it should be", part.name());
+                all.remove(&part);
             }
             true
         });

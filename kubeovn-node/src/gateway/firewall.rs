@@ -5,7 +5,7 @@ mod memory;
 use std::fmt::{self, Debug, Display, Formatter};
 
 use async_trait::async_trait;
-use kubeovn_core::addr::DualStack;
+use kubeovn_core::addr::{Cidr, DualStack};
 use kubeovn_core::error::Problem;
 
 pub use self::memory::MemoryFirewall;
@@ -37,10 +37,40 @@ pub trait HostFirewall: Debug + Send + Sync {
         Vec::new()
     }
 
+    /// What has passed the host per prefix since its rule was made, sorted.
+    ///
+    /// # Errors
+    /// `GATEWAY-FIREWALL`, with what the program said.
+    async fn traffic(&self) -> Result<Vec<Traffic>, GatewayError> {
+        Ok(Vec::new())
+    }
+
     /// What on this host makes the rules do less than planned.
     async fn warnings(&self) -> Result<Vec<Problem>, GatewayError> {
         Ok(Vec::new())
     }
+}
+
+/// How much of a subnet's prefix has passed the host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Traffic {
+    /// The prefix; [`Rules::counted`] says whose it is.
+    pub prefix: Cidr,
+    /// Where it is in these packets.
+    pub side: Side,
+    /// How many packets.
+    pub packets: u64,
+    /// How many bytes.
+    pub bytes: u64,
+}
+
+/// Where a prefix is in a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Side {
+    /// Packets that come from it.
+    From,
+    /// Packets that go to it.
+    To,
 }
 
 /// Something that was changed on the host, for the log.

@@ -20,7 +20,7 @@ use self::ipset::Sets;
 use self::save::Saved;
 use self::spell::Wanted;
 use super::error::GatewayError;
-use super::firewall::{Change, HostFirewall};
+use super::firewall::{Change, HostFirewall, Traffic};
 use super::plan::Rules;
 use super::takeover;
 use super::tool::{Tool, ToolError};
@@ -134,6 +134,16 @@ impl HostFirewall for Iptables {
             }
         }
         Ok(changes)
+    }
+
+    async fn traffic(&self) -> Result<Vec<Traffic>, GatewayError> {
+        let mut all = Vec::new();
+        for family in Family::BOTH {
+            let saved = Self::read(self.save.get(family), &["-c", "-t", "filter"], false).await?;
+            all.extend(saved.lines().filter_map(save::counted));
+        }
+        all.sort_unstable();
+        Ok(all)
     }
 
     fn rivals(&self, ns: &NetNs) -> Vec<Box<dyn HostFirewall>> {

@@ -27,7 +27,7 @@ use serde_json::{Value, json};
 use self::compare::Difference;
 use self::read::Table;
 use super::error::GatewayError;
-use super::firewall::{Change, HostFirewall, What};
+use super::firewall::{Change, HostFirewall, Side, Traffic, What};
 use super::plan::Rules;
 use super::takeover;
 use super::tool::{Tool, ToolError};
@@ -149,6 +149,21 @@ impl HostFirewall for Nft {
 
     fn rivals(&self, ns: &NetNs) -> Vec<Box<dyn HostFirewall>> {
         takeover::iptables(ns)
+    }
+
+    async fn traffic(&self) -> Result<Vec<Traffic>, GatewayError> {
+        let mut all = Vec::new();
+        for family in Family::BOTH {
+            for (side, set) in [(Side::From, spell::COUNT_SRC), (Side::To, spell::COUNT_DST)] {
+                match self.tool.run(&["-j", "list", "set", word(family), TABLE, set], "").await {
+                    Ok(text) => all.extend(read::counted(&text, side)?),
+                    Err(ToolError::Refused { said, .. }) if said.contains("No such file or directory") => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        }
+        all.sort_unstable();
+        Ok(all)
     }
 
     async fn warnings(&self) -> Result<Vec<Problem>, GatewayError> {

@@ -45,7 +45,7 @@ impl Takeover {
 pub(super) fn iptables(ns: &NetNs) -> Vec<Box<dyn HostFirewall>> {
     let mut writers: Vec<Box<dyn HostFirewall>> = vec![Box::new(Iptables::new(ns))];
     let in_use = |file: &&str| fs::read_to_string(file).is_ok_and(|names| !names.trim().is_empty());
-    if ns.run(|| LEGACY.iter().any(|file| in_use(&file))).unwrap_or(false) {
+    if ns.run(|| LEGACY.iter().any(in_use)).unwrap_or(false) {
         writers.push(Box::new(Iptables::with_programs(ns, &Programs::legacy())));
     }
     writers

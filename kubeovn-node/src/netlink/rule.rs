@@ -72,10 +72,10 @@ impl Netlink {
         let mut handle = self.handle.clone();
         let mut answers = handle.request(request)?;
         while let Some(answer) = futures_util::StreamExt::next(&mut answers).await {
-            if let NetlinkPayload::Error(error) = answer.payload {
-                if error.code.is_some() {
-                    return Err(rtnetlink::Error::NetlinkError(error));
-                }
+            if let NetlinkPayload::Error(error) = answer.payload
+                && error.code.is_some()
+            {
+                return Err(rtnetlink::Error::NetlinkError(error));
             }
         }
         Ok(())
@@ -153,7 +153,6 @@ fn rule_of(message: &RuleMessage) -> Option<(SourceRule, u8)> {
             RuleAttribute::Protocol(who) => protocol = u8::from(*who),
             // No limit of any kind.
             RuleAttribute::SuppressPrefixLen(u32::MAX) | RuleAttribute::SuppressIfGroup(u32::MAX) => {}
-            RuleAttribute::Other(_) => {}
             // It asks for more than the source.
             _ => return None,
         }

@@ -37,7 +37,8 @@ async fn a_subnet_more_is_an_element_more(writer: Writer) {
     town.apply(&Town::facts()).await;
     let mut facts = Town::facts();
     let mut more = facts.subnets[1].clone();
-    ("more".clone_into(&mut more.name), more.cidrs = "10.20.0.0/24".parse().expect("a prefix"));
+    "more".clone_into(&mut more.name);
+    more.cidrs = "10.20.0.0/24".parse().expect("a prefix");
     facts.subnets.push(more);
     let watch = Watch::start(&town.node);
     let report = town.apply(&facts).await;

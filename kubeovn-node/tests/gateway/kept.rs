@@ -96,7 +96,8 @@ fn others(node: &TestNs) -> String {
             let builtin = line.starts_with(':') && line.contains(" ACCEPT ");
             !ours(line) && !frame && !builtin
         });
-        text += &kept.map(|line| format!("{line}\n")).collect::<String>();
+        text += &kept.collect::<Vec<_>>().join("\n");
+        text.push('\n');
     }
     text
 }

@@ -3,6 +3,7 @@
 //!
 //! Needs root, and `nft`, `iptables`, `ipset` and `ip`.
 #![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![allow(clippy::print_stdout, reason = "the figures of `scale`")]
 
 #[path = "../live/guard.rs"]
 mod guard;
@@ -10,6 +11,7 @@ mod guard;
 mod egress;
 mod hands;
 mod kept;
+mod memory;
 mod packets;
 mod scale;
 mod takeover;

@@ -3,7 +3,7 @@
 use std::net::UdpSocket;
 use std::time::Duration;
 
-use kubeovn_node::gateway::{NatAction, NatRule, SubnetGateway, kube_proxy};
+use kubeovn_node::gateway::{NatAction, NatRule, Side, SubnetGateway, kube_proxy, plan};
 use nix::sys::socket::{setsockopt, sockopt};
 
 use crate::guard::TestNs;
@@ -208,33 +208,31 @@ async fn a_reset_of_no_connection_is_dropped(writer: Writer) {
 async fn packets_are_counted_per_subnet(writer: Writer) {
     let town = Town::new(writer).await;
     town.apply(&Town::facts()).await;
-    let counted = |prefix: &str| -> [u64; 2] {
-        match writer {
-            Writer::Nft => ["counted-src", "counted-dst"].map(|set| {
-                let text = town.node.exec("nft", &["list", "set", "ip", "kube-ovn", set]).expect("a set");
-                let (_, rest) = text.split_once(&format!("{prefix} counter packets ")).expect("a counter");
-                rest.split(' ').next().and_then(|n| n.parse().ok()).expect("a number")
-            }),
-            Writer::Iptables => ["-s", "-d"].map(|side| {
-                let text = town.node.exec("iptables-save", &["-c", "-t", "filter"]).expect("rules");
-                let line = text.lines().find(|line| line.contains(&format!("{side} {prefix} -m comment")));
-                let (packets, _) = line.expect("a rule").split_once(':').expect("a counter");
-                packets.trim_start_matches('[').parse().expect("a number")
-            }),
-        }
+    let counted = async |prefix: &str| {
+        let traffic = town.gateway.traffic().await.expect("traffic");
+        [Side::From, Side::To].map(|side| {
+            let of =
+                traffic.iter().find(|t| t.side == side && t.prefix.to_string() == prefix).expect("a counter");
+            assert!(of.bytes >= 40 * of.packets, "{of:?}");
+            of.packets
+        })
     };
-    assert_eq!(counted("10.16.0.0/24"), [0, 0]);
+    assert_eq!(counted("10.16.0.0/24").await, [0, 0]);
     town.expect(&town.a, "172.18.0.100", "outside 172.18.0.2").await;
-    let [from, to] = counted("10.16.0.0/24");
+    let [from, to] = counted("10.16.0.0/24").await;
     assert!(from >= 2 && to >= 1, "{from} {to}");
-    assert_eq!(counted("10.17.0.0/24"), [0, 0]);
+    assert_eq!(counted("10.17.0.0/24").await, [0, 0]);
+    assert_eq!(counted("fd16::/112").await, [0, 0]);
+    town.expect(&town.a, "fd18::64", "outside fd18::2").await;
+    assert_ne!(counted("fd16::/112").await, [0, 0]);
     // Another subnet more: who has been counted stays counted.
     let mut facts = Town::facts();
     let mut more = facts.subnets[1].clone();
-    ("more".clone_into(&mut more.name), more.cidrs = "10.20.0.0/24".parse().expect("a prefix"));
+    "more".clone_into(&mut more.name);
+    more.cidrs = "10.20.0.0/24".parse().expect("a prefix");
     facts.subnets.push(more);
     town.apply(&facts).await;
-    let [still_from, still_to] = counted("10.16.0.0/24");
+    let [still_from, still_to] = counted("10.16.0.0/24").await;
     assert!(still_from >= from && still_to >= to, "{still_from} {still_to}");
 }
 
@@ -242,7 +240,9 @@ async fn a_service_that_keeps_its_client_keeps_it_behind_the_pods_own_node(write
     let town = Town::new(writer).await;
     // What kube-proxy has in IPVS mode, and a translation that does what IPVS would do.
     let sets = "create KUBE-NODE-PORT-LOCAL-TCP bitmap:port range 0-65535\nadd KUBE-NODE-PORT-LOCAL-TCP 30080\n\
-        create KUBE-CLUSTER-IP hash:ip,port\nadd KUBE-CLUSTER-IP 10.96.0.1,tcp:80";
+        create KUBE-CLUSTER-IP hash:ip,port\nadd KUBE-CLUSTER-IP 10.96.0.1,tcp:80\n\
+        create KUBE-6-CLUSTER-IP hash:ip,port family inet6\n\
+        create KUBE-6-NODE-PORT-LOCAL-UDP bitmap:port range 0-65535\nadd KUBE-6-NODE-PORT-LOCAL-UDP 30053";
     town.node.exec("sh", &["-ec", &format!("printf '{sets}\n' | ipset restore")]).expect("kube-proxy's sets");
     let services = "
         add table ip kube-proxy
@@ -252,10 +252,13 @@ async fn a_service_that_keeps_its_client_keeps_it_behind_the_pods_own_node(write
     town.node.exec("nft", &[services]).expect("a service");
     let mut facts = Town::facts();
     facts.kube_proxy = kube_proxy(&town.node.ns).await.expect("kube-proxy's sets");
-    assert_eq!((facts.kube_proxy.ipvs.v4, facts.kube_proxy.ipvs.v6), (Some(()), None));
+    assert_eq!((facts.kube_proxy.ipvs.v4, facts.kube_proxy.ipvs.v6), (Some(()), Some(())));
     assert_eq!(facts.kube_proxy.local_tcp.v4, Some([30080].into()));
     assert_eq!(facts.kube_proxy.local_udp.v4, None);
+    assert_eq!(facts.kube_proxy.local_udp.v6, Some([30053].into()));
     town.apply(&facts).await;
+    let after_a_restart = writer.gateway(&town.node).apply(&plan(&facts)).await.expect("apply");
+    assert_eq!(after_a_restart.changes, [], "these rules too are printed as they are written");
     town.expect(&town.outside, "172.18.0.2:30080", "b 172.18.0.100").await;
     // Another node sends on what came to it: the answer must go back there.
     town.expect(&town.other, "172.19.0.2:30080", "b 100.64.0.2").await;

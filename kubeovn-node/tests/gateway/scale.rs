@@ -56,7 +56,8 @@ async fn many_subnets_are_one_change_and_one_more_is_small(writer: Writer) {
     let (nothing, changes) = timed(&facts).await;
     assert_eq!(changes, []);
     let mut one = facts.subnets[1].clone();
-    ("one".clone_into(&mut one.name), one.cidrs = "10.30.0.0/24,fd30::/112".parse().expect("prefixes"));
+    "one".clone_into(&mut one.name);
+    one.cidrs = "10.30.0.0/24,fd30::/112".parse().expect("prefixes");
     facts.subnets.push(one);
     let (more, changes) = timed(&facts).await;
     let limit = if writer == Writer::Nft { 1 } else { 2 };
@@ -87,5 +88,5 @@ async fn many_subnets_are_one_change_and_one_more_is_small(writer: Writer) {
          {plan_time:.2?}, their rules and all routes {wire:.2?}, nothing new {idle:.2?}, one pod less {one_pod:.2?}"
     );
     // Generous, since other tests run at the same time; the figures are above.
-    assert!(all < Duration::from_secs(20) && wire < Duration::from_secs(60), "{all:?} {wire:?}");
+    assert!(all < Duration::from_secs(20) && wire < Duration::from_mins(1), "{all:?} {wire:?}");
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use std::{env, fs};
 
-use kubeovn_node::gateway::{Gateway, Iptables, NatAction, NatRule, Nft, Programs, plan};
+use kubeovn_node::gateway::{Facts, Gateway, Iptables, NatAction, NatRule, Nft, Programs, plan};
 use tokio::task::JoinHandle;
 
 use crate::guard::TestNs;
@@ -220,6 +220,23 @@ async fn rules_in_old_tables_go_too() {
     assert_eq!(flow.end().await, Vec::<String>::new());
     assert!(!rules().contains("OVN-") && !rules().contains("ovn40"), "{}", rules());
     assert_eq!(left(&town.node), Vec::<String>::new());
+}
+
+/// Whoever is refused a small change makes all anew, at once.
+#[tokio::test]
+async fn a_change_that_is_refused_is_made_anew() {
+    let town = Town::new(Writer::Nft).await;
+    town.apply(&Town::facts()).await;
+    let flow = Flow::start(&town);
+    let folder = Tired::after(usize::MAX, &town.node);
+    let refuse_once = "#!/bin/sh\ncase \"$*\" in *-f*) [ -e \"$0.once\" ] || { : >\"$0.once\"; exit 1; };; esac\nexec nft \"$@\"\n";
+    fs::write(folder.folder.join("nft"), refuse_once).expect("write");
+    let facts = Facts { other_nodes: Vec::new(), ..Town::facts() };
+    let report = folder.gateway(Writer::Nft, &town.node).apply(&plan(&facts)).await.expect("apply");
+    let replaced: Vec<_> = report.changes.iter().map(ToString::to_string).collect();
+    assert_eq!(replaced, ["replaced nft table ip kube-ovn", "replaced nft table ip6 kube-ovn"]);
+    assert!(town.gateway.apply(&plan(&facts)).await.expect("apply").is_empty());
+    assert_eq!(flow.end().await, Vec::<String>::new());
 }
 
 /// A folder with programs that do their work so many times and then no more.

@@ -1,6 +1,6 @@
 //! Every flag of Kube-OVN's controller, and of the logger that it uses.
 
-use super::{
+use crate::flags::{
     Fate::{Acts, Later, Needless},
     Flag,
     ValueKind::{Number, Switch, Text, Time},
@@ -8,7 +8,7 @@ use super::{
 
 /// Every flag, in the order of Kube-OVN's.
 #[rustfmt::skip]
-pub static FLAGS: &[Flag] = &[
+pub(super) static FLAGS: &[Flag] = &[
     Flag { name: "ovn-nb-addr", value: Text, default: "", fate: Acts, help: "Where OVN's Northbound is: tcp:IP:6641, ssl:IP:6641 or unix:PATH, several with commas between" },
     Flag { name: "ovn-sb-addr", value: Text, default: "", fate: Later, help: "Where OVN's Southbound is" },
     Flag { name: "ovn-timeout", value: Number, default: "60", fate: Acts, help: "Seconds after which the outcome of a transaction is unknown" },

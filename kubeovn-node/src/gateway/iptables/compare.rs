@@ -6,28 +6,28 @@ use std::fmt::Write as _;
 use kubeovn_core::addr::Family;
 
 use super::save::{Saved, Words, join};
-use super::spell::{COUNTER, Wanted};
+use super::spell::{COUNTER, POLICIES, POLICY_CHAINS, PREFIX, Wanted};
 use crate::gateway::firewall::{Change, What};
 
-/// Chains of Kube-OVN's by table. Those of others may begin with `OVN-` as well.
+/// Chains of Kube-OVN's by table, without their common beginning. Those of others may begin with `OVN-` as well.
 const OURS: [(&str, &str); 7] = [
-    ("nat", "OVN-PREROUTING"),
-    ("nat", "OVN-POSTROUTING"),
-    ("nat", "OVN-MASQUERADE"),
-    ("nat", "OVN-NAT-POLICY"),
-    ("mangle", "OVN-POSTROUTING"),
-    ("mangle", "OVN-PREROUTING"),
-    ("mangle", "OVN-OUTPUT"),
+    ("nat", "PREROUTING"),
+    ("nat", "POSTROUTING"),
+    ("nat", "MASQUERADE"),
+    ("nat", POLICIES),
+    ("mangle", "POSTROUTING"),
+    ("mangle", "PREROUTING"),
+    ("mangle", "OUTPUT"),
 ];
-const POLICY_CHAINS: &str = "OVN-NAT-PSUBNET-";
 
 /// The jump that ours must come before: behind it, services are other addresses.
-const SERVICES: &str = "KUBE-SERVICES";
+const SERVICES: [&str; 2] = ["KUBE-", "SERVICES"];
 
 const TABLES: [&str; 3] = ["nat", "mangle", "filter"];
 
 fn is_our_chain(table: &str, chain: &str) -> bool {
-    OURS.contains(&(table, chain)) || table == "nat" && chain.starts_with(POLICY_CHAINS)
+    let named = |name| OURS.contains(&(table, name)) || table == "nat" && name.starts_with(POLICY_CHAINS);
+    chain.strip_prefix(PREFIX).is_some_and(named)
 }
 
 /// Is a rule in a chain of others ours? It names one of our sets or chains, or counts for a subnet.
@@ -171,7 +171,8 @@ impl Edit {
     /// the first of its kind: a rule that is there twice, or too late, goes altogether and comes back at its place.
     fn guests_of(&mut self, parent: &str, present: &[Words], wanted: &[Words]) {
         let is_nat_prerouting = self.table == "nat" && parent == "PREROUTING";
-        let services = present.iter().position(|rule| is_nat_prerouting && is_jump_to(rule, SERVICES));
+        let services =
+            present.iter().position(|rule| is_nat_prerouting && is_jump_to(rule, &SERVICES.concat()));
         let late = |at: usize| services.is_some_and(|services| services < at);
         let mut copies: BTreeMap<&Words, Vec<usize>> = BTreeMap::new();
         present.iter().enumerate().for_each(|(at, rule)| copies.entry(rule).or_default().push(at));

@@ -2,6 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use ipnet::IpNet;
+use kubeovn_core::addr::Cidr;
+
+use super::spell::COUNTER;
+use crate::gateway::firewall::{Side, Traffic};
+
 /// A rule as the words of its line, without the verb and the chain.
 pub(super) type Words = Vec<String>;
 
@@ -38,6 +44,22 @@ impl Saved {
     pub(super) fn chains(&self) -> impl Iterator<Item = (&str, &str, &Vec<Words>)> {
         self.0.iter().map(|((table, chain), rules)| (table.as_str(), chain.as_str(), rules))
     }
+}
+
+/// Reads `[3:180] -A FORWARD -s 10.16.0.0/24 -m comment --comment "ovn-subnet-gateway,web"`.
+pub(super) fn counted(line: &str) -> Option<Traffic> {
+    let (counts, rule) = line.strip_prefix('[')?.split_once("] -A FORWARD ")?;
+    let (packets, bytes) = counts.split_once(':')?;
+    let words = split(rule);
+    let [side, prefix, rest @ ..] = &*words else { return None };
+    let side = match side.as_str() {
+        "-s" => Side::From,
+        "-d" => Side::To,
+        _ => return None,
+    };
+    let ours = rest.iter().any(|word| word.starts_with(COUNTER));
+    let prefix = Cidr::new(prefix.parse::<IpNet>().ok().filter(|_| ours)?);
+    Some(Traffic { prefix, side, packets: packets.parse().ok()?, bytes: bytes.parse().ok()? })
 }
 
 /// Splits a line as iptables does: at blanks, but not within quotes.

@@ -12,6 +12,13 @@ use crate::gateway::plan::{Action, Chain, Mark, Match, PolicyJump, Rule, Rules, 
 /// What all comments of counting rules begin with; Kube-OVN's metrics look for it.
 pub(super) const COUNTER: &str = "ovn-subnet-gateway,";
 
+/// What our chains begin with.
+pub(super) const PREFIX: &str = "OVN-";
+/// Behind that: who asks the exceptions. In two parts, since such words are taken for codes of errors.
+pub(super) const POLICIES: &str = concat!("NAT", "-POLICY");
+/// And those of a subnet's exceptions.
+pub(super) const POLICY_CHAINS: &str = "NAT-PSUBNET-";
+
 /// What a family should have.
 #[derive(Debug, Default)]
 pub(super) struct Wanted {
@@ -28,14 +35,14 @@ enum Place {
 }
 
 fn place(chain: &Chain) -> Place {
-    let ours = |table: &'static str, name: &str| Place::Ours(table, name.to_owned());
+    let ours = |table: &'static str, name: &str| Place::Ours(table, format!("{PREFIX}{name}"));
     match chain {
-        Chain::Prerouting => ours("nat", "OVN-PREROUTING"),
-        Chain::Postrouting => ours("nat", "OVN-POSTROUTING"),
-        Chain::Masquerade => ours("nat", "OVN-MASQUERADE"),
-        Chain::NatPolicy => ours("nat", "OVN-NAT-POLICY"),
+        Chain::Prerouting => ours("nat", "PREROUTING"),
+        Chain::Postrouting => ours("nat", "POSTROUTING"),
+        Chain::Masquerade => ours("nat", "MASQUERADE"),
+        Chain::NatPolicy => ours("nat", POLICIES),
         Chain::NatPolicyOf(id) => Place::Ours("nat", policy_chain(id)),
-        Chain::Guard => ours("mangle", "OVN-POSTROUTING"),
+        Chain::Guard => ours("mangle", "POSTROUTING"),
         Chain::Input => Place::Guest("filter", "INPUT"),
         Chain::Forward => Place::Guest("filter", "FORWARD"),
         Chain::Output => Place::Guest("filter", "OUTPUT"),
@@ -43,14 +50,14 @@ fn place(chain: &Chain) -> Place {
 }
 
 fn policy_chain(id: &str) -> String {
-    format!("OVN-NAT-PSUBNET-{id}")
+    format!("{PREFIX}{POLICY_CHAINS}{id}")
 }
 
 /// The jumps into our chains.
 const JUMPS: [(&str, &str, &str, &str); 3] = [
-    ("nat", "PREROUTING", "kube-ovn prerouting rules", "OVN-PREROUTING"),
-    ("nat", "POSTROUTING", "kube-ovn postrouting rules", "OVN-POSTROUTING"),
-    ("mangle", "POSTROUTING", "kube-ovn postrouting rules", "OVN-POSTROUTING"),
+    ("nat", "PREROUTING", "kube-ovn prerouting rules", "PREROUTING"),
+    ("nat", "POSTROUTING", "kube-ovn postrouting rules", "POSTROUTING"),
+    ("mangle", "POSTROUTING", "kube-ovn postrouting rules", "POSTROUTING"),
 ];
 
 /// What the family should have.
@@ -64,7 +71,7 @@ pub(super) fn wanted(rules: &Rules) -> Wanted {
         }
     }
     for (table, parent, comment, target) in JUMPS {
-        let jump = ["-m", "comment", "--comment", comment, "-j", target].map(str::to_owned).to_vec();
+        let jump = words(&["-m", "comment", "--comment", comment, "-j", &format!("{PREFIX}{target}")]);
         wanted.guests.entry((table, parent)).or_default().push(jump);
     }
     wanted

@@ -1,5 +1,6 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::{env, fs};
 
@@ -98,12 +99,14 @@ fn restore(before: &str, lines: &str) -> String {
     }
     let mut text = String::new();
     for table in ["nat", "mangle", "filter"] {
-        text += &format!("*{table}\n");
+        let _ = writeln!(text, "*{table}");
         let chains = || chains.iter().filter(|(t, ..)| t == table);
-        chains().for_each(|(_, name, _)| text += &format!(":{name} - [0:0]\n"));
+        for (_, name, _) in chains() {
+            let _ = writeln!(text, ":{name} - [0:0]");
+        }
         chains().flat_map(|(_, name, rules)| rules.iter().map(move |rule| (name, rule))).for_each(
             |(name, rule)| {
-                text += &format!("-A {name} {rule}\n");
+                let _ = writeln!(text, "-A {name} {rule}");
             },
         );
         text += "COMMIT\n";

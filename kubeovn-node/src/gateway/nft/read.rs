@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use ipnet::IpNet;
+use kubeovn_core::addr::Cidr;
 use serde_json::{Map, Value, json};
 
 use super::TABLE;
 use super::spell::key;
 use crate::gateway::error::GatewayError;
+use crate::gateway::firewall::{Side, Traffic};
 
 /// A table of ours: as it should be, or as it was found.
 #[derive(Debug, Default)]
@@ -93,6 +96,21 @@ pub(super) fn dropping(text: &str) -> Result<Vec<String>, GatewayError> {
         drops.then(|| format!("{} {} {}", text("family"), text("table"), text("name")))
     });
     Ok(found.collect())
+}
+
+/// What the elements of a set have counted.
+pub(super) fn counted(text: &str, side: Side) -> Result<Vec<Traffic>, GatewayError> {
+    let sets = objects(text)?.into_iter().filter_map(|mut object| object.get_mut("set").map(Value::take));
+    let elements = sets.filter_map(|mut set| set.get_mut("elem").map(Value::take));
+    let elements = elements.filter_map(|elements| elements.as_array().cloned()).flatten();
+    let read = |element: Value| {
+        let element = element.get("elem")?;
+        let number = |key: &str| element.get("counter")?.get(key)?.as_u64();
+        let prefix = key(element.get("val")?).parse::<IpNet>().ok()?;
+        let (packets, bytes) = (number("packets")?, number("bytes")?);
+        Some(Traffic { prefix: Cidr::new(prefix), side, packets, bytes })
+    };
+    Ok(elements.filter_map(read).collect())
 }
 
 fn objects(text: &str) -> Result<Vec<Value>, GatewayError> {

@@ -16,8 +16,8 @@ const SNAT: &str = "snat-to";
 /// The same prefixes, as a set.
 const SNAT_SET: &str = "subnets-snat";
 const POLICIES: &str = "policies";
-const COUNT_SRC: &str = "counted-src";
-const COUNT_DST: &str = "counted-dst";
+pub(super) const COUNT_SRC: &str = "counted-src";
+pub(super) const COUNT_DST: &str = "counted-dst";
 
 /// The table that a family should have.
 pub(super) fn table(rules: &Rules) -> Table {

@@ -99,6 +99,13 @@ fn what_can_not_be_changed_is_made_anew_in_one_go() {
         let (_, changes) = difference(&Spelling::new(), &edit(from, to), &wanted);
         assert_eq!(changes, [What::Replaced], "{from}");
     }
+    // Whoever was refused once keeps nothing of what differs, and everything of what does not.
+    let anew = |present: &Table| {
+        let difference = Difference { family: "ip", spelling: &Spelling::new(), anew: true };
+        difference.between(Some(present), Some(&wanted)).1.len()
+    };
+    assert_eq!(anew(&printed(&wanted, Value::clone)), 0);
+    assert_eq!(anew(&Table::default()), 1);
     let mut asleep = printed(&wanted, Value::clone);
     asleep.strange = true;
     assert_eq!(difference(&Spelling::new(), &asleep, &wanted).1, [What::Replaced]);

@@ -49,7 +49,7 @@ fn passing<'a>(subnets: &[&'a Subnet], family: Family) -> Vec<(&'a Subnet, Cidr)
         .filter_map(|subnet| Some((*subnet, *subnet.cidrs.get(family)?)));
     let mut sorted: Vec<(&Subnet, Cidr)> = candidates.collect();
     // Who overlaps is next to each other by address; of those the first by name stays.
-    sorted.sort_by(|a, b| a.1.cmp(&b.1));
+    sorted.sort_by_key(|(_, cidr)| *cidr);
     let mut taken: Vec<(&Subnet, Cidr)> = Vec::with_capacity(sorted.len());
     for (subnet, cidr) in sorted {
         match taken.last_mut() {

@@ -3,6 +3,7 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::{env, fs};
 
@@ -50,10 +51,10 @@ fn difference(old: &str, new: &str) -> String {
             above.push((line, false));
         } else {
             for (other, shown) in above.iter_mut().filter(|(_, shown)| !shown) {
-                text += &format!("  {other}\n");
+                let _ = writeln!(text, "  {other}");
                 *shown = true;
             }
-            text += &format!("{} {line}\n", if gone { '-' } else { '+' });
+            let _ = writeln!(text, "{} {line}", if gone { '-' } else { '+' });
         }
         (i, j) = (i + usize::from(same || gone), j + usize::from(same || !gone));
     }

@@ -1,11 +1,16 @@
-#![allow(clippy::expect_used, reason = "a test fails by panicking")]
+//! A gateway whose packet filter is memory, on a host that is a namespace.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use kubeovn_core::addr::{DualStack, Family};
 
-use super::*;
+use kubeovn_node::gateway::{
+    Change, Facts, Gateway, GatewayError, HostFirewall, MemoryFirewall, Plan, Rules, What, plan,
+};
+
+use crate::guard::TestNs;
+use crate::town::Town;
 
 /// A firewall that the test looks into while a gateway has it.
 #[derive(Debug, Default)]
@@ -21,9 +26,9 @@ impl HostFirewall for Shared {
 #[tokio::test]
 async fn a_gateway_says_what_it_changed_and_tries_again_what_failed() {
     let memory = Arc::new(MemoryFirewall::default());
-    let gateway = Gateway::new(&NetNs::current().expect("own"), Shared(memory.clone())).expect("a gateway");
-    let full = plan(&samples::facts());
-    // Of the host itself, nothing is to be changed by a test.
+    let host = TestNs::new("host");
+    let gateway = Gateway::new(&host.ns, Shared(memory.clone())).expect("a gateway");
+    let full = plan(&Town::facts());
     let only_rules = |rules| Plan { rules, ..Plan::default() };
 
     memory.fail(1);
@@ -43,12 +48,11 @@ async fn a_gateway_says_what_it_changed_and_tries_again_what_failed() {
         v4.sets.clear();
     });
     let report = gateway.apply(&only_rules(full.rules.clone())).await.expect("apply");
-    assert_eq!(report.changes, [Change::new("rules for IPv4", What::Replaced)]);
+    assert_eq!(report.changes, [Change { object: "rules for IPv4".to_owned(), what: What::Replaced }]);
 
     // What is not known yet is not nothing.
     assert!(gateway.apply(&plan(&Facts::default())).await.expect("apply").is_empty());
     assert_eq!(memory.rules(), full.rules);
-    let removed = memory.apply(&DualStack::default()).await.expect("remove");
-    assert_eq!(removed.len(), 2);
+    assert_eq!(gateway.remove("ovn0").await.expect("remove").changes.len(), 2);
     assert!(memory.rules().is_empty());
 }
