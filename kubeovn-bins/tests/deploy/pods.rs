@@ -4,12 +4,13 @@ use std::{collections::BTreeSet, ffi::OsString, fs, os::unix::fs::PermissionsExt
 
 use kubeovn_bins::{
     controller::{
-        flags::Flags,
+        flags::PROGRAM,
         installation::{Environment, Installation},
     },
+    daemon,
+    flags::Flags,
     run::lease,
 };
-use kubeovn_node::daemon::DaemonConfig;
 use serde_json::{Value, json};
 
 use crate::manifests::{container, containers, folder, list, object, objects, templates, texts};
@@ -81,7 +82,8 @@ fn variables(container: &Value, name: &str) -> Option<String> {
     let said = match variable["valueFrom"]["fieldRef"]["fieldPath"].as_str() {
         Some("metadata.name") => "kube-ovn-controller-x",
         Some("metadata.namespace") => NAMESPACE,
-        Some("status.podIPs") => "192.0.2.1",
+        Some("status.podIP" | "status.podIPs") => "192.0.2.1",
+        Some("spec.nodeName") => "n1",
         Some(other) => panic!("{other}"),
         None => variable["value"].as_str().unwrap(),
     };
@@ -92,7 +94,7 @@ fn variables(container: &Value, name: &str) -> Option<String> {
 fn the_controller_understands_what_it_is_told() {
     let container = container("Deployment", "kube-ovn-controller");
     let arguments = ["kubeovn-controller"].into_iter().chain(texts(&container["args"])).map(OsString::from);
-    let flags = Flags::parse(arguments).unwrap();
+    let flags = Flags::parse(&PROGRAM, arguments).unwrap();
     assert_eq!(flags.in_vain(), [""; 0]);
     let environment = Environment::read(|name| variables(&container, name));
     let install = Installation::new(&flags, &environment, "start").unwrap();
@@ -113,7 +115,7 @@ fn the_controller_understands_what_it_is_told() {
     let role = object("Role", "ovn");
     assert_eq!(role["metadata"]["namespace"], namespace.as_str());
     assert_eq!(role["rules"][1]["resourceNames"], json!([name]));
-    // Restarts of the lease's holder are as quick as those of Kube-OVN's.
+    // Kube-OVN's.
     assert_eq!(install.lease.duration.as_secs(), 30);
 }
 
@@ -124,14 +126,22 @@ fn plugin_and_daemon_find_each_other() {
     assert_eq!((&conflist["name"], &conflist["cniVersion"]), (&json!("kube-ovn"), &json!("0.3.1")));
     let plugin = &conflist["plugins"][0];
     assert_eq!(plugin["type"], "kube-ovn");
-    let socket = DaemonConfig::new("n1").unwrap().socket;
-    assert_eq!(plugin["server_socket"], socket.to_str().unwrap());
     let container = container("DaemonSet", "kube-ovn-cni");
+    let arguments = ["kubeovn-daemon"].into_iter().chain(texts(&container["args"])).map(OsString::from);
+    let flags = Flags::parse(&daemon::flags::PROGRAM, arguments).unwrap();
+    assert_eq!(flags.in_vain(), [""; 0]);
+    let environment = daemon::installation::Environment::read(|name| variables(&container, name));
+    let install = daemon::installation::Installation::new(&flags, &environment).unwrap();
+    assert_eq!((&*install.daemon.node, &*environment.pod_ip), ("n1", "192.0.2.1"));
+    assert_eq!(install.listen.to_string(), "192.0.2.1:10665");
+    let socket = install.daemon.socket;
+    assert_eq!(plugin["server_socket"], socket.to_str().unwrap());
     let place = socket.parent().unwrap().to_str().unwrap();
     let mounts = list(&container["volumeMounts"]);
     assert!(mounts.iter().any(|mount| mount["mountPath"] == place), "the runtime finds it on the host");
+    assert_eq!(install.ovs.parent(), socket.parent());
     for probe in ["readinessProbe", "livenessProbe"] {
-        assert_eq!(container[probe]["httpGet"]["port"], 10665);
+        assert_eq!(container[probe]["httpGet"]["port"], install.listen.port());
     }
 }
 

@@ -262,7 +262,8 @@ async fn the_daemon_has_every_right_that_it_needs_and_no_other() {
         config.auth_info.token = Some(token.into());
         cluster::client(config).unwrap()
     };
-    let objects = KubeCluster::new(config(token(&rig, "kube-ovn-cni").await), Options::default());
+    let options = Options { node: "n1".to_owned(), ..Options::default() };
+    let objects = KubeCluster::new(config(token(&rig, "kube-ovn-cni").await), options);
     let mut events = objects.watch(KINDS);
     let mut uid = None;
     let all = async {

@@ -2,13 +2,13 @@
 
 use std::{
     fs,
-    os::unix::fs::PermissionsExt,
+    os::unix::fs::{PermissionsExt, symlink},
     path::Path,
     process::{Command, Output, Stdio},
 };
 
 use crate::{
-    manifests::{container, folder, texts},
+    manifests::{container, folder, object, texts},
     server::Directory,
 };
 
@@ -139,12 +139,14 @@ fn program(path: &Path, text: &str) {
 #[test]
 fn plugins_are_installed_at_once_and_those_of_others_stay() {
     let place = Directory::new();
-    for folder in ["image", "plugins", "bin"] {
+    for folder in ["image", "plugins", "bin", "net.d"] {
         fs::create_dir_all(place.path(folder)).unwrap();
     }
     fs::copy(folder().join("image/install-cni.sh"), place.path("image/install-cni.sh")).unwrap();
     program(&place.path("image/kube-ovn"), "ours");
-    program(&place.path("image/kube-ovn-daemon"), "#!/bin/bash\necho \"$@\"\n");
+    let conflist = folder().join("image/01-kube-ovn.conflist");
+    fs::copy(&conflist, place.path("image/01-kube-ovn.conflist")).unwrap();
+    symlink(env!("CARGO_BIN_EXE_kubeovn-daemon"), place.path("image/kube-ovn-daemon")).unwrap();
     for plugin in ["loopback", "portmap"] {
         program(&place.path(&format!("plugins/{plugin}")), "theirs");
     }
@@ -154,15 +156,16 @@ fn plugins_are_installed_at_once_and_those_of_others_stay() {
     let none = capabilities("Deployment", "ovn-central");
     let mut command = Command::new("setpriv");
     command.args(["--bounding-set", &none, "--inh-caps", "-all"]).arg(place.path("image/install-cni.sh"));
-    command
-        .arg("--cni-conf-dir=/x")
-        .env("CNI_BIN", place.path("bin"))
-        .env("CNI_PLUGINS", place.path("plugins"));
+    // As the manifest has it, but for the folder.
+    let init = object("DaemonSet", "kube-ovn-cni")["spec"]["template"]["spec"]["initContainers"][0].clone();
+    let there = format!("--cni-conf-dir={}", place.path("net.d").display());
+    command.args(texts(&init["args"])).arg(&there);
+    command.env("CNI_BIN", place.path("bin")).env("CNI_PLUGINS", place.path("plugins"));
     let output = command.output().unwrap();
     assert!(output.status.success(), "{}", said(&output));
-    let given = place.path("image/01-kube-ovn.conflist");
-    let asked = format!("--install-cni-config --cni-conf-file={} --cni-conf-dir=/x", given.display());
-    assert_eq!(said(&output).trim(), asked, "the daemon puts the description of the network in its place");
+    let installed = fs::read_to_string(place.path("net.d/01-kube-ovn.conflist")).unwrap();
+    assert_eq!(installed, fs::read_to_string(conflist).unwrap());
+    assert_eq!(fs::read_dir(place.path("net.d")).unwrap().count(), 1);
     let text = |name: &str| fs::read_to_string(place.path(&format!("bin/{name}"))).unwrap();
     assert_eq!(["kube-ovn", "loopback", "portmap"].map(text), ["ours", "theirs", "newer"]);
     assert_eq!(fs::read_dir(place.path("bin")).unwrap().count(), 3, "nothing half-done is left");
