@@ -1,5 +1,5 @@
 # Everything runs as root on Debian 12; `setup` installs what is missing. Rust must be there, and Go for the tests.
-.PHONY: demo test unit checks cross soak lint setup kubernetes bench clean
+.PHONY: demo test e2e checks cross soak lint setup kubernetes bench clean
 
 demo: setup
 	cargo build --package kubeovn-bins --bins
@@ -10,6 +10,14 @@ test: setup kubernetes
 	cargo build --workspace --all-targets
 	cargo test --workspace
 	$(MAKE) --no-print-directory checks
+
+# A whole cluster with three nodes, and what must be true of it: see docs/testing.md. CHECK=part of a name chooses.
+CHECK ?=
+e2e:
+	@.ci/setup e2e
+	@tests/kubernetes/build etcd kube-apiserver kube-controller-manager kube-proxy kube-scheduler kubectl kubelet
+	cargo build --package kubeovn-bins --bins
+	cargo test --package kubeovn --features e2e --test e2e -- $(CHECK)
 
 # What cargo does not check by itself: features apart, sizes, sources that belong to nothing.
 checks:
@@ -28,7 +36,7 @@ soak: setup
 
 lint:
 	cargo fmt --all --check
-	cargo clippy --workspace --all-targets -- -D warnings
+	cargo clippy --workspace --all-targets --features kubeovn/e2e -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 
 bench: setup kubernetes

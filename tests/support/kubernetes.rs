@@ -1,7 +1,8 @@
 //! A real Kubernetes API server with its etcd, for one test, gone with the value that stands for it, also on panic.
 //!
 //! Nothing else of Kubernetes runs: no controller, so what is deleted in the background stays, namespaces don't end,
-//! and pods are neither scheduled nor given a service account (the admission that asks for one is off).
+//! and pods are neither scheduled nor given a service account (the admission that asks for one is off). Unless it is
+//! started as that of a cluster, for those who bring the rest of Kubernetes along.
 #![allow(dead_code, reason = "no suite needs all of it")]
 
 #[path = "kubernetes/etcd.rs"]
@@ -12,6 +13,7 @@ mod files;
 pub(crate) mod process;
 
 use std::{
+    net::Ipv4Addr,
     path::{Path, PathBuf},
     process::Command,
     time::{Duration, Instant},
@@ -42,17 +44,30 @@ pub(crate) const STRANGER: &str = "stranger";
 const AUDIT_POLICY: &str = "audit-policy.json";
 const AUDIT: &str = "audit.log";
 
+/// The port of a cluster's server, as everywhere.
+const CLUSTER_PORT: u16 = 6443;
+
 /// How long the server may take to be ready, on a machine that does other things, too.
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// How long to wait before asking again.
 const PAUSE: Duration = Duration::from_millis(20);
 
+/// Where an API server listens, and what it is to others.
+#[derive(Debug, Clone, Copy)]
+enum Place {
+    /// Nobody but a test asks it.
+    Alone,
+    /// It has a cluster, which reaches it here.
+    Cluster(Ipv4Addr),
+}
+
 /// An API server that is ready. The order matters: it goes first, then etcd, then the files of both.
 pub(crate) struct Kubernetes {
     server: Option<Program>,
     etcd: Etcd,
     program: PathBuf,
+    place: Place,
     address: String,
     config: Config,
     files: Files,
@@ -63,14 +78,27 @@ impl Kubernetes {
     ///
     /// Each has ports of its own on an address of its own within 127.0.0.0/8.
     pub(crate) async fn start() -> Self {
+        Self::start_at(Place::Alone, &[]).await
+    }
+
+    /// As [`Kubernetes::start`], for a cluster: it listens on this address, and knows users beside those of tests, each
+    /// with a group.
+    pub(crate) async fn start_for_cluster(host: Ipv4Addr, users: &[(String, String)]) -> Self {
+        Self::start_at(Place::Cluster(host), users).await
+    }
+
+    async fn start_at(place: Place, users: &[(String, String)]) -> Self {
         let [etcd, program] = programs();
         let ports = process::ports();
-        let address = ports.address(0);
-        let files = Files::new(&format!("https://{address}"));
+        let address = match place {
+            Place::Alone => ports.address(0),
+            Place::Cluster(host) => format!("{host}:{CLUSTER_PORT}"),
+        };
+        let files = Files::new(&format!("https://{address}"), users);
         let etcd = Etcd::start(&etcd, &files, ports.address(1), ports.address(2)).await;
         // what only the server knows, its certificate, comes when it runs
         let config = Config::new(format!("https://{address}").parse().unwrap());
-        let mut kubernetes = Self { server: None, etcd, program, address, config, files };
+        let mut kubernetes = Self { server: None, etcd, program, place, address, config, files };
         kubernetes.start_server().await;
         kubernetes
     }
@@ -83,6 +111,21 @@ impl Kubernetes {
     /// The path of a kubeconfig for programs; its contexts are named as the users, and it is the administrator's.
     pub(crate) fn kubeconfig(&self) -> PathBuf {
         self.files.kubeconfig()
+    }
+
+    /// What a program needs to be this user. It finds the certificate of the server's authority at this path.
+    pub(crate) fn kubeconfig_of(&self, user: &str, authority: &Path) -> String {
+        files::kubeconfig(&self.url(), authority, &[user]).to_string()
+    }
+
+    /// The certificate by which the server is known.
+    pub(crate) fn authority(&self) -> PathBuf {
+        self.files.authority()
+    }
+
+    /// The key that signs the tokens of service accounts.
+    pub(crate) fn service_account_key(&self) -> PathBuf {
+        self.files.path(files::KEY)
     }
 
     /// How a user reaches the server, for those who want to set timeouts.
@@ -209,11 +252,18 @@ impl Kubernetes {
             .arg("--service-account-issuer=https://kubernetes.default.svc")
             .arg(format!("--token-auth-file={}", file(files::TOKENS)))
             .arg("--authorization-mode=Node,RBAC")
-            .arg("--disable-admission-plugins=ServiceAccount")
             .arg("--service-cluster-ip-range=10.96.0.0/12,fd00:10:96::/112")
-            // loopback is refused; nobody is told of this one, of those that are for documentation
-            .args(["--endpoint-reconciler-type=none", "--advertise-address=192.0.2.1"])
             .arg("--allow-privileged=true");
+        match self.place {
+            Place::Alone => command
+                .arg("--disable-admission-plugins=ServiceAccount")
+                // loopback is refused; nobody is told of this one, of those that are for documentation
+                .args(["--endpoint-reconciler-type=none", "--advertise-address=192.0.2.1"]),
+            Place::Cluster(host) => command
+                .arg(format!("--advertise-address={host}"))
+                // names of nodes lead nowhere
+                .arg("--kubelet-preferred-address-types=InternalIP"),
+        };
         command
     }
 

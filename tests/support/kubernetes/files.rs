@@ -27,16 +27,20 @@ const TAIL: usize = 25;
 pub(super) struct Files(PathBuf);
 
 impl Files {
-    pub(super) fn new(url: &str) -> Self {
+    /// Beside the users of tests there are these, each with a group.
+    pub(super) fn new(url: &str, users: &[(String, String)]) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let folder = std::env::temp_dir().join(format!("kubeovn-apiserver-{}-{number}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         let files = Self(folder);
         files.write_key();
-        let tokens = format!("{ADMIN},{ADMIN},{ADMIN},system:masters\n{STRANGER},{STRANGER},{STRANGER}\n");
+        let mut tokens =
+            format!("{ADMIN},{ADMIN},{ADMIN},system:masters\n{STRANGER},{STRANGER},{STRANGER}\n");
+        tokens.extend(users.iter().map(|(user, group)| format!("{user},{user},{user},{group}\n")));
         fs::write(files.path(TOKENS), tokens).unwrap();
-        fs::write(files.kubeconfig(), files.kubeconfig_for(url).to_string()).unwrap();
+        let kubeconfig = kubeconfig(url, &files.authority(), &[ADMIN, STRANGER]);
+        fs::write(files.kubeconfig(), kubeconfig.to_string()).unwrap();
         files
     }
 
@@ -50,6 +54,11 @@ impl Files {
 
     pub(super) fn kubeconfig(&self) -> PathBuf {
         self.path("kubeconfig")
+    }
+
+    /// What the server's certificate was signed by.
+    pub(super) fn authority(&self) -> PathBuf {
+        self.path(CERTIFICATES).join("apiserver.crt")
     }
 
     /// The ends of both logs.
@@ -71,20 +80,19 @@ impl Files {
         let output = output.unwrap_or_else(|error| panic!("openssl: {error}; run make setup"));
         assert!(output.status.success(), "openssl: {}", String::from_utf8_lossy(&output.stderr));
     }
+}
 
-    /// In JSON, which is YAML, too.
-    fn kubeconfig_for(&self, url: &str) -> Value {
-        let authority = self.path(CERTIFICATES).join("apiserver.crt");
-        let users = [ADMIN, STRANGER];
-        json!({
-            "apiVersion": "v1",
-            "kind": "Config",
-            "clusters": [{"name": "test", "cluster": {"server": url, "certificate-authority": authority}}],
-            "users": users.map(|user| json!({"name": user, "user": {"token": user}})),
-            "contexts": users.map(|user| json!({"name": user, "context": {"cluster": "test", "user": user}})),
-            "current-context": ADMIN,
-        })
-    }
+/// A kubeconfig with a context for each of these users, the first one's current. In JSON, which is YAML, too.
+pub(super) fn kubeconfig(url: &str, authority: &Path, users: &[&str]) -> Value {
+    let each = |item: fn(&str) -> Value| users.iter().map(|user| item(user)).collect::<Value>();
+    json!({
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "test", "cluster": {"server": url, "certificate-authority": authority}}],
+        "users": each(|user| json!({"name": user, "user": {"token": user}})),
+        "contexts": each(|user| json!({"name": user, "context": {"cluster": "test", "user": user}})),
+        "current-context": users[0],
+    })
 }
 
 impl Drop for Files {

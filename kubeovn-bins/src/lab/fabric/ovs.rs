@@ -22,7 +22,6 @@ use super::central::Central;
 use super::node::NodeHandle;
 use super::{BRIDGE, COMING_UP, blocking};
 use crate::lab::error::LabError;
-use crate::lab::pods::CONTAINER_PREFIX;
 use crate::lab::state::file_names;
 use crate::lab::tool;
 
@@ -59,7 +58,8 @@ impl NodeHandle {
     }
 
     async fn shut_ears(&self) -> Result<(), LabError> {
-        let plugged = format!("iifname {{ \"{NIC}\", \"{CONTAINER_PREFIX}*\" }} drop");
+        // NICs and the ends of containers' links are veths, whatever their names; what an address sits on is none.
+        let plugged = "meta iifkind \"veth\" drop";
         let table = |family: &str, hook: &str| {
             format!("table {family} lab {{\nchain in {{\ntype filter hook {hook}; {plugged};\n}}\n}}\n")
         };

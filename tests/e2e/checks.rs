@@ -1,0 +1,48 @@
+//! What must be true of a cluster.
+
+use std::sync::Arc;
+
+use futures_util::future::LocalBoxFuture;
+
+use crate::{cluster::Cluster, cni::Cni};
+
+mod controller;
+mod lifecycle;
+mod machine;
+mod network;
+mod outside;
+mod workloads;
+
+/// A check. It panics when it fails, and takes namespaces of its own.
+pub(crate) type Check = fn(Arc<Cluster>) -> LocalBoxFuture<'static, ()>;
+
+/// Those of any network, in the order in which they run.
+const OF_ANY: &[(&str, Check)] = &[
+    ("daemonset_on_every_node", |cluster| Box::pin(workloads::daemonset_on_every_node(cluster))),
+    ("exec_and_logs", |cluster| Box::pin(workloads::exec_and_logs(cluster))),
+    ("everybody_reaches_everybody", |cluster| Box::pin(network::everybody_reaches_everybody(cluster))),
+    ("host_network", |cluster| Box::pin(network::host_network(cluster))),
+    ("deployment_behind_a_service", |cluster| Box::pin(workloads::deployment_behind_a_service(cluster))),
+    ("statefulset_in_order", |cluster| Box::pin(workloads::statefulset_in_order(cluster))),
+    ("pods_reach_the_api_server", |cluster| Box::pin(workloads::pods_reach_the_api_server(cluster))),
+    ("controller_gives_addresses", |cluster| Box::pin(controller::gives_addresses(cluster))),
+    ("nothing_is_left_of_pods", |cluster| Box::pin(lifecycle::nothing_is_left_of_pods(cluster))),
+    ("machines_are_apart", |cluster| Box::pin(machine::are_apart(cluster))),
+];
+
+/// Those of ours.
+const OF_OURS: &[(&str, Check)] = &[
+    ("nodes_say_that_they_are_well", |cluster| Box::pin(outside::nodes_say_that_they_are_well(cluster))),
+    ("pods_leave_as_their_nodes", |cluster| Box::pin(outside::pods_leave_as_their_nodes(cluster))),
+    ("pods_have_what_they_were_told", |cluster| Box::pin(network::pods_have_what_they_were_told(cluster))),
+    ("subnets_of_namespaces", |cluster| Box::pin(network::subnets_of_namespaces(cluster))),
+    ("daemons_are_killed", |cluster| Box::pin(lifecycle::daemons_are_killed(cluster))),
+    ("controller_is_killed", |cluster| Box::pin(lifecycle::controller_is_killed(cluster))),
+    ("switches_are_killed", |cluster| Box::pin(lifecycle::switches_are_killed(cluster))),
+];
+
+/// Those of a cluster with this network.
+pub(crate) fn of(cni: Cni) -> impl Iterator<Item = &'static (&'static str, Check)> {
+    let ours = if cni == Cni::KubeOvn { OF_OURS } else { &[] };
+    OF_ANY.iter().chain(ours)
+}

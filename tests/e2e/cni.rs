@@ -1,0 +1,122 @@
+//! What gives pods their network.
+
+use std::{env, fs};
+
+use serde_json::json;
+
+use crate::{
+    central,
+    kept::{Kept, Start},
+    machine::Machine,
+    node::{ADMIN_CONFIG, Node},
+    programs,
+};
+
+/// Where Debian has the plugins of the CNI project.
+const PLUGINS: &str = "/usr/lib/cni";
+
+const FOLDER: &str = "/opt/cni/bin";
+
+/// What there is to choose from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cni {
+    /// A bridge on each node and routes between them, by the CNI project's plugins: proves the machine beneath.
+    Bridge,
+    /// Ours: `kubeovn-daemon`.
+    KubeOvn,
+}
+
+impl Cni {
+    /// `CNI`, which is `bridge` or `kubeovn`.
+    pub(crate) fn given() -> Self {
+        match env::var("CNI").unwrap_or_default().as_str() {
+            "" | "kubeovn" => Self::KubeOvn,
+            "bridge" => Self::Bridge,
+            other => panic!("CNI is {other:?}; it can be bridge or kubeovn"),
+        }
+    }
+
+    /// Sets it up on a node that has an API server, and starts what it is made of.
+    pub(crate) async fn start(self, node: &mut Node, others: &[(u16, String)], number: u16) {
+        for plugin in fs::read_dir(PLUGINS).unwrap().flatten() {
+            let name = plugin.file_name();
+            node.machine().install(&plugin.path(), &format!("{FOLDER}/{}", name.display()));
+        }
+        match self {
+            Self::Bridge => bridge(node, others, number).await,
+            Self::KubeOvn => kubeovn(node.machine()).await,
+        }
+        if self == Self::KubeOvn {
+            let name = format!("the daemon of {}", node.name());
+            let daemon = Kept::start(name, daemon(node.machine()));
+            node.keep(daemon);
+        }
+    }
+}
+
+/// The pods of each node have a prefix of their own, and others know the way.
+async fn bridge(node: &Node, others: &[(u16, String)], number: u16) {
+    let prefix = |number: u16| format!("10.244.{number}.0/24");
+    let machine = node.machine();
+    for (other, address) in others.iter().filter(|(other, _)| *other != number) {
+        machine.run("ip", &["route", "replace", &prefix(*other), "via", address]).await.unwrap();
+    }
+    // the API server answers pods, too
+    central::run(&format!("ip route replace {} via {}", prefix(number), machine.address())).await;
+    let list = json!({
+        "cniVersion": "0.4.0",
+        "name": "bridge",
+        "plugins": [{
+            "type": "bridge",
+            "bridge": "cni0",
+            "isGateway": true,
+            "hairpinMode": true,
+            "ipam": {"type": "host-local", "subnet": prefix(number), "routes": [{"dst": "0.0.0.0/0"}]},
+        }],
+    });
+    // A whole file at once, as a daemon would do it. containerd overlooks one that comes from another folder.
+    let (new, list_at) = ("/etc/cni/net.d/bridge.conflist.tmp", "/etc/cni/net.d/10-bridge.conflist");
+    machine.write(new, &list.to_string());
+    fs::rename(machine.path(new), machine.path(list_at)).unwrap();
+}
+
+const DAEMON: &str = "kubeovn-daemon";
+
+const SOCKET: &str = "/run/openvswitch/kube-ovn-daemon.sock";
+
+const OVSDB: &str = "/run/openvswitch/db.sock";
+
+/// What the daemon copies to where containerd looks for it.
+const DESCRIPTION: &str = "/etc/kubernetes/01-kube-ovn.conflist";
+
+async fn kubeovn(machine: &Machine) {
+    let plugin = programs::ours("kubeovn-cni").expect("kubeovn-cni: make e2e builds it");
+    machine.install(&plugin, &format!("{FOLDER}/kube-ovn"));
+    let list = json!({
+        "cniVersion": "0.3.1",
+        "name": "kube-ovn",
+        "plugins": [
+            {"type": "kube-ovn", "server_socket": SOCKET},
+            {"type": "portmap", "capabilities": {"portMappings": true}},
+        ],
+    });
+    machine.write(DESCRIPTION, &list.to_string());
+    // What the installation does on a node, before or after the daemon is there.
+    let daemon = programs::ours(DAEMON).expect("kubeovn-daemon: make e2e builds it");
+    let flags = ["--install-cni-config".to_owned(), format!("--cni-conf-file={DESCRIPTION}")];
+    let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+    machine.run(&daemon.display().to_string(), &flags).await.unwrap();
+}
+
+/// How to start it.
+fn daemon(machine: &Machine) -> Start {
+    let program = programs::ours(DAEMON).expect("kubeovn-daemon: make e2e builds it");
+    let flags = [
+        format!("--kubeconfig={ADMIN_CONFIG}"),
+        format!("--node-name={}", machine.name()),
+        format!("--bind-socket={SOCKET}"),
+        format!("--ovs-socket={OVSDB}"),
+        "--service-cluster-ip-range=10.96.0.0/12".to_owned(),
+    ];
+    machine.starter(DAEMON, &program, &flags)
+}

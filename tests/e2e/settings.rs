@@ -1,0 +1,58 @@
+//! What whoever starts the cluster can choose, by environment variables.
+
+use std::{env, path::PathBuf, time::Duration};
+
+use crate::{cni::Cni, programs};
+
+/// How long everything may take, if nobody says otherwise.
+const LIMIT: Duration = Duration::from_mins(10);
+
+/// How much sooner the cluster gives up than it is ended: time to say what it was doing.
+const GRACE: Duration = Duration::from_secs(20);
+
+/// How the cluster is to be.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    /// Of its nodes, by number from 1.
+    pub(crate) nodes: u16,
+    /// What gives pods their network.
+    pub(crate) cni: Cni,
+    /// Whether it stays after the checks.
+    pub(crate) keep: bool,
+    /// How long everything may take; kept ones may stay.
+    pub(crate) limit: Duration,
+    /// Only checks with this in their names.
+    pub(crate) filter: Option<String>,
+}
+
+impl Settings {
+    /// `NODES`, `CNI`, `KEEP` and `LIMIT` (in seconds), and the first word of the command line that is no option.
+    pub(crate) fn given() -> Self {
+        let number = |name: &str| {
+            let text = env::var(name).ok().filter(|text| !text.is_empty())?;
+            Some(text.parse::<u16>().unwrap_or_else(|_| panic!("{name} is {text:?}, which is no number")))
+        };
+        Self {
+            nodes: number("NODES").unwrap_or(3).max(1),
+            cni: Cni::given(),
+            keep: env::var("KEEP").is_ok_and(|keep| !matches!(keep.as_str(), "" | "0")),
+            limit: number("LIMIT").map_or(LIMIT, |seconds| Duration::from_secs(seconds.into())),
+            filter: env::args().skip(1).find(|word| !word.starts_with('-')),
+        }
+    }
+
+    /// How long the checks may take.
+    pub(crate) fn limit_inside(&self) -> Duration {
+        self.limit.saturating_sub(GRACE)
+    }
+}
+
+/// Names the folder of logs; of two clusters at once each needs one.
+pub(crate) const FOLDER: &str = "KUBEOVN_E2E_FOLDER";
+
+/// Where logs stay after the cluster has gone: `e2e` beside the folder of the profile in cargo's target directory, if
+/// nobody says otherwise.
+pub(crate) fn folder() -> PathBuf {
+    let given = env::var_os(FOLDER).map(PathBuf::from);
+    given.unwrap_or_else(|| programs::profile().parent().unwrap().join("e2e"))
+}
