@@ -1,6 +1,7 @@
 #!/bin/bash
 # Runs Open vSwitch and ovn-controller. Ends when one of them does, or when asked to; then packets go on as they went.
-# Needs OVN_SB_SERVICE_HOST. Folders are those of OVS' and OVN's own tools.
+# Needs OVN_SB_SERVICE_HOST. With DATAPATH_TYPE=netdev OVS needs no module of the kernel, and is slower. Folders are those of
+# OVS' and OVN's own tools.
 set -euo pipefail
 export OVS_RUNDIR=${OVS_RUNDIR:-/run/openvswitch} OVN_RUNDIR=${OVN_RUNDIR:-/run/ovn}
 data=${OVS_DBDIR:-/etc/openvswitch}
@@ -48,9 +49,10 @@ vsctl set Open_vSwitch . \
   "external_ids:hostname=${KUBE_NODE_NAME:-$(cat /proc/sys/kernel/hostname)}" \
   "external_ids:ovn-remote=\"tcp:$host:6642\"" \
   "external_ids:ovn-encap-type=${TUNNEL_TYPE:-geneve}" \
+  "external_ids:ovn-bridge-datapath-type=${DATAPATH_TYPE:-system}" \
   external_ids:ovn-remote-probe-interval=10000 \
   external_ids:ovn-openflow-probe-interval=180 \
-  -- --may-exist add-br br-int -- set bridge br-int fail_mode=secure
+  -- --may-exist add-br br-int -- set bridge br-int fail_mode=secure "datapath_type=${DATAPATH_TYPE:-system}"
 
 ovs-vswitchd "${log[@]}" --pidfile="$OVS_RUNDIR/ovs-vswitchd.pid" "unix:$OVS_RUNDIR/db.sock" &
 programs[ovs-vswitchd]=$!

@@ -74,8 +74,8 @@ chassis() { [ "$(ovn-sbctl --db=tcp:127.0.0.1:6642 --bare --columns=hostname lis
 within chassis
 # both families are listened on
 ovn-nbctl --db='tcp:[::1]:6641' ls-add made-before
-flows() { ovn-nbctl --db=tcp:127.0.0.1:6641 --wait=sb sync; }
-within flows
+# northd has translated it, and the node's switch has the flows
+ovn-nbctl --db=tcp:127.0.0.1:6641 --timeout=30 --wait=hv sync
 
 # The switch is asked to go, and the chassis stays for the one that comes next.
 name() { ovs-vsctl --db="unix:$OVS_RUNDIR/db.sock" get Open_vSwitch . external_ids:system-id; }
@@ -116,6 +116,8 @@ echo all done
             ("POD_IPS", "127.0.0.1,::1"),
             ("OVN_SB_SERVICE_HOST", "127.0.0.1"),
             ("KUBE_NODE_NAME", "n1"),
+            // What the kernel of whoever runs this may lack.
+            ("DATAPATH_TYPE", "netdev"),
         ],
     );
     let logs = ["central", "node", "node2", "central2"]
