@@ -38,7 +38,9 @@ use std::{
 
 use kubeovn_bins::run::controller;
 use kubeovn_core::{
+    addr::Mac,
     contract::model::{Model, Recovered},
+    decide::SubnetPlan,
     index::{Settings, World},
     rows::{OwnerKey, OwnerKind, Render, Replica},
     spine::Spine,
@@ -179,6 +181,10 @@ impl Model for Looking {
 
     fn recover(&self, replica: &dyn Replica) -> Vec<Recovered> {
         Fabric.recover(replica)
+    }
+
+    fn gateway_mac(&self, plan: &SubnetPlan, replica: &dyn Replica) -> Option<Mac> {
+        Fabric.gateway_mac(plan, replica)
     }
 }
 

@@ -11,3 +11,4 @@ pub mod lacking;
 pub mod lead;
 pub mod metrics;
 pub mod serve;
+pub mod tls;

@@ -4,5 +4,8 @@
 pub mod cluster;
 pub mod controller;
 pub mod ctl;
+pub mod daemon;
+pub mod flags;
 pub mod lab;
+pub mod process;
 pub mod run;

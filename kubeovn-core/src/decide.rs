@@ -5,6 +5,7 @@
 
 mod acl;
 mod gateway;
+mod in_vain;
 pub mod ip_pool;
 mod kept;
 mod namespace;
@@ -19,6 +20,7 @@ mod wants;
 
 pub use acl::{RuleAction, RuleDirection, SubnetRule, SubnetRules, decide_rules};
 pub use gateway::{Central, Exit, Lead, lead};
+pub use in_vain::in_vain;
 pub use kept::is_kept;
 pub use namespace::subnets_for;
 pub use options::{Options, dhcp_options, ra_configs};

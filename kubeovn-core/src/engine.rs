@@ -84,6 +84,8 @@ pub struct RowEngine {
     /// The same by owner, who waits for one thing at a time.
     blocked_on: BTreeMap<OwnerKey, RowKey>,
     retries: Retries,
+    /// References that are wanted, by the row that they name, which is not there.
+    dangling: BTreeMap<RowKey, BTreeSet<Slot>>,
     /// Elements that are not as wanted though no owner changed: somebody else's edit.
     repairs: BTreeSet<Slot>,
     /// Rows with our mark that nobody may want.
@@ -138,6 +140,7 @@ impl RowEngine {
             blocked: BTreeMap::new(),
             blocked_on: BTreeMap::new(),
             retries: Retries::default(),
+            dangling: BTreeMap::new(),
             repairs: BTreeSet::new(),
             suspects: BTreeSet::new(),
             verdicts: BTreeMap::new(),

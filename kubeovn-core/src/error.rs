@@ -10,6 +10,9 @@ pub const PEERING_HALF: &str = "VPC-PEERING-HALF";
 /// Code of an annotation in our name space that there is none of: a slip of the pen, most often.
 pub const UNKNOWN_ANNOTATION: &str = "ANNOTATION-UNKNOWN";
 
+/// The longest message, in bytes.
+const LONGEST: usize = 2_000;
+
 /// Something that a user must know of. The same text goes to events, conditions, the CNI result and the log.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Problem {
@@ -26,9 +29,16 @@ impl Problem {
         ![NOT_SUPPORTED, UNKNOWN_ANNOTATION, PEERING_HALF].contains(&self.code)
     }
 
-    /// A problem by code and text.
+    /// A problem by code and text. A text of the user's that is quoted in it may be of any length; what is said of it is
+    /// not, or an API server would refuse to take it: it keeps both ends, where the object and the next step stand.
     pub fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Problem { code, message: message.into() }
+        let message = message.into();
+        if message.len() <= LONGEST {
+            return Problem { code, message };
+        }
+        let start = message.get(..message.floor_char_boundary(LONGEST / 2)).unwrap_or_default();
+        let end = message.get(message.ceil_char_boundary(message.len() - LONGEST / 4)..).unwrap_or_default();
+        Problem { code, message: format!("{start} […] {end}") }
     }
 }
 
@@ -39,3 +49,19 @@ impl fmt::Display for Problem {
 }
 
 impl std::error::Error for Problem {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_of_a_long_text_keeps_both_ends() {
+        let text = |quoted: &str| format!("pod a/b: {quoted:?} is no address. Write one");
+        assert_eq!(Problem::new("A", text("x")).message, text("x"));
+        for letter in ["x", "é", "𝄞"] {
+            let long = Problem::new("A", text(&letter.repeat(100_000))).message;
+            assert!(long.len() <= LONGEST, "{}", long.len());
+            assert!(long.starts_with("pod a/b: ") && long.ends_with(" is no address. Write one"), "{long}");
+        }
+    }
+}

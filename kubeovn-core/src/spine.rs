@@ -90,6 +90,8 @@ pub struct Spine {
     model: Box<dyn Model>,
     engine: RowEngine,
     listed: BTreeSet<Kind>,
+    /// Whose addresses could not be taken back at the start, for another one has them.
+    recovery_conflicts: BTreeSet<OwnerKey>,
     replica_complete: bool,
     open: bool,
     defined: BTreeSet<Name>,
@@ -123,6 +125,7 @@ impl Spine {
             model,
             engine: RowEngine::new(schema),
             listed: BTreeSet::new(),
+            recovery_conflicts: BTreeSet::new(),
             replica_complete: false,
             open: false,
             defined: BTreeSet::new(),
@@ -159,6 +162,11 @@ impl Spine {
     /// Problems that hold now, by object.
     pub fn problems(&self) -> &BTreeMap<ObjectKey, Vec<Problem>> {
         &self.noted
+    }
+
+    /// Whose addresses could not be taken back at the start, since another one had them too. Each was told by an event.
+    pub fn recovery_conflicts(&self) -> &BTreeSet<OwnerKey> {
+        &self.recovery_conflicts
     }
 
     /// Everything has been told and taken back, so that what is due is done.
@@ -265,14 +273,14 @@ impl Spine {
                 return;
             }
             self.open = true;
-            self.open_gates(now, have);
+            self.open_gates(now, have, out);
         }
         if now >= self.next_audit {
             self.audit_due |= self.next_audit != 0;
             self.next_audit = now + AUDIT_EVERY;
         }
         self.ensure_built_in(out);
-        self.settle_all(now);
+        self.settle_all(now, have);
         self.choose_gateways();
         for owner in std::mem::take(&mut self.world.dirty.rows) {
             self.engine.mark(owner);

@@ -8,10 +8,13 @@
 //! Nothing is stored: what is plugged is read back from Open_vSwitch, what should be is derived from the objects.
 //! Stopping and starting the daemon touches no packet.
 
+mod exit;
 mod facts;
 mod given;
 mod handler;
 mod home;
+mod node_object;
+mod standing;
 mod turns;
 
 use std::future::Future;
@@ -22,19 +25,26 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
-use kubeovn_core::contract::cluster::Event;
+use kubeovn_core::addr::Cidr;
+use kubeovn_core::contract::cluster::{Cluster, Event};
 use kubeovn_core::contract::database::Database;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use self::exit::Exit;
 use self::facts::Facts;
 pub use self::facts::KINDS;
 use self::handler::Wirer;
 use self::home::Home;
+use self::node_object::NodeObject;
+use self::standing::Standing;
+pub use self::standing::{Obstacles, Part};
 use crate::cni::server::Server;
+use crate::gateway::{Gateway, GatewayError, Iptables, Nft};
 use crate::netlink::{Netlink, NetlinkError};
 use crate::netns::NetNs;
 use crate::ovs::Switch;
+use crate::tunnel::TunnelWish;
 
 /// What a daemon must be told.
 #[derive(Clone, Debug)]
@@ -47,8 +57,12 @@ pub struct DaemonConfig {
     pub socket: PathBuf,
     /// The integration bridge.
     pub bridge: String,
-    /// MTU of pods and of the node's port where no subnet says otherwise, in bytes.
-    pub mtu: u32,
+    /// How this node's packets travel to others, which also says how large they may be.
+    pub tunnel: TunnelSource,
+    /// What keeps the gateway on the host; `None` where nothing leaves the overlay by it.
+    pub firewall: Option<Firewall>,
+    /// The ranges of Services.
+    pub services: Vec<Cidr>,
     /// The VPC that the node itself is connected to.
     pub vpc: String,
     /// How long an ADD waits for addresses and for its port.
@@ -66,11 +80,34 @@ impl DaemonConfig {
             netns: NetNs::current()?,
             socket: "/run/openvswitch/kube-ovn-daemon.sock".into(),
             bridge: "br-int".to_owned(),
-            mtu: 1400,
+            tunnel: TunnelSource::Wish(TunnelWish::default()),
+            firewall: Some(Firewall::Nftables),
+            services: Vec::new(),
             vpc: "ovn-cluster".to_owned(),
             wait: Duration::from_secs(45),
         })
     }
+}
+
+/// Who sees to tunnels.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TunnelSource {
+    /// Somebody else; pods have this MTU in bytes.
+    Given {
+        /// MTU of pods and of the node's port where no subnet says otherwise, in bytes.
+        mtu: u32,
+    },
+    /// The daemon.
+    Wish(TunnelWish),
+}
+
+/// Where the gateway's rules are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Firewall {
+    /// A table of nftables.
+    Nftables,
+    /// Kube-OVN's chains of iptables, and ipsets.
+    Iptables,
 }
 
 /// Why a daemon could not start.
@@ -80,6 +117,9 @@ pub enum DaemonError {
     /// The node's links can't be reached.
     #[error(transparent)]
     Netlink(#[from] NetlinkError),
+    /// The host's gateway can't be reached.
+    #[error(transparent)]
+    Gateway(#[from] GatewayError),
     /// The plugin's socket can't be made.
     #[error("cannot listen on {}: {source}", path.display())]
     Socket {
@@ -95,41 +135,84 @@ pub struct Daemon {
     server: Server,
     wirer: Wirer,
     tasks: JoinSet<()>,
+    obstacles: watch::Receiver<Obstacles>,
 }
 
 impl Daemon {
     /// Starts a daemon. Must be called inside a tokio runtime.
     ///
-    /// `db` is Open_vSwitch, opened with [`ovs::SCHEMA`](crate::ovs::SCHEMA). `events` are the objects of [`KINDS`];
-    /// pods of other nodes are skipped.
+    /// `db` is Open_vSwitch, opened with [`ovs::SCHEMA`](crate::ovs::SCHEMA). Of the cluster the objects of [`KINDS`] are
+    /// watched; pods of other nodes are skipped. The only thing that is written there is the node's own object.
     pub fn new(
         config: DaemonConfig,
         db: Box<dyn Database>,
-        events: BoxStream<'static, Event>,
+        cluster: Arc<dyn Cluster>,
     ) -> Result<Self, DaemonError> {
         let host = Arc::new(Netlink::new(&config.netns)?);
         let server = Server::bind(&config.socket)
             .map_err(|source| DaemonError::Socket { path: config.socket.clone(), source })?;
         let (switch, driver) = Switch::new(db, &config.node, &config.bridge, host.clone());
         let (publish, facts) = watch::channel(Facts::new(&config.node));
+        let standing = Standing::new(&[Part::Objects, Part::Switch, Part::NodePort, Part::JoinGateway]);
+        let obstacles = standing.told();
+        let (tunnel, mtu) = match config.tunnel {
+            TunnelSource::Given { mtu } => (None, Some(mtu)),
+            TunnelSource::Wish(wish) => (Some(wish), None),
+        };
+        let (tell_mtu, mtu) = watch::channel(mtu);
+        let (tell_reach, reach) = watch::channel(None);
+        let mut tasks = JoinSet::new();
         let home = Home {
             facts: facts.clone(),
             switch: switch.clone(),
             host: host.clone(),
-            mtu: config.mtu,
-            vpc: config.vpc,
+            netns: config.netns.clone(),
+            vpc: config.vpc.clone(),
+            tunnel,
+            routes: config.firewall.is_none(),
+            mtu: tell_mtu,
+            reach: tell_reach,
+            standing: standing.clone(),
         };
-        let wirer = Wirer { facts, switch, host, mtu: config.mtu, wait: config.wait, turns: <_>::default() };
-        let mut tasks = JoinSet::new();
+        if let Some(firewall) = config.firewall {
+            let gateway = match firewall {
+                Firewall::Nftables => Gateway::new(&config.netns, Nft::new(&config.netns)),
+                Firewall::Iptables => Gateway::new(&config.netns, Iptables::new(&config.netns)),
+            };
+            let exit = Exit {
+                facts: facts.clone(),
+                gateway: gateway?.with_takeover(),
+                host: host.clone(),
+                vpc: config.vpc,
+                services: config.services,
+                standing: standing.clone(),
+            };
+            tasks.spawn(exit.run());
+        }
+        let told = NodeObject {
+            facts: facts.clone(),
+            view: switch.view(),
+            reach,
+            cluster: cluster.clone(),
+            standing,
+        };
+        let (wait, turns) = (config.wait, <_>::default());
+        let wirer = Wirer { facts, switch, host, mtu, obstacles: obstacles.clone(), wait, turns };
         tasks.spawn(driver.run());
-        tasks.spawn(listen(events, publish));
+        tasks.spawn(listen(cluster.watch(KINDS), publish));
         tasks.spawn(home.run());
-        Ok(Self { server, wirer, tasks })
+        tasks.spawn(told.run());
+        Ok(Self { server, wirer, tasks, obstacles })
+    }
+
+    /// What stands against the node's network being as it should be, now and from now on.
+    pub fn obstacles(&self) -> watch::Receiver<Obstacles> {
+        self.obstacles.clone()
     }
 
     /// Serves until `shutdown` ends. Links, rows and routes stay as they are.
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send) {
-        let Self { server, wirer, tasks } = self;
+        let Self { server, wirer, tasks, .. } = self;
         server.run(Arc::new(wirer), shutdown).await;
         drop(tasks);
     }

@@ -26,11 +26,13 @@
 pub mod attach;
 pub mod cni;
 pub mod daemon;
+pub mod gateway;
 pub mod netlink;
 pub mod netns;
 pub mod node_port;
 pub mod offload;
 pub mod ovs;
 pub mod sysctl;
+pub mod tunnel;
 
 mod sys;

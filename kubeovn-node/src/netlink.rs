@@ -10,14 +10,18 @@
 mod address;
 mod error;
 mod link;
+mod neighbour;
 mod route;
+mod rule;
 
 use tokio::runtime::Handle as Runtime;
 use tokio::task::JoinHandle;
 
 pub use self::error::NetlinkError;
 pub use self::link::{Link, Veth};
+pub use self::neighbour::look_for;
 pub use self::route::Route;
+pub use self::rule::{OURS, SourceRule, TableGateway};
 use crate::netns::NetNs;
 
 /// A connection to the kernel's routing socket inside one namespace.

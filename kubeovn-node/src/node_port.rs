@@ -32,6 +32,8 @@ pub struct NodePort {
     pub ips: DualStack<IpAddr>,
     /// The join subnet's prefixes.
     pub cidrs: DualStack<Cidr>,
+    /// The join subnet's gateways, of the families of the addresses.
+    pub gateways: DualStack<IpAddr>,
     /// Routes to the subnets through the join subnet's gateways, sorted.
     pub routes: Vec<Route>,
 }
@@ -88,7 +90,9 @@ pub fn plan<'a>(
         .collect();
     routes.sort_unstable();
     routes.dedup();
-    Ok(Some(NodePort { iface_id, mac, mtu, ips, cidrs, routes }))
+    let answering = |family: Family| gateways.get(family).filter(|_| ips.get(family).is_some()).copied();
+    let gateways = DualStack { v4: answering(Family::V4), v6: answering(Family::V6) };
+    Ok(Some(NodePort { iface_id, mac, mtu, ips, cidrs, gateways, routes }))
 }
 
 fn read<T: FromStr<Err: Display>>(node: &Node, key: &str) -> Result<T, Problem> {
@@ -119,7 +123,7 @@ fn route_to(cidr: Cidr, node: &Node, gateways: &DualStack<IpAddr>, local: &[IpAd
     Some(Route { dst: cidr.net(), via: Some(via), dev: LINK.to_owned(), src, mtu: None })
 }
 
-/// Makes the link be as planned; OVS must have made it. What is as it should be is not written.
+/// Makes the link be as planned, but for routes; OVS must have made it. What is as it should be is not written.
 ///
 /// # Errors
 /// The first failure, after everything was tried.
@@ -133,8 +137,7 @@ pub async fn apply(host: &Netlink, wanted: &NodePort) -> Result<(), NetlinkError
     if host.link(LINK).await?.is_none_or(|link| !link.up) {
         host.set_up(LINK).await?;
     }
-    host.replace_addresses(LINK, &wanted.addresses()).await?;
-    host.replace_routes(LINK, &wanted.routes).await
+    host.replace_addresses(LINK, &wanted.addresses()).await
 }
 
 #[cfg(test)]

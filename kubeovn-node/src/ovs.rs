@@ -11,6 +11,7 @@
 //! The rows themselves remember what is plugged: after a restart of the daemon the facts are read back from them
 //! and nothing is written.
 
+mod chassis;
 mod driver;
 mod port;
 mod recover;
@@ -19,6 +20,7 @@ mod schema;
 mod switch;
 mod view;
 
+pub use self::chassis::Chassis;
 pub use self::driver::SwitchDriver;
 pub use self::port::{Pod, Port, PortKind, attachment_of, owner_of, provider_of};
 pub use self::schema::SCHEMA;

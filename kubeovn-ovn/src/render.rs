@@ -42,8 +42,9 @@ mod vpc;
 
 pub(crate) use adopt::recognise;
 use kubeovn_core::{
+    addr::Mac,
     contract::model::{Model, Recovered},
-    decide::Exit,
+    decide::{Exit, SubnetPlan},
     error::Problem,
     index::World,
     rows::{OwnerKey, OwnerKind, Render, Rendered, Replica},
@@ -213,6 +214,10 @@ impl Model for Fabric {
 
     fn recover(&self, replica: &dyn Replica) -> Vec<Recovered> {
         recover::recover(replica)
+    }
+
+    fn gateway_mac(&self, plan: &SubnetPlan, replica: &dyn Replica) -> Option<Mac> {
+        Some(subnet::gateway_mac(plan, replica))
     }
 }
 

@@ -32,6 +32,7 @@ const OF_ANY: &[(&str, Check)] = &[
 /// Those of ours.
 const OF_OURS: &[(&str, Check)] = &[
     ("pods_have_what_they_were_told", |cluster| Box::pin(network::pods_have_what_they_were_told(cluster))),
+    ("packets_leave_as_their_nodes", |cluster| Box::pin(network::packets_leave_as_their_nodes(cluster))),
     ("subnets_of_namespaces", |cluster| Box::pin(network::subnets_of_namespaces(cluster))),
     ("daemons_are_killed", |cluster| Box::pin(lifecycle::daemons_are_killed(cluster))),
     ("controller_is_killed", |cluster| Box::pin(lifecycle::controller_is_killed(cluster))),

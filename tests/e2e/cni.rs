@@ -1,6 +1,6 @@
 //! What gives pods their network.
 
-use std::{env, fs};
+use std::{env, fs, path::PathBuf};
 
 use serde_json::json;
 
@@ -9,7 +9,7 @@ use crate::{
     kept::{Kept, Start},
     machine::Machine,
     node::{ADMIN_CONFIG, Node},
-    programs, stand_in,
+    programs,
 };
 
 /// Where Debian has the plugins of the CNI project.
@@ -22,7 +22,7 @@ const FOLDER: &str = "/opt/cni/bin";
 pub(crate) enum Cni {
     /// A bridge on each node and routes between them, by the CNI project's plugins: proves the machine beneath.
     Bridge,
-    /// Ours: `kubeovn-daemon`, or as long as there is none a stand-in made of the same parts.
+    /// Ours.
     KubeOvn,
 }
 
@@ -84,14 +84,11 @@ const DAEMON: &str = "kubeovn-daemon";
 
 const SOCKET: &str = "/run/openvswitch/kube-ovn-daemon.sock";
 
-const OVSDB: &str = "/run/openvswitch/db.sock";
-
-/// What the daemon copies to where containerd looks for it, when it is ready.
+/// What the daemon copies to where containerd looks for it.
 const DESCRIPTION: &str = "/etc/kubernetes/01-kube-ovn.conflist";
 
 async fn kubeovn(machine: &Machine) {
-    let plugin = programs::ours("kubeovn-cni").expect("kubeovn-cni: make e2e builds it");
-    machine.install(&plugin, &format!("{FOLDER}/kube-ovn"));
+    machine.install(&ours("kubeovn-cni"), &format!("{FOLDER}/kube-ovn"));
     let list = json!({
         "cniVersion": "0.3.1",
         "name": "kube-ovn",
@@ -101,24 +98,21 @@ async fn kubeovn(machine: &Machine) {
         ],
     });
     machine.write(DESCRIPTION, &list.to_string());
-    // the stand-in leaves that to others
-    machine.run("sh", &["-c", "echo 1 > /proc/sys/net/ipv4/ip_forward"]).await.unwrap();
+    let install = ["--install-cni-config=true", &format!("--cni-conf-file={DESCRIPTION}")];
+    machine.run(&ours(DAEMON).display().to_string(), &install).await.unwrap();
 }
 
-/// How to start it.
+/// How to start the daemon.
 fn daemon(machine: &Machine) -> Start {
-    if let Some(program) = programs::ours(DAEMON) {
-        let flags = [
-            format!("--kubeconfig={ADMIN_CONFIG}"),
-            format!("--node-name={}", machine.name()),
-            format!("--bind-socket={SOCKET}"),
-            format!("--ovs-socket={OVSDB}"),
-            "--install-cni-config=true".to_owned(),
-            format!("--cni-conf-file={DESCRIPTION}"),
-        ];
-        return machine.starter(DAEMON, &program, &flags);
-    }
-    let place = "/etc/cni/net.d/01-kube-ovn.conflist";
-    let told = [stand_in::ARGUMENT, machine.name(), ADMIN_CONFIG, OVSDB, DESCRIPTION, place];
-    machine.starter("stand-in-daemon", &env::current_exe().unwrap(), &told.map(str::to_owned))
+    let flags = [
+        format!("--kubeconfig={ADMIN_CONFIG}"),
+        format!("--node-name={}", machine.name()),
+        format!("--bind-socket={SOCKET}"),
+        "--v=3".to_owned(),
+    ];
+    machine.starter(DAEMON, &ours(DAEMON), &flags)
+}
+
+fn ours(name: &str) -> PathBuf {
+    programs::ours(name).unwrap_or_else(|| panic!("{name}: make e2e builds it"))
 }

@@ -41,15 +41,8 @@ mod node;
 mod outside;
 mod programs;
 mod settings;
-mod stand_in;
 mod wait;
 
 fn main() -> ExitCode {
-    if stand_in::is_wanted() {
-        stand_in::run()
-    } else if jail::is_inside() {
-        inside::run()
-    } else {
-        outside::run()
-    }
+    if jail::is_inside() { inside::run() } else { outside::run() }
 }

@@ -21,7 +21,12 @@ fn ways(rig: &Rig) -> Vec<String> {
 }
 
 fn not_ready(name: &str, ip: &str) -> Object {
-    Object::Node(Node { meta: Meta::named(name), internal: ip.parse().unwrap(), ready: false })
+    Object::Node(Node {
+        meta: Meta::named(name),
+        internal: ip.parse().unwrap(),
+        ready: false,
+        ..Node::default()
+    })
 }
 
 #[test]

@@ -19,6 +19,8 @@ mod crash;
 mod driven;
 mod gateways;
 mod northd;
+#[path = "../support/northd.rs"]
+mod northd_support;
 #[path = "../support/objects.rs"]
 mod objects;
 mod releases;

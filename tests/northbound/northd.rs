@@ -1,10 +1,6 @@
 //! What we write is what a stock `ovn-northd` accepts.
 
-use std::{
-    fs::{self, File},
-    path::PathBuf,
-    process::{Child, Command, Stdio},
-};
+use std::process::Command;
 
 use kubeovn_core::{
     annotations::nic,
@@ -12,75 +8,15 @@ use kubeovn_core::{
 };
 
 use crate::{
+    northd_support::Northd,
     objects::{namespace, node, pod, routed, subnet, tenants, vpc},
     rig::Rig,
-    server::wait_for,
-    settled::tool,
 };
-
-/// A process that ends with its value.
-struct Guard(Child);
-
-impl Drop for Guard {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// A Southbound and the translator that fills it.
-struct Northd {
-    southbound: PathBuf,
-    log: PathBuf,
-    _processes: [Guard; 2],
-}
-
-impl Northd {
-    fn start(rig: &Rig) -> Self {
-        let path = |name: &str| rig.directory.path(name);
-        let (database, southbound, log) = (path("sb.db"), path("sb.sock"), path("northd.log"));
-        tool("ovsdb-tool", &["create", database.to_str().unwrap(), "/usr/share/ovn/ovn-sb.ovsschema"]);
-        let remote = format!("--remote=punix:{}", southbound.display());
-        let server = ["--no-chdir", &remote, database.to_str().unwrap()];
-        let server = spawn("ovsdb-server", &server, &path("sb.ctl"), &path("sb.log"));
-        wait_for("the Southbound to listen", || southbound.exists().then_some(()));
-        let (north, south) = (
-            format!("--ovnnb-db={}", rig.server.endpoint()),
-            format!("--ovnsb-db=unix:{}", southbound.display()),
-        );
-        let northd = spawn("ovn-northd", &["--no-chdir", &north, &south], &path("northd.ctl"), &log);
-        Northd { southbound, log, _processes: [northd, server] }
-    }
-
-    fn sbctl(&self, arguments: &[&str]) -> String {
-        let database = format!("--db=unix:{}", self.southbound.display());
-        tool("ovn-sbctl", &[&["--no-leader-only", &database], arguments].concat())
-    }
-
-    /// Everything that northd found worth a warning, connections aside.
-    fn warnings(&self) -> Vec<String> {
-        let log = fs::read_to_string(&self.log).unwrap();
-        let grave =
-            log.lines().filter(|line| ["|WARN|", "|ERR|", "|EMER|"].iter().any(|level| line.contains(level)));
-        grave.filter(|line| !line.contains("|reconnect|")).map(ToOwned::to_owned).collect()
-    }
-}
-
-fn spawn(program: &str, arguments: &[&str], control: &std::path::Path, log: &std::path::Path) -> Guard {
-    let child = Command::new(program)
-        .args(["-vconsole:info", "-vsyslog:off", "-vfile:off", &format!("--unixctl={}", control.display())])
-        .args(arguments)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(File::create(log).unwrap())
-        .spawn();
-    Guard(child.unwrap_or_else(|error| panic!("{program}: {error}; install ovn-central")))
-}
 
 #[test]
 fn northd_takes_all_of_it_and_has_nothing_to_complain_about() {
     let mut rig = Rig::stopped(tenants());
-    let northd = Northd::start(&rig);
+    let northd = Northd::start(&rig.directory, &rig.server.endpoint());
     rig.start();
     rig.apply(routed(vpc("blue", &["blue"])));
     rig.settle();
@@ -191,7 +127,7 @@ fn connected() -> Vec<Object> {
 #[test]
 fn rules_answers_and_connections_become_flows() {
     let mut rig = Rig::stopped(connected());
-    let northd = Northd::start(&rig);
+    let northd = Northd::start(&rig.directory, &rig.server.endpoint());
     rig.start();
     rig.settle();
     rig.server.nbctl(&["--wait=sb", "--timeout=20", "sync"]);

@@ -73,7 +73,12 @@ pub(crate) fn cuts_nobody_off(sim: &Sim, txn: &Txn) {
             Some(Workload::StatefulSet { uid, .. }) => uid,
             None => &pod.meta.uid,
         };
-        let lives = *holder == *uid && pod.needs_network() && !pod.meta.name.starts_with("localnet");
+        // A member of a set that was scaled down and up again: what its predecessor had went before this one was heard of.
+        let unheard = pod.workload.is_some()
+            && sim.spine.world().pod_of(&OwnerKey::pod(namespace, name)).is_none()
+            && pod.meta.annotation(nic::ALLOCATED.ovn()).is_none();
+        let ours = *holder == *uid && !unheard && !pod.meta.name.starts_with("localnet");
+        let lives = ours && pod.needs_network();
         assert!(!lives, "{key} lives and loses its port: {}", state(sim, &OwnerKey::pod(namespace, name)));
     }
 }

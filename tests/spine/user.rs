@@ -274,7 +274,7 @@ pub(crate) fn node_that(name: &str, ip: &str, ready: bool, exit: bool) -> Object
     let labels = if exit { vec![EXIT] } else { Vec::new() };
     let labels = labels.into_iter().map(|(key, value)| (key.into(), value.into())).collect();
     let meta = Meta { labels, ..Meta::named(name) };
-    Object::Node(Node { meta, internal: ip.parse().unwrap(), ready })
+    Object::Node(Node { meta, internal: ip.parse().unwrap(), ready, ..Node::default() })
 }
 
 /// The label of nodes that subnets may leave by.

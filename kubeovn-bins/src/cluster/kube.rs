@@ -36,14 +36,17 @@ mod stamps;
 mod wire;
 mod write;
 
-use std::{sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use futures_util::{
     StreamExt,
     stream::{self, BoxStream},
 };
-use kube::Client;
+use kube::{
+    Client, Config,
+    config::{KubeConfigOptions, Kubeconfig},
+};
 use kubeovn_core::{
     contract::cluster::{Cluster, ClusterError, Event, Write},
     index::objects::{Kind, Name},
@@ -81,6 +84,28 @@ pub struct Options {
     pub buffer: usize,
     /// Events for people per second, after a burst of ten times as many.
     pub notes: u32,
+    /// Only the pods of this node are watched; empty: all.
+    pub node: String,
+}
+
+impl Options {
+    /// Which objects of a kind are watched, as a field selector.
+    fn fields(&self, kind: Kind) -> Option<String> {
+        (kind == Kind::Pod && !self.node.is_empty()).then(|| format!("spec.nodeName={}", self.node))
+    }
+}
+
+/// The access to an API server: by a file, by the pod's service account, or as `kubectl` finds it.
+///
+/// # Errors
+/// With a sentence, when there is none.
+pub async fn access(kubeconfig: Option<&Path>) -> Result<Config, String> {
+    let Some(path) = kubeconfig else {
+        return Config::infer().await.map_err(|error| error.to_string());
+    };
+    let file = Kubeconfig::read_from(path).map_err(|error| error.to_string())?;
+    let options = KubeConfigOptions::default();
+    Config::from_custom_kubeconfig(file, &options).await.map_err(|error| error.to_string())
 }
 
 impl Default for Options {
@@ -95,6 +120,7 @@ impl Default for Options {
             longest_pause: Duration::from_secs(10),
             buffer: 1024,
             notes: 10,
+            node: String::new(),
         }
     }
 }

@@ -1,11 +1,11 @@
 //! Why the controller can't start or go on: a code, what happened to what, and the next step.
 
-use std::{io, net::SocketAddr};
+use std::{io, net::SocketAddr, path::PathBuf};
 
 use kubeovn_ovn::ovsdb::connect::EndpointError;
 use thiserror::Error;
 
-use super::flags::FlagError;
+use crate::flags::FlagError;
 
 /// Why there is no controller.
 #[derive(Debug, Error)]
@@ -59,6 +59,18 @@ pub enum ControllerError {
         /// Where.
         address: SocketAddr,
         /// The system's words.
+        source: io::Error,
+    },
+    /// The certificate that the port should show can't be used.
+    #[error(
+        "CONTROLLER-CERTIFICATE: {}: {source}. Put tls.crt and tls.key there, in PEM, or leave SERVING_CERT_DIR out: then one \
+         is made",
+        folder.display()
+    )]
+    Certificate {
+        /// Where it should be.
+        folder: PathBuf,
+        /// What is wrong with it.
         source: io::Error,
     },
     /// The lease was lost.

@@ -12,11 +12,11 @@ use kubeovn_core::{
 };
 use kubeovn_ovn::ovsdb::connect::{ClientCertificate, ConnectConfig, Endpoints, TlsConfig, Verify};
 
-use super::{
-    error::ControllerError,
+use super::{error::ControllerError, tls::Certificate};
+use crate::{
     flags::{FlagError, Flags},
+    run::lease,
 };
-use crate::run::lease;
 
 /// Where the certificates for OVN's databases are mounted.
 const TLS: &str = "/var/run/tls";
@@ -36,6 +36,8 @@ pub struct Environment {
     pub ssl: bool,
     /// `OVN_DB_IPS`: where the databases are, if no flag says it.
     pub database_ips: String,
+    /// `SERVING_CERT_DIR`: where the certificate of the port is, with `--secure-serving`.
+    pub serving_folder: String,
 }
 
 /// What was chosen.
@@ -49,6 +51,8 @@ pub struct Installation {
     pub lease: lease::Config,
     /// Where to listen for health checks.
     pub listen: SocketAddr,
+    /// What the port shows over TLS; `None` for plain HTTP.
+    pub serving: Option<Certificate>,
     /// Whether /metrics is shown.
     pub metrics: bool,
     /// The access to the API server; that of the pod where it is not given.
@@ -70,6 +74,7 @@ impl Environment {
             bind_local: text("ENABLE_BIND_LOCAL_IP") == "true",
             ssl: text("ENABLE_SSL") == "true",
             database_ips: text("OVN_DB_IPS"),
+            serving_folder: text("SERVING_CERT_DIR"),
         }
     }
 }
@@ -86,6 +91,7 @@ impl Installation {
             northbound: northbound(flags, environment)?,
             lease: lease_config(flags, environment, start)?,
             listen: SocketAddr::new(listen(environment), flags.number("pprof-port")?),
+            serving: flags.is_on("secure-serving").then(|| certificate(environment)),
             metrics: flags.is_on("enable-metrics"),
             kubeconfig: Some(flags.text("kubeconfig")).filter(|path| !path.is_empty()).map(PathBuf::from),
             in_vain: flags.in_vain(),
@@ -217,6 +223,16 @@ fn lease_config(
         return Err(flags.wrong("leader-elect-lease-duration", problem).into());
     }
     Ok(config)
+}
+
+/// That of the folder, or one of our own for the names by which the pod is reached.
+fn certificate(environment: &Environment) -> Certificate {
+    if !environment.serving_folder.is_empty() {
+        return Certificate::Folder(PathBuf::from(&environment.serving_folder));
+    }
+    let ips = environment.pod_ips.split(',').map(str::trim).filter(|ip| ip.parse::<IpAddr>().is_ok());
+    let name = Some(&*environment.pod_name).filter(|name| !name.is_empty());
+    Certificate::Own(name.into_iter().chain(ips).chain(["localhost"]).map(str::to_owned).collect())
 }
 
 /// All addresses, or the pod's own where that was chosen.

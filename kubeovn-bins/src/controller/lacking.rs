@@ -13,6 +13,7 @@
 //! * Nothing depends on it. What fails is logged, each thing once, and tried again where time may help.
 //! * Nothing is written once the lease has run out.
 
+mod counted;
 mod follower;
 mod kinds;
 mod words;
@@ -27,8 +28,9 @@ use tokio::{
 };
 use tracing::{info, warn};
 
+use self::follower::Follower;
 pub use self::kinds::{LACKING, Lacking, Tells};
-use self::{follower::Follower, words::CODE};
+pub(crate) use self::{counted::counted, words::CODE};
 use crate::{
     cluster::kube::{KubeCluster, Pace},
     run::lease::Hold,

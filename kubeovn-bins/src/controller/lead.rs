@@ -5,10 +5,6 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use kube::{
-    Config,
-    config::{KubeConfigOptions, Kubeconfig},
-};
 use kubeovn_ovn::{
     nb::NORTHBOUND,
     ovsdb::{
@@ -26,6 +22,7 @@ use super::{
     installation::Installation,
     lacking,
     serve::{self, Health},
+    tls::Serving,
 };
 use crate::{
     cluster::{
@@ -50,7 +47,12 @@ pub async fn run(install: Installation, stop: impl Future<Output = ()>) -> Resul
             "these flags are taken, but this version does not act on them; docs/kubernetes.md lists which do"
         );
     }
-    let client = cluster::client(access(&install).await?).map_err(|error| no_access(&error))?;
+    let client = cluster::client(
+        cluster::access(install.kubeconfig.as_deref())
+            .await
+            .map_err(|reason| ControllerError::Access { reason })?,
+    )
+    .map_err(|error| no_access(&error))?;
     let objects = Arc::new(KubeCluster::new(client.clone(), Options::default()));
     let (tell, mut told) = watch::channel(Leadership::Waiting { holder: None });
     let health = Arc::new(Health {
@@ -59,10 +61,11 @@ pub async fn run(install: Installation, stop: impl Future<Output = ()>) -> Resul
         driver: Mutex::new(None),
         metrics: install.metrics,
     });
+    let serving = install.serving.clone().map(Serving::new).transpose()?.map(Arc::new);
     let address = install.listen;
     let listener =
         serve::listen(address).await.map_err(|source| ControllerError::Port { address, source })?;
-    info!(%address, "listening for /livez, /readyz and /metrics");
+    info!(%address, tls = serving.is_some(), "listening for /livez, /readyz and /metrics");
 
     let (holds, hold) = watch::channel(None);
     let (let_go, parting) = oneshot::channel::<()>();
@@ -97,7 +100,7 @@ pub async fn run(install: Installation, stop: impl Future<Output = ()>) -> Resul
     };
     let result = tokio::select! {
         result = work => result,
-        served = serve::serve(listener, health.clone()) => match served {
+        served = serve::serve(listener, serving, health.clone()) => match served {
             Ok(()) => Err(ControllerError::Ended),
             Err(source) => Err(ControllerError::Port { address, source }),
         },
@@ -107,17 +110,6 @@ pub async fn run(install: Installation, stop: impl Future<Output = ()>) -> Resul
     let _ = let_go.send(());
     let _ = elected.await;
     result
-}
-
-/// The access to the API server: by a file, by the pod's service account, or as `kubectl` finds it.
-async fn access(install: &Installation) -> Result<Config, ControllerError> {
-    let Some(path) = &install.kubeconfig else {
-        return Config::infer().await.map_err(|error| no_access(&error));
-    };
-    let file = Kubeconfig::read_from(path).map_err(|error| no_access(&error))?;
-    Config::from_custom_kubeconfig(file, &KubeConfigOptions::default())
-        .await
-        .map_err(|error| no_access(&error))
 }
 
 fn no_access(error: &dyn std::error::Error) -> ControllerError {

@@ -133,6 +133,15 @@ impl Collector for Moment {
         )?;
         let problems = report.problems.iter().map(|(code, count)| ([("code", *code)], f64::from(*count)));
         gauge(encoder, ("kubeovn_problems", "Objects that something stands against, by code."), problems)?;
+        let conflicts = u32::try_from(report.recovery_conflicts).unwrap_or(u32::MAX);
+        gauge(
+            encoder,
+            (
+                "kubeovn_recovery_conflicts",
+                "Pods and nodes whose address another one had too when this controller started.",
+            ),
+            bare(f64::from(conflicts)),
+        )?;
         let available = numbers(report, |subnet, family| subnet.usage.available.get(family).copied());
         gauge(encoder, ("subnet_available_ip_count", "Addresses of a subnet that can be given."), available)?;
         let used = numbers(report, |subnet, family| subnet.usage.used.get(family).copied());

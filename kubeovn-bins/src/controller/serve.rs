@@ -13,7 +13,10 @@ use std::{
 use axum::{Router, extract::State, http::StatusCode, response::IntoResponse, routing::get};
 use tokio::{net::TcpListener, sync::watch};
 
-use super::metrics::Moment;
+use super::{
+    metrics::Moment,
+    tls::{Secure, Serving},
+};
 use crate::{
     cluster::kube::{self, KubeCluster},
     run::{
@@ -104,17 +107,25 @@ pub async fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     }
 }
 
-/// Answers, until it is dropped.
+/// Answers, until it is dropped; over TLS if there are the means.
 ///
 /// # Errors
 /// The system's.
-pub async fn serve(listener: TcpListener, health: Arc<Health>) -> io::Result<()> {
+pub async fn serve(
+    listener: TcpListener,
+    serving: Option<Arc<Serving>>,
+    health: Arc<Health>,
+) -> io::Result<()> {
     let mut router =
         Router::new().route("/livez", get(livez)).route("/healthz", get(livez)).route("/readyz", get(readyz));
     if health.metrics {
         router = router.route("/metrics", get(metrics));
     }
-    axum::serve(listener, router.with_state(health)).await
+    let router = router.with_state(health);
+    match serving {
+        Some(serving) => axum::serve(Secure::new(listener, serving)?, router).await,
+        None => axum::serve(listener, router).await,
+    }
 }
 
 async fn livez(State(health): State<Arc<Health>>) -> impl IntoResponse {

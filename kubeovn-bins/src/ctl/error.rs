@@ -219,4 +219,37 @@ pub enum CtlError {
         /// What was asked for.
         text: String,
     },
+    /// Neither an address, nor a pod, nor a subnet.
+    #[error(
+        "CTL-HISTORY-INVALID: {text:?} is neither an address, nor a pod as NAMESPACE/NAME, nor node/NAME, nor the name of a \
+         subnet"
+    )]
+    HistoryInvalid {
+        /// What was asked for.
+        text: String,
+    },
+    /// No time.
+    #[error(
+        "CTL-TIME-INVALID: {text:?} is no time. Write it as 2026-11-27T14:00:00Z, or with an offset as +01:00 for Z"
+    )]
+    Time {
+        /// What was given.
+        text: String,
+    },
+    /// The log can't be read.
+    #[error("CTL-LOG-UNREADABLE: {}: {source}. Name a file with the controller's log, or - for standard input", path.display())]
+    Log {
+        /// Its path.
+        path: PathBuf,
+        /// The system's words.
+        source: io::Error,
+    },
+    /// The CA can't be read.
+    #[error("CTL-CA-UNREADABLE: {}: {source}. Name a PEM file with the CA's certificate", path.display())]
+    Ca {
+        /// Its path.
+        path: PathBuf,
+        /// The system's words, or what is wrong with it.
+        source: io::Error,
+    },
 }

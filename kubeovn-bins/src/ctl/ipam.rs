@@ -1,9 +1,8 @@
 //! `kubeovn-ctl ipam`: the addresses of a live cluster.
-//!
-//! What was given before is kept nowhere: there is no history to be shown.
 
 mod check;
 mod explain;
+mod history;
 mod list;
 
 use clap::{Args as Group, Subcommand};
@@ -43,6 +42,8 @@ enum Command {
         #[command(flatten)]
         target: Target,
     },
+    /// Say who held an address when, as far as objects, events and the controller's log tell
+    History(history::Args),
 }
 
 /// What a cluster says of addresses, and what a controller makes of it.
@@ -83,5 +84,6 @@ pub async fn run(args: Args) -> Result<Found, CtlError> {
             show(target.json(), || answer.to_json(), || answer.to_text(target.paint()));
             Ok(Found::Nothing)
         }
+        Command::History(args) => history::run(args).await.map(|()| Found::Nothing),
     }
 }

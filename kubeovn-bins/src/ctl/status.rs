@@ -1,7 +1,9 @@
 //! `kubeovn-ctl status`: a live cluster at one glance.
 
+mod asked;
 mod found;
 mod leader;
+mod undone;
 
 use std::collections::BTreeMap;
 
@@ -12,15 +14,21 @@ use kubeovn_core::{
 };
 use serde_json::{Value, json};
 
-use self::{found::Trouble, leader::Leader};
+use self::{
+    asked::{Asked, Where},
+    found::Trouble,
+    leader::Leader,
+    undone::Undone,
+};
 use super::{
     cli::Found,
     cluster::{
         View,
         args::Target,
+        reach,
         scratch::Scratch,
         show,
-        text::{counted, table},
+        text::{counted, table, wrapped},
     },
     error::CtlError,
     paint::Paint,
@@ -34,6 +42,8 @@ const SUBNETS: usize = 5;
 #[derive(Debug, Group)]
 pub struct Args {
     #[command(flatten)]
+    place: Where,
+    #[command(flatten)]
     target: Target,
 }
 
@@ -44,8 +54,11 @@ pub struct Args {
 pub async fn run(args: Args) -> Result<Found, CtlError> {
     let view = View::take(&args.target).await?;
     let scratch = view.scratch().await?;
-    let status = Status::new(&view, &scratch);
     let target = &args.target;
+    let leader = Leader::of(&view.told.lease, now());
+    let asked = args.place.ask(&target.server, &leader).await?;
+    let undone = Undone::of(view.objects(), reach::lacking(&target.server).await?);
+    let status = Status::new(&view, &scratch, leader, asked, undone);
     show(target.json(), || status.to_json(), || status.to_text(target.paint()));
     Ok(if status.healthy() { Found::Nothing } else { Found::Something })
 }
@@ -54,6 +67,8 @@ pub async fn run(args: Args) -> Result<Found, CtlError> {
 #[derive(Debug)]
 struct Status {
     leader: Leader,
+    asked: Asked,
+    undone: Undone,
     server: String,
     northbound: String,
     rows: usize,
@@ -83,7 +98,7 @@ impl Fill {
 }
 
 impl Status {
-    fn new(view: &View, scratch: &Scratch) -> Self {
+    fn new(view: &View, scratch: &Scratch, leader: Leader, asked: Asked, undone: Undone) -> Self {
         let world = scratch.world();
         let mut kinds: BTreeMap<Kind, usize> = Kind::ALL.iter().map(|kind| (*kind, 0)).collect();
         for object in view.objects() {
@@ -96,10 +111,12 @@ impl Status {
         });
         let mut subnets: Vec<Fill> = subnets.collect();
         subnets.sort_by_key(|fill| (std::cmp::Reverse(fill.share()), fill.name.clone()));
-        let leader = Leader::of(&view.told.lease, now());
-        let troubles = leader.trouble().into_iter().chain(found::troubles(scratch)).collect();
+        let ours = leader.trouble().into_iter().chain(asked.trouble());
+        let troubles = ours.chain(found::troubles(scratch)).collect();
         Status {
             leader,
+            asked,
+            undone,
             server: view.told.url.clone(),
             northbound: view.snapshot.origin.clone(),
             rows: scratch.replica().named_rows().filter(|(_, _, owner)| owner.is_some()).count(),
@@ -124,6 +141,8 @@ impl Status {
         json!({
             "healthy": self.healthy(),
             "controller": self.leader.to_json(),
+            "probes": self.asked.to_json(),
+            "notDone": self.undone.to_json(),
             "apiServer": { "url": self.server, "objects": Value::Object(kinds.collect()) },
             "northbound": { "endpoint": self.northbound, "rows": self.rows },
             "subnets": subnets.collect::<Vec<_>>(),
@@ -142,6 +161,7 @@ impl Status {
         ];
         let line = |name: &str, text: &str| format!("{}  {text}\n", paint.bold(&format!("{name:<10}")));
         let mut out = line("controller", &self.leader.to_text());
+        out += &wrapped(&self.asked.to_text(), 12);
         out += &line("API server", &format!("{}, all {} kinds read", self.server, self.kinds.len()));
         out += &line(
             "Northbound",
@@ -166,6 +186,7 @@ impl Status {
             (more > 0).then(|| format!("and {} less full: kubeovn-ctl ipam show\n", counted(more, "subnet"))),
         );
         out += "\n";
+        out += &self.undone.to_text(paint);
         for trouble in &self.troubles {
             out += &trouble.to_text(paint);
         }

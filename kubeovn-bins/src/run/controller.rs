@@ -24,6 +24,7 @@ use tokio::sync::mpsc;
 use tracing::{debug, warn};
 
 use super::{
+    chronicle::Chronicle,
     pause::Pause,
     report::{Book, Questions},
     writer::Writer,
@@ -54,7 +55,8 @@ pub async fn run(
     northbound: Box<dyn Database>,
     company: Company,
 ) {
-    let spine = Spine::new(settings, Box::new(Ledger::new()), Box::new(Fabric), &NORTHBOUND);
+    let ledger = Chronicle::new(Box::new(Ledger::new()));
+    let spine = Spine::new(settings, Box::new(ledger), Box::new(Fabric), &NORTHBOUND);
     drive(spine, cluster, northbound, company).await;
 }
 

@@ -23,6 +23,8 @@ pub struct Report {
     pub transactions: BTreeMap<&'static str, u64>,
     /// Objects that something stands against, by the code of the problem.
     pub problems: BTreeMap<&'static str, u32>,
+    /// Pods and nodes whose addresses could not be taken back at the start, since another one had them too.
+    pub recovery_conflicts: usize,
     /// Pods, and how many of them hold an address.
     pub pods: usize,
     /// Nodes.
@@ -163,6 +165,7 @@ impl Book {
             },
             transactions: self.transactions.clone(),
             problems,
+            recovery_conflicts: spine.recovery_conflicts().len(),
             pods: world.pods().count(),
             nodes: world.nodes().count(),
             subnets: world.subnets().map(subnet).collect(),

@@ -14,8 +14,10 @@ mod flags;
 mod kubernetes;
 mod lacking;
 mod probes;
+mod recovery;
 mod rig;
 #[path = "../../../kubeovn-ovn/tests/support/server.rs"]
 mod server;
 mod takeover;
+mod tls;
 mod work;

@@ -65,12 +65,18 @@ impl Rig {
 
     /// A controller with these flags beside those that it can't do without.
     pub(crate) fn controller(&self, name: &str, flags: &[&str]) -> Controller {
+        self.controller_in(name, &[], flags)
+    }
+
+    /// A controller with these variables and flags.
+    pub(crate) fn controller_in(&self, name: &str, variables: &[&str], flags: &[&str]) -> Controller {
         let (ports, log) = (ports(), self.directory.path(&format!("{name}.log")));
         let address = ports.address(0);
         let (host, port) = address.split_once(':').unwrap();
         let mut command = Command::new("env");
         command
             .args(["ENABLE_BIND_LOCAL_IP=true", &format!("POD_IPS={host}")])
+            .args(variables)
             .arg(env!("CARGO_BIN_EXE_kubeovn-controller"))
             .arg(format!("--kubeconfig={}", self.kubernetes.kubeconfig().display()))
             .arg(format!("--ovn-nb-addr={}", self.northbound.endpoint()))
@@ -223,6 +229,11 @@ impl Controller {
 
     pub(crate) fn runs(&mut self) -> bool {
         !self.program.has_ended()
+    }
+
+    /// Where it answers probes.
+    pub(crate) fn address(&self) -> String {
+        self.ports.address(0)
     }
 
     pub(crate) fn log(&self) -> String {

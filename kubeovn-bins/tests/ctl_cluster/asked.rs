@@ -39,6 +39,13 @@ impl Ctl {
         answer(command.env_remove("KUBECONFIG").output().unwrap())
     }
 
+    /// Runs a command that asks the API server alone.
+    pub(crate) fn ask_server(&self, words: &[&str]) -> Answer {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kubeovn-ctl"));
+        command.args(words).arg("--kubeconfig").arg(&self.kubeconfig);
+        answer(command.env_remove("KUBECONFIG").output().unwrap())
+    }
+
     /// The same, and what it answers programs.
     pub(crate) fn json(&self, words: &[&str]) -> (i32, Value) {
         let words: Vec<&str> = words.iter().copied().chain(["-o", "json"]).collect();

@@ -12,6 +12,7 @@
 mod asked;
 mod disagreeing;
 mod healthy;
+mod history;
 #[path = "../../../tests/support/kubernetes.rs"]
 mod kubernetes;
 mod planned;
@@ -19,3 +20,4 @@ mod planned;
 mod rig;
 #[path = "../../../kubeovn-ovn/tests/support/server.rs"]
 mod server;
+mod status;

@@ -1,16 +1,15 @@
 //! A node with a daemon that hears of a cluster in memory. Nobody serves its Open_vSwitch database: who hands out
 //! addresses only needs none.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use kubeovn_core::{
     annotations::nic,
     cluster::memory::MemoryCluster,
-    contract::cluster::Cluster,
     index::objects::{Kind, Meta, Object, ObjectKey, Pod as PodObject, Subnet, SubnetSpec},
 };
 use kubeovn_node::{
-    daemon::{self, Daemon, DaemonConfig},
+    daemon::{Daemon, DaemonConfig, TunnelSource},
     ovs,
 };
 use kubeovn_ovn::ovsdb::{
@@ -29,14 +28,14 @@ pub(crate) const PROVIDER: &str = "macnet.default";
 
 pub(crate) struct Node {
     _daemon: Runtime,
-    pub(crate) cluster: MemoryCluster,
+    pub(crate) cluster: Arc<MemoryCluster>,
     pub(crate) machine: Machine,
 }
 
 impl Node {
     /// A node whose cluster has the subnet of [`PROVIDER`], and no pods. Its ADDs give up after `wait`.
     pub(crate) fn start(wait: Duration) -> Self {
-        let (machine, cluster) = (Machine::new(), MemoryCluster::new());
+        let (machine, cluster) = (Machine::new(), Arc::new(MemoryCluster::new()));
         let spec = SubnetSpec {
             provider: PROVIDER.into(),
             cidr_block: "10.9.16.0/24,fd09:16::/64".into(),
@@ -51,12 +50,14 @@ impl Node {
             netns: machine.host.ns.clone(),
             socket: machine.dir.join("daemon.sock"),
             wait,
+            tunnel: TunnelSource::Given { mtu: 1400 },
+            firewall: None,
             ..DaemonConfig::new("n1").unwrap()
         };
         let endpoint = Endpoints::from(Endpoint::Unix(machine.dir.join("nobody.sock")));
         let connector = Connector::new(ConnectConfig::new(endpoint, ovs::SCHEMA.database), Box::new(|| 0.0));
         let switch = Client::new(&ovs::SCHEMA, connector, Identity::Given(Uuid::nil()), None);
-        let daemon = Daemon::new(config, Box::new(switch), cluster.watch(daemon::KINDS)).unwrap();
+        let daemon = Daemon::new(config, Box::new(switch), cluster.clone()).unwrap();
         runtime.spawn(daemon.run(std::future::pending()));
         Self { _daemon: runtime, cluster, machine }
     }

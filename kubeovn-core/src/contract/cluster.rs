@@ -94,6 +94,31 @@ pub enum Status {
     Vpc(VpcStatus),
     /// Of a pool.
     IpPool(IpPoolStatus),
+    /// Of a node: whether its network works. Written by the node's daemon.
+    Node(NodeNetwork),
+}
+
+impl Status {
+    /// Of which kind of objects it is the status.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Status::Subnet(_) => Kind::Subnet,
+            Status::Vpc(_) => Kind::Vpc,
+            Status::IpPool(_) => Kind::IpPool,
+            Status::Node(_) => Kind::Node,
+        }
+    }
+}
+
+/// What a node's condition `NetworkUnavailable` is to say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeNetwork {
+    /// It does not work: no pod should be sent there.
+    pub unavailable: bool,
+    /// In one word.
+    pub reason: Name,
+    /// In a sentence.
+    pub message: Name,
 }
 
 /// An event for people, about an object.

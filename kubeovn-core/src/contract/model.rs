@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use super::ipam::Grant;
 use crate::{
+    addr::Mac,
+    decide::SubnetPlan,
     index::World,
     rows::{OwnerKey, Render, Replica, RowKey},
 };
@@ -15,6 +17,9 @@ pub trait Model: Send {
 
     /// What the rows themselves tell about addresses given before a restart.
     fn recover(&self, replica: &dyn Replica) -> Vec<Recovered>;
+
+    /// The MAC of a subnet's gateway: nobody in the subnet may have it, or what leaves would go to him.
+    fn gateway_mac(&self, plan: &SubnetPlan, replica: &dyn Replica) -> Option<Mac>;
 }
 
 /// The name under which an address is exclusive (`Rendered::exclusive`).

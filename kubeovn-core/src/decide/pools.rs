@@ -1,5 +1,6 @@
 //! Pools: which parts of a subnet its IPPool objects take out, and which of them can't be.
 
+use super::in_vain::ADDRESS_SET;
 use crate::{
     addr::{Cidr, IpRange},
     contract::ipam::NamedPool,
@@ -27,7 +28,7 @@ pub(super) fn problems(world: &World, pool: &IpPool) -> (bool, Vec<Problem>) {
     let mut problems = Vec::new();
     if pool.spec.address_set {
         let text = format!(
-            "IPPool {name}: enableAddressSet is set, but this version does not act on it; the rest is in effect. \
+            "IPPool {name}: {ADDRESS_SET} is set, but this version does not act on it; the rest is in effect. \
              docs/compatibility.md lists what is supported"
         );
         problems.push(Problem::new(NOT_SUPPORTED, text));

@@ -47,7 +47,7 @@ pub struct SubnetPlan {
 }
 
 impl SubnetPlan {
-    /// What it offers to the ledger.
+    /// What it offers to the ledger, but for the gateway's MAC, which is the fabric's.
     pub fn offer(&self, settings: &Settings) -> Offer {
         let big = self.cidrs.iter().any(|c| c.usable().count() >= Settings::REST_FROM);
         Offer {

@@ -5,10 +5,10 @@ use std::{
     sync::Arc,
 };
 
-use super::{RowEngine, plan::Batch};
+use super::{Holding, RowEngine, plan::Batch};
 use crate::rows::{
-    Act, Atom, ColumnKind, Delta, EXTERNAL_IDS, Elem, KEY_OWNER, KEY_ROW, KEY_VENDOR, Op, OwnerKey, Replica,
-    RowKey, RowSpec, Value,
+    Act, Atom, ColumnKind, Delta, EXTERNAL_IDS, Elem, Give, KEY_OWNER, KEY_ROW, KEY_VENDOR, Op, OwnerKey,
+    Replica, RowKey, RowSpec, Value,
 };
 
 impl RowEngine {
@@ -80,6 +80,33 @@ impl RowEngine {
         match elem {
             Elem::Item(Atom::Row(target)) => self.will_exist(target, batch, have),
             _ => true,
+        }
+    }
+
+    /// References that cannot be written yet: they are when the row comes, whoever makes it, and why ever it came late.
+    pub(super) fn note_dangling(&mut self, batch: &Batch, have: &dyn Replica) {
+        for slot in &batch.slots {
+            let (row, column, elem) = slot;
+            let Elem::Item(Atom::Row(target)) = elem else { continue };
+            if !self.will_exist(target, batch, have) && self.holdings.gives(row, column, elem) {
+                self.dangling.entry(target.clone()).or_default().insert(slot.clone());
+            }
+        }
+    }
+
+    /// What is not wanted any more by this holding is noted again if somebody else wants it.
+    pub(super) fn forget_dangling(&mut self, old: &Holding) {
+        if self.dangling.is_empty() {
+            return;
+        }
+        for Give { row, column, elem, .. } in &old.gives {
+            let Elem::Item(Atom::Row(target)) = elem else { continue };
+            if let Some(slots) = self.dangling.get_mut(target) {
+                slots.remove(&(row.clone(), *column, elem.clone()));
+                if slots.is_empty() {
+                    self.dangling.remove(target);
+                }
+            }
         }
     }
 

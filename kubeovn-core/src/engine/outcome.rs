@@ -78,12 +78,13 @@ impl RowEngine {
         }
     }
 
-    /// A row is there: whoever waited for it may go on.
+    /// A row is there: whoever waited for it may go on, and references to it can be written.
     pub(super) fn woken_by(&mut self, row: &RowKey) {
         for owner in self.blocked.remove(row).into_iter().flatten() {
             self.blocked_on.remove(&owner);
             self.dirty.insert(owner);
         }
+        self.repairs.extend(self.dangling.remove(row).unwrap_or_default());
     }
 
     /// Nothing was applied. Who is the cause waits; the others are planned again, in halves as long as it is unknown

@@ -70,6 +70,7 @@ impl RowEngine {
     /// The transaction of a batch; `None` when all is as wanted.
     pub(super) fn depart(&mut self, batch: Batch, have: &dyn Replica) -> Option<Flight> {
         let ops = self.compare(&batch, have);
+        self.note_dangling(&batch, have);
         let reports = batch.fresh.into_iter().map(|(owner, want)| (owner, want.reports)).collect();
         if ops.is_empty() {
             self.wake_followers(&batch.undo);
@@ -180,6 +181,7 @@ impl RowEngine {
         }
         let before = self.contested(owner, new.as_ref());
         let old = self.holdings.replace(owner, new.clone());
+        old.iter().for_each(|old| self.forget_dangling(old));
         old.iter().chain(&new).for_each(|holding| touch(holding));
         // Whoever wins or loses a row by this must be looked at again.
         for (row, winner) in before {

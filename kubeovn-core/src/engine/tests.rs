@@ -1,6 +1,7 @@
 //! The engine on a toy database of one parent table and one child table.
 
 mod ahead;
+mod dangling;
 mod exclusive;
 mod needs;
 mod toy;

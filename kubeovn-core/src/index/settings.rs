@@ -74,7 +74,9 @@ impl Settings {
             ..Subnet::default()
         };
         let vpc = Vpc { meta: Meta::named(&self.vpc), ..Vpc::default() };
-        let default = subnet(&self.subnet, &self.cidr, &self.gateway, &self.exclude_ips);
+        let mut default = subnet(&self.subnet, &self.cidr, &self.gateway, &self.exclude_ips);
+        // As Kube-OVN makes it: pods reach the outside.
+        default.spec.nat_outgoing = true;
         (vpc, [default, subnet(&self.join, &self.join_cidr, &self.join_gateway, &[])])
     }
 }

@@ -2,22 +2,27 @@
 
 use std::sync::Arc;
 
-use super::Spine;
+use super::{Effect, Spine};
 use crate::{
     addr::{DualStack, Mac},
     annotations::nic,
     contract::{
-        ipam::{Grant, Role},
+        cluster::{Note, Write},
+        ipam::{AddrError, Grant, Role},
         model::{Recovered, exclusive_address},
     },
     decide,
+    error::Problem,
     hash::FixedMap,
     index::{
-        ip_name, ip_owner,
-        objects::{Ip, Meta, Name},
+        ip_name, ip_owner, object_key,
+        objects::{Ip, Kind, Meta, Name, ObjectKey},
     },
     rows::{Millis, OwnerKey, OwnerKind, Replica, RowKey},
 };
+
+/// Code of an address that two had when the controller started.
+const RECOVERY_CONFLICT: &str = "IPAM-RECOVERY-CONFLICT";
 
 /// What the database has of an owner.
 #[derive(Default)]
@@ -28,8 +33,8 @@ struct Found {
 
 impl Spine {
     /// Everything has been told: take back what was granted, then look at everything once. What ports have comes
-    /// first, for that is what is live; then what running pods were told; then records.
-    pub(super) fn open_gates(&mut self, now: Millis, have: &dyn Replica) {
+    /// first, for that is what is live; then records, and what running pods were told of the same.
+    pub(super) fn open_gates(&mut self, now: Millis, have: &dyn Replica, out: &mut Vec<Effect>) {
         let vpcs: Vec<Name> = self.world.vpcs().map(|v| v.meta.name.clone()).collect();
         self.world.dirty.vpcs.extend(vpcs);
         // What is taken back below is taken back for those that are there now.
@@ -37,12 +42,12 @@ impl Spine {
         for Recovered { owner, uid, grant, .. } in self.find(have) {
             // Who has no uid was wired by Kube-OVN, which left the port to the next pod of the name.
             if let Some(uid) = uid.or_else(|| self.world.uid(&owner)) {
-                self.take_back(&owner, &uid, &grant);
+                self.take_back(&owner, &uid, &grant, "its port", out);
             }
         }
         let owners = self.world.owners();
         for owner in owners.iter().filter(|o| matches!(o.kind, OwnerKind::Pod | OwnerKind::Node)) {
-            self.restore(now, owner);
+            self.restore(now, owner, out);
             self.world.dirty.addresses.insert(owner.clone());
         }
         self.world.dirty.rows.extend(owners);
@@ -78,8 +83,10 @@ impl Spine {
         grants
     }
 
-    /// What the objects say of an owner: its own annotations, else its record.
-    fn restore(&mut self, now: Millis, owner: &OwnerKey) {
+    /// What the objects say of an owner. Whoever may edit a pod may write into its annotations what was never given; so
+    /// what they say is taken back only where the record, which tenants can't write, says the same. Without a record they
+    /// are what a user asks for, and are granted as that, or not.
+    fn restore(&mut self, now: Millis, owner: &OwnerKey, out: &mut Vec<Effect>) {
         // Its port has told already.
         if self.world.grants(owner).iter().any(|grant| grant.nic.is_empty()) {
             return;
@@ -92,11 +99,20 @@ impl Spine {
         let annotated = meta.and_then(|meta| annotated(meta, now));
         let record = self.world.ip(&ip_name(owner, "")).filter(|ip| ip_owner(ip).as_ref() == Some(owner));
         let recorded = record.and_then(|ip| recorded(ip, now));
-        if let Some(mut grant) = annotated.or(recorded) {
+        let found = match (annotated, recorded) {
+            // A node's are written by nobody else.
+            (Some(annotated), None) if owner.kind == OwnerKind::Node => Some((annotated, "its annotations")),
+            // It knows the VPC, too.
+            (Some(annotated), Some(recorded)) if is_same(&annotated, &recorded) => {
+                Some((annotated, "its annotations"))
+            }
+            (_, recorded) => recorded.map(|grant| (grant, "its IP object")),
+        };
+        if let Some((mut grant, source)) = found {
             if grant.space.is_empty() {
                 grant.space = self.space(&grant.subnet);
             }
-            self.take_back(owner, &uid, &grant);
+            self.take_back(owner, &uid, &grant, source, out);
         }
     }
 
@@ -108,18 +124,62 @@ impl Spine {
     }
 
     /// A grant of an owner that is gone, or of its predecessor, is not taken back: its rows go and its record is
-    /// removed.
-    fn take_back(&mut self, owner: &OwnerKey, uid: &Name, grant: &Grant) {
+    /// removed. One that another holds already can't be: that is counted, and told to the owner.
+    fn take_back(
+        &mut self,
+        owner: &OwnerKey,
+        uid: &Name,
+        grant: &Grant,
+        source: &str,
+        out: &mut Vec<Effect>,
+    ) {
         let alive = self.world.uid(owner).is_some_and(|known| known == *uid);
         let runs =
             owner.kind != OwnerKind::Pod || self.world.pod_of(owner).is_some_and(|p| p.needs_network());
         let wanted = runs || decide::is_kept(&self.world, owner, grant);
         let known = self.ipam.held(owner).iter().any(|g| g.nic == grant.nic);
-        if alive && wanted && !known && self.ipam.restore(owner, uid, grant).is_ok() {
-            let grants = self.ipam.held(owner);
-            self.world.grant(owner, grants, None);
+        if !alive || !wanted || known {
+            return;
+        }
+        match self.ipam.restore(owner, uid, grant) {
+            Ok(()) => {
+                let grants = self.ipam.held(owner);
+                self.world.grant(owner, grants, None);
+            }
+            // Said once, however many places have it.
+            Err(error) if self.recovery_conflicts.insert(owner.clone()) => {
+                out.extend(self.conflict(owner, grant, source, &error));
+            }
+            Err(_) => {}
         }
     }
+
+    /// The event that tells an owner what could not be taken back. Where the owner is not there its record is told.
+    fn conflict(&self, owner: &OwnerKey, grant: &Grant, source: &str, error: &AddrError) -> Option<Effect> {
+        let record = ObjectKey::cluster(Kind::Ip, ip_name(owner, &grant.nic));
+        let mut keys = [object_key(owner), Some(record)].into_iter().flatten();
+        let (key, uid) = keys.find_map(|key| self.world.uid_of(&key).cloned().map(|uid| (key, uid)))?;
+        let message = format!(
+            "{owner}: at its start the controller could not take back {} in subnet {}, as {source} has it: {}. It goes by what \
+             else is known of it, or gives it another address; if something still uses the old one, make it anew",
+            grant.ips,
+            grant.subnet,
+            Problem::from(error)
+        );
+        let note = Note {
+            key: key.clone(),
+            uid,
+            warning: true,
+            reason: RECOVERY_CONFLICT.into(),
+            message: message.as_str().into(),
+        };
+        Some(Effect::Write { about: key, write: Write::Note(note) })
+    }
+}
+
+/// The same addresses of the same subnet.
+fn is_same(one: &Grant, other: &Grant) -> bool {
+    (&one.subnet, one.ips, one.mac) == (&other.subnet, other.ips, other.mac)
 }
 
 /// What the annotations of a pod or node say that it was given.

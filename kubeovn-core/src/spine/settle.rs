@@ -4,17 +4,17 @@ use std::collections::BTreeSet;
 
 use super::{Spine, parked::Need};
 use crate::{
-    contract::ipam::Settled,
+    contract::ipam::{Offer, Settled},
     decide::{self, Wanting},
     error::Problem,
     index::{Decision, objects::Name},
-    rows::{Millis, OwnerKey},
+    rows::{Millis, OwnerKey, Replica},
 };
 
 impl Spine {
-    pub(super) fn settle_all(&mut self, now: Millis) {
+    pub(super) fn settle_all(&mut self, now: Millis, have: &dyn Replica) {
         loop {
-            self.settle_marked(now);
+            self.settle_marked(now, have);
             for subnet in self.ipam.take_changed() {
                 let usage = self.ipam.usage(&subnet);
                 self.world.count(&subnet, usage);
@@ -34,10 +34,10 @@ impl Spine {
         }
     }
 
-    fn settle_marked(&mut self, now: Millis) {
+    fn settle_marked(&mut self, now: Millis, have: &dyn Replica) {
         // Deciding marks addresses, and a release may close a subnet, which decides anew: until nothing is left.
         while !(self.world.dirty.vpcs.is_empty() && self.world.dirty.addresses.is_empty()) {
-            self.decide();
+            self.decide(have);
             // Before anybody is settled: a subnet that goes takes nobody in.
             self.close_empty();
             let mut freed = BTreeSet::new();
@@ -55,11 +55,11 @@ impl Spine {
     }
 
     /// Decides the subnets of marked VPCs, and defines or closes their pools.
-    fn decide(&mut self) {
+    fn decide(&mut self, have: &dyn Replica) {
         let marked = std::mem::take(&mut self.world.dirty.vpcs);
         for vpc in &marked {
             for (name, decision) in decide::decide_subnets(&self.world, vpc) {
-                let decision = self.offer(&name, decision);
+                let decision = self.offer(&name, decision, have);
                 self.world.decide(&name, decision);
             }
         }
@@ -71,24 +71,29 @@ impl Spine {
         }
     }
 
-    /// Tells the ledger what a subnet offers now. A subnet that is refused or goes offers nothing new.
-    fn offer(&mut self, name: &Name, decision: Decision) -> Decision {
-        self.unoffered.remove(name);
-        match decision.plan.as_ref().filter(|plan| !plan.closing) {
-            Some(plan) => {
-                self.closing.remove(name);
-                if let Err(error) = self.ipam.define(&plan.offer(self.world.settings())) {
-                    self.unoffered.insert(name.clone(), plan.vpc.clone());
-                    let problem = Problem::from(&error);
-                    return Decision { plan: None, problems: vec![problem] };
+    /// Tells the ledger what a subnet offers now. A subnet that is refused offers nothing new; nor does one that goes, but
+    /// as long as something is held in it, it must be what it is for those who hold it.
+    fn offer(&mut self, name: &Name, decision: Decision, have: &dyn Replica) -> Decision {
+        let known = self.unoffered.remove(name);
+        let is_held = self.ipam.usage(name).is_some_and(|usage| usage.owners > 0);
+        if let Some(plan) = decision.plan.as_ref().filter(|plan| !plan.closing || is_held) {
+            self.closing.remove(name);
+            let gateway_mac = self.model.gateway_mac(plan, have);
+            let offer = Offer { gateway_mac, ..plan.offer(self.world.settings()) };
+            if let Err(error) = self.ipam.define(&offer) {
+                // What it offered before it offers no longer, or it would never become empty. Once: closing it marks it as
+                // changed, which leads here again.
+                if known.is_none() && self.defined.contains(name) {
+                    self.ipam.close(name);
                 }
-                self.defined.insert(name.clone());
+                self.unoffered.insert(name.clone(), plan.vpc.clone());
+                let problem = Problem::from(&error);
+                return Decision { plan: None, problems: vec![problem] };
             }
-            None => {
-                if self.defined.contains(name) {
-                    self.closing.insert(name.clone());
-                }
-            }
+            self.defined.insert(name.clone());
+        }
+        if decision.plan.as_ref().is_none_or(|plan| plan.closing) && self.defined.contains(name) {
+            self.closing.insert(name.clone());
         }
         decision
     }

@@ -1,7 +1,9 @@
 //! What the daemon knows of the cluster: its node, the pods on it, and the subnets.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
+use kubeovn_core::addr::DualStack;
 use kubeovn_core::contract::cluster::Event;
 use kubeovn_core::index::objects::{Kind, Name, Node, Object, Pod, Subnet};
 
@@ -13,6 +15,8 @@ pub const KINDS: &[Kind] = &[Kind::Node, Kind::Subnet, Kind::Pod];
 pub(super) struct Facts {
     name: String,
     node: Option<Node>,
+    /// Addresses of the other nodes.
+    others: BTreeMap<Name, DualStack<IpAddr>>,
     pods: BTreeMap<(Name, Name), Pod>,
     subnets: BTreeMap<Name, Subnet>,
     listed: BTreeSet<Kind>,
@@ -27,7 +31,15 @@ impl Facts {
     /// Takes an event in; false when it does not concern this node.
     pub(super) fn apply(&mut self, event: Event) -> bool {
         match event {
-            Event::Applied(Object::Node(node)) if *node.meta.name == self.name => self.node = Some(node),
+            Event::Applied(Object::Node(node)) if *node.meta.name == self.name => {
+                // Every few seconds kubelet writes that nothing has changed.
+                let same = self.node.as_ref().is_some_and(|known| says_the_same(known, &node));
+                self.node = Some(node);
+                return !same;
+            }
+            Event::Applied(Object::Node(node)) => {
+                return self.others.insert(node.meta.name, node.internal) != Some(node.internal);
+            }
             Event::Applied(Object::Subnet(subnet)) => {
                 self.subnets.insert(subnet.meta.name.clone(), subnet);
             }
@@ -40,6 +52,7 @@ impl Facts {
             }
             // The node's own port stays as it is: that the object is gone does not say that the node is.
             Event::Deleted { key, uid } => match key.kind {
+                Kind::Node => return self.others.remove(&key.name).is_some(),
                 Kind::Subnet => return self.subnets.remove(&key.name).is_some(),
                 Kind::Pod => {
                     let key = (key.namespace, key.name);
@@ -74,6 +87,16 @@ impl Facts {
         self.node.as_ref()
     }
 
+    /// The addresses of all other nodes.
+    pub(super) fn others(&self) -> impl Iterator<Item = IpAddr> {
+        self.others.values().flat_map(DualStack::iter).copied()
+    }
+
+    /// The pods on this node.
+    pub(super) fn pods(&self) -> impl Iterator<Item = &Pod> {
+        self.pods.values()
+    }
+
     /// A pod of this node.
     pub(super) fn pod(&self, namespace: &str, name: &str) -> Option<&Pod> {
         self.pods.get(&(namespace.into(), name.into()))
@@ -88,6 +111,11 @@ impl Facts {
     pub(super) fn subnets(&self) -> impl Iterator<Item = &Subnet> {
         self.subnets.values()
     }
+}
+
+fn says_the_same(a: &Node, b: &Node) -> bool {
+    let said = |node: &Node| (node.internal, node.network_unavailable, node.meta.uid.clone());
+    said(a) == said(b) && a.meta.annotations == b.meta.annotations && a.meta.labels == b.meta.labels
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use tokio::time::{Duration, Instant, timeout_at};
 
 use super::facts::Facts;
 use super::given::{Given, NotGiven, bare_provider, check_kind, given};
+use super::standing::{Obstacles, Part};
 use super::turns::Turns;
 use crate::attach::{self, AttachError, PodNic};
 use crate::cni::nic::{NicNames, nic_names};
@@ -33,7 +34,9 @@ pub(super) struct Wirer {
     pub(super) facts: watch::Receiver<Facts>,
     pub(super) switch: Switch,
     pub(super) host: Arc<Netlink>,
-    pub(super) mtu: u32,
+    /// MTU of pods, once it is known.
+    pub(super) mtu: watch::Receiver<Option<u32>>,
+    pub(super) obstacles: watch::Receiver<Obstacles>,
     pub(super) wait: Duration,
     pub(super) turns: Turns,
 }
@@ -41,9 +44,10 @@ pub(super) struct Wirer {
 impl Wirer {
     /// Waits until the controller gave the interface its addresses, and answers what it waits for if it does not.
     async fn given(&self, request: &PodRequest, deadline: Instant) -> Result<Given, Refusal> {
+        let mtu = self.mtu(deadline).await?;
         let mut facts = self.facts.clone();
         loop {
-            let waits_for = match given(&facts.borrow_and_update(), request, self.mtu) {
+            let waits_for = match given(&facts.borrow_and_update(), request, mtu) {
                 Ok(given) => return Ok(given),
                 Err(NotGiven::Refused(text)) => return Err(Refusal::BadRequest(text)),
                 Err(NotGiven::Wait(text)) => text,
@@ -52,6 +56,17 @@ impl Wirer {
                 return Err(Refusal::Failed(waits_for));
             }
         }
+    }
+
+    /// Waits until it is known what tunnels leave of a packet.
+    async fn mtu(&self, deadline: Instant) -> Result<u32, Refusal> {
+        let mut known = self.mtu.clone();
+        if let Ok(Ok(mtu)) = timeout_at(deadline, known.wait_for(Option::is_some)).await {
+            return Ok(mtu.unwrap_or_default());
+        }
+        let why = self.obstacles.borrow().get(&Part::Tunnel).cloned().unwrap_or_default();
+        let text = format!("the MTU of pods is not known, because of the node's tunnels: {why}");
+        Err(failed(&Problem::new("NODE-NO-MTU", text)))
     }
 
     async fn serve(&self, request: &PodRequest, deadline: Instant) -> Result<PodResponse, Refusal> {

@@ -1,19 +1,33 @@
-//! Keeps the node's own port as it should be.
+//! Keeps the node itself as it should be: its end of tunnels, its own port, its way into the overlay; and removes ports
+//! whose links are gone.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use kubeovn_core::index::objects::Kind;
 use kubeovn_core::rows::{OwnerKey, OwnerKind};
 use tokio::sync::watch;
-use tokio::time::{Duration, sleep};
+use tokio::time::{Duration, Instant, sleep};
 
 use super::facts::Facts;
-use crate::netlink::Netlink;
+use super::node_object::Reach;
+use super::standing::{Part, Standing};
+use crate::netlink::{Netlink, look_for};
+use crate::netns::NetNs;
 use crate::node_port::{self, LINK, NodePort};
-use crate::ovs::{Switch, SwitchView};
+use crate::ovs::{Chassis, PortKind, Switch, SwitchView};
+use crate::tunnel::{self, Tunnel, TunnelWish};
 
-/// How often the link is compared although nothing happened: somebody may have changed it by hand.
+/// How often the links are compared although nothing happened: somebody may have changed them by hand.
 const AUDIT_EVERY: Duration = Duration::from_secs(10);
+/// How often it is looked again at what is wrong.
+const AGAIN: Duration = Duration::from_secs(1);
+/// So long the gateway may take to answer.
+const ANSWER: Duration = Duration::from_secs(2);
+/// Between two looks whether it has.
+const LOOK: Duration = Duration::from_millis(50);
+/// So often in a row it may stay silent before that counts.
+const SILENT: usize = 3;
 
 /// The loop's inputs.
 #[derive(Debug)]
@@ -21,52 +35,174 @@ pub(super) struct Home {
     pub(super) facts: watch::Receiver<Facts>,
     pub(super) switch: Switch,
     pub(super) host: Arc<Netlink>,
-    pub(super) mtu: u32,
+    pub(super) netns: NetNs,
     pub(super) vpc: String,
+    /// How tunnels should be; `None` where somebody else sees to them.
+    pub(super) tunnel: Option<TunnelWish>,
+    /// Are routes to subnets kept here, and not with the gateway?
+    pub(super) routes: bool,
+    /// MTU of pods, once it is known.
+    pub(super) mtu: watch::Sender<Option<u32>>,
+    pub(super) reach: watch::Sender<Reach>,
+    pub(super) standing: Standing,
 }
 
 impl Home {
     /// Runs until the daemon ends.
     pub(super) async fn run(mut self) {
         let mut view = self.switch.view();
-        let mut told = String::new();
+        let mut silent = 0;
         loop {
-            let wrong = self.settle(&mut view).await.err().unwrap_or_default();
-            if wrong != told {
-                if wrong.is_empty() {
-                    tracing::info!("the node's port is as it should be");
-                } else {
-                    tracing::warn!(error = wrong, "the node's port is not as it should be");
+            self.judge_facts();
+            let there = match self.settle(&mut view).await {
+                Ok(there) => there,
+                Err((part, wrong)) => {
+                    self.standing.tell(part, Some(wrong));
+                    None
                 }
-                told = wrong;
+            };
+            if let Some(port) = &there {
+                self.standing.tell(Part::NodePort, None);
+                silent = self.look(port, silent).await;
             }
+            self.remove_garbage(&view).await;
+            let well = there.is_some() && silent == 0;
             tokio::select! {
                 Ok(()) = self.facts.changed() => {}
                 Ok(()) = view.changed() => {}
-                () = sleep(AUDIT_EVERY) => {}
+                () = sleep(if well { AUDIT_EVERY } else { AGAIN }) => {}
             }
         }
     }
 
-    /// One comparison; the error says what keeps the port from being as it should.
-    async fn settle(&mut self, view: &mut watch::Receiver<SwitchView>) -> Result<(), String> {
+    fn judge_facts(&self) {
+        let facts = self.facts.borrow();
+        let missing: Vec<&str> =
+            super::KINDS.iter().filter(|kind| !facts.knows(**kind)).map(|kind| kind.name()).collect();
+        let wrong = if missing.is_empty() {
+            let gone = || format!("there is no node {} in the cluster; is its name right?", facts.name());
+            facts.node().is_none().then(gone)
+        } else {
+            Some(format!("not read yet: {}", missing.join(", ")))
+        };
+        self.standing.tell(Part::Objects, wrong);
+    }
+
+    /// One comparison; the error says what keeps something from being as it should. `None` as long as the controller has
+    /// not given the node its address.
+    async fn settle(
+        &mut self,
+        view: &mut watch::Receiver<SwitchView>,
+    ) -> Result<Option<NodePort>, (Part, String)> {
+        self.dig().await.map_err(|wrong| (Part::Tunnel, wrong))?;
+        let chassis = view.borrow_and_update().chassis.clone();
+        self.standing.tell(Part::Tunnel, chassis.map(|error| error.to_string()));
+        let wrong = self.switch.check().err().map(|problem| problem.to_string());
+        self.standing.tell(Part::Switch, wrong);
+        self.port(view).await.map_err(|wrong| (Part::NodePort, wrong))
+    }
+
+    /// The node's end of tunnels.
+    async fn dig(&self) -> Result<(), String> {
+        let Some(wish) = &self.tunnel else { return Ok(()) };
+        let Some(node) = self.facts.borrow().node().cloned() else {
+            return Err("the node's object is not known yet".to_owned());
+        };
+        let interfaces = self.host.interfaces().await.map_err(|error| error.to_string())?;
+        let chosen = tunnel::choose(wish, &node, &interfaces).map_err(|problem| problem.to_string())?;
+        let Tunnel { ips, mtu, checksum, .. } = chosen;
+        self.switch.set_chassis(Chassis { ips, checksum });
+        self.mtu.send_if_modified(|known| known.replace(mtu) != Some(mtu));
+        Ok(())
+    }
+
+    async fn port(&mut self, view: &mut watch::Receiver<SwitchView>) -> Result<Option<NodePort>, String> {
         let local = self.host.local_addresses().await.map_err(|error| error.to_string())?;
-        let Some(wanted) = self.plan(&local)? else { return Ok(()) };
+        let Some(mut wanted) = self.plan(&local)? else {
+            let text = "the controller has not given the node its address in the join subnet yet";
+            self.standing.tell(Part::NodePort, Some(text.to_owned()));
+            return Ok(None);
+        };
         let owner = OwnerKey::new(OwnerKind::Node, self.facts.borrow().name());
         self.switch.set(owner.clone(), Some(wanted.port()));
         let connected = view.borrow_and_update().ports.get(&owner).is_some_and(|state| state.connected);
         if !connected {
             return Err(format!("NODE-PORT-NOT-TAKEN: ovs-vswitchd has not made {LINK} yet"));
         }
-        node_port::apply(&self.host, &wanted).await.map_err(|error| format!("NODE-PORT-FAILED: {error}"))
+        let failed = |error| format!("NODE-PORT-FAILED: {error}");
+        node_port::apply(&self.host, &wanted).await.map_err(failed)?;
+        if self.routes {
+            self.host.replace_routes(LINK, &wanted.routes).await.map_err(failed)?;
+        }
+        wanted.routes.clear();
+        Ok(Some(wanted))
     }
 
-    fn plan(&mut self, local: &[std::net::IpAddr]) -> Result<Option<NodePort>, String> {
+    fn plan(&mut self, local: &[IpAddr]) -> Result<Option<NodePort>, String> {
         let facts = self.facts.borrow_and_update();
+        let mtu = *self.mtu.borrow();
         // Without all subnets every route would look stale.
-        let Some(node) = facts.node().filter(|_| facts.knows(Kind::Subnet)) else { return Ok(None) };
+        let known = facts.node().filter(|_| facts.knows(Kind::Subnet));
+        let (Some(node), Some(mtu)) = (known, mtu) else { return Ok(None) };
         let connected = |vpc: &str| vpc.is_empty() || vpc == self.vpc;
         let subnets = facts.subnets().filter(|subnet| connected(&subnet.spec.vpc));
-        node_port::plan(node, subnets, local, self.mtu).map_err(|problem| problem.to_string())
+        node_port::plan(node, subnets, local, mtu).map_err(|problem| problem.to_string())
+    }
+
+    /// Does the join subnet's gateway answer? Answers how often in a row it has not.
+    async fn look(&self, port: &NodePort, silent: usize) -> usize {
+        let mut wrong = None;
+        for gateway in port.gateways.iter() {
+            match self.answers(*gateway).await {
+                Ok(true) => {}
+                Ok(false) => {
+                    wrong = Some(format!(
+                        "NODE-GATEWAY-SILENT: the join subnet's gateway {gateway} does not answer over {LINK}. Is \
+                         ovn-controller (pod ovs-ovn of this node) running and connected to the Southbound database?"
+                    ));
+                }
+                Err(error) => wrong = Some(error),
+            }
+        }
+        let Some(wrong) = wrong else {
+            self.standing.tell(Part::JoinGateway, None);
+            self.reach.send_if_modified(|known| known.replace(Ok(())) != Some(Ok(())));
+            return 0;
+        };
+        if silent + 1 >= SILENT {
+            self.standing.tell(Part::JoinGateway, Some(wrong.clone()));
+            self.reach.send_if_modified(|known| known.replace(Err(wrong.clone())) != Some(Err(wrong)));
+        }
+        silent + 1
+    }
+
+    async fn answers(&self, gateway: IpAddr) -> Result<bool, String> {
+        let deadline = Instant::now() + ANSWER;
+        let failed = |error: crate::netlink::NetlinkError| error.to_string();
+        look_for(&self.netns, gateway).map_err(failed)?;
+        while !self.host.knows_neighbour(LINK, gateway).await.map_err(failed)? {
+            if Instant::now() >= deadline {
+                return Ok(false);
+            }
+            sleep(LOOK).await;
+        }
+        Ok(true)
+    }
+
+    /// A port whose link is gone leads nowhere: the link is there before the port is asked for, and goes after it.
+    async fn remove_garbage(&self, view: &watch::Receiver<SwitchView>) {
+        let Ok(links) = self.host.links().await else { return };
+        let gone: Vec<OwnerKey> = {
+            let view = view.borrow();
+            let plugged = view.ports.iter().filter(|(_, state)| state.port.kind == PortKind::Plugged);
+            plugged
+                .filter(|(_, state)| !links.contains_key(&state.port.link))
+                .map(|(o, _)| o.clone())
+                .collect()
+        };
+        for owner in gone {
+            tracing::info!(%owner, "a port whose link is gone is removed");
+            self.switch.set(owner, None);
+        }
     }
 }

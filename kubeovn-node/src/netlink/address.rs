@@ -1,5 +1,6 @@
 //! Addresses of a link, as desired state.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use futures_util::TryStreamExt;
@@ -8,6 +9,7 @@ use netlink_packet_route::address::{AddressAttribute, AddressHeaderFlags, Addres
 
 use super::error::Context;
 use super::{Netlink, NetlinkError};
+use crate::tunnel::Interface;
 
 impl Netlink {
     /// The addresses of a link with their prefix, sorted; link-local ones are the kernel's and left out.
@@ -56,6 +58,22 @@ impl Netlink {
         let mut found: Vec<_> = found.filter(|ip| !ip.is_loopback()).collect();
         found.sort_unstable();
         Ok(found)
+    }
+
+    /// All links that have addresses, with them, by name; link-local ones are left out.
+    pub async fn interfaces(&self) -> Result<Vec<Interface>, NetlinkError> {
+        let dump = self.handle.address().get().execute();
+        let messages: Vec<AddressMessage> = dump.try_collect().await.context("list", &"addresses")?;
+        let mut found: BTreeMap<u32, Vec<IpNet>> = BTreeMap::new();
+        for message in &messages {
+            found.entry(message.header.index).or_default().extend(net_of(message));
+        }
+        let mut all = Vec::new();
+        for (name, link) in self.links().await? {
+            let Some(addresses) = found.remove(&link.index).filter(|nets| !nets.is_empty()) else { continue };
+            all.push(Interface { name, mtu: link.mtu, addresses });
+        }
+        Ok(all)
     }
 
     async fn address_messages(&self, link: &str) -> Result<Vec<(IpNet, AddressMessage)>, NetlinkError> {

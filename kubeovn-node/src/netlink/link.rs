@@ -1,5 +1,6 @@
 //! Links: create, change, look up, delete.
 
+use std::collections::BTreeMap;
 use std::os::fd::{AsFd, AsRawFd};
 
 use futures_util::TryStreamExt;
@@ -124,6 +125,20 @@ impl Netlink {
             Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// All links of the namespace, by name.
+    pub async fn links(&self) -> Result<BTreeMap<String, Link>, NetlinkError> {
+        let dump = self.handle.link().get().execute();
+        let messages: Vec<LinkMessage> = dump.try_collect().await.context("list", &"links")?;
+        let named = |message: &LinkMessage| {
+            let name = message.attributes.iter().find_map(|attribute| match attribute {
+                LinkAttribute::IfName(name) => Some(name.clone()),
+                _ => None,
+            })?;
+            Some((name, link_of(message)))
+        };
+        Ok(messages.iter().filter_map(named).collect())
     }
 
     /// The index of a link that must be there.

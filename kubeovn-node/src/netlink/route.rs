@@ -1,11 +1,13 @@
 //! Routes of the main table.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use futures_util::TryStreamExt;
 use ipnet::IpNet;
 use netlink_packet_route::AddressFamily;
+use netlink_packet_route::link::LinkAttribute;
 use netlink_packet_route::route::{
     RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteMetric, RouteProtocol, RouteScope,
     RouteType,
@@ -48,10 +50,13 @@ impl Netlink {
         self.handle.route().add(message).replace().execute().await.context("add route", route)
     }
 
-    /// Deletes a route; one that is not there (any more) is fine.
+    /// Deletes a route, whoever made it; one that is not there (any more) is fine.
     pub async fn delete_route(&self, route: &Route) -> Result<(), NetlinkError> {
         let Some(link) = self.link(&route.dev).await? else { return Ok(()) };
-        let message = message_of(route, link.index);
+        let mut message = message_of(route, link.index);
+        // Left open, or only a route that this program made would be found.
+        message.header.protocol = RouteProtocol::Unspec;
+        message.header.scope = RouteScope::NoWhere;
         match self.handle.route().del(message).execute().await.context("delete route", route) {
             Err(error) if error.is_not_found() => Ok(()),
             done => done,
@@ -80,11 +85,42 @@ impl Netlink {
         Ok(())
     }
 
+    /// The unicast routes of the main table that are not through a link, the kernel's own left out.
+    pub async fn routes_elsewhere(&self, dev: &str) -> Result<Vec<Route>, NetlinkError> {
+        let links = self.handle.link().get().execute();
+        let links: Vec<_> = links.try_collect().await.context("list", &"links")?;
+        let mut names = BTreeMap::new();
+        for link in links {
+            let name = link.attributes.iter().find_map(|a| match a {
+                LinkAttribute::IfName(name) if name != dev => Some(name.clone()),
+                _ => None,
+            });
+            names.extend(name.map(|name| (link.header.index, name)));
+        }
+        let mut found = Vec::new();
+        for message in self.route_messages(dev).await? {
+            let oif = message.attributes.iter().find_map(|a| match a {
+                RouteAttribute::Oif(index) => Some(*index),
+                _ => None,
+            });
+            let on = oif.and_then(|index| Some((index, names.get(&index)?)));
+            found.extend(on.and_then(|(index, name)| route_of(&message, index, name)));
+        }
+        Ok(found)
+    }
+
     /// The unicast routes of the main table through a link, sorted.
     ///
     /// Routes that the kernel makes by itself (connected prefixes, link-local) are left out.
     pub async fn routes(&self, dev: &str) -> Result<Vec<Route>, NetlinkError> {
         let index = self.index(dev, "list routes of").await?;
+        let messages = self.route_messages(dev).await?;
+        let mut found: Vec<_> = messages.iter().filter_map(|message| route_of(message, index, dev)).collect();
+        found.sort_unstable();
+        Ok(found)
+    }
+
+    async fn route_messages(&self, dev: &str) -> Result<Vec<RouteMessage>, NetlinkError> {
         let mut found = Vec::new();
         for family in [IpVersion::V4, IpVersion::V6] {
             let filter = match family {
@@ -93,9 +129,8 @@ impl Netlink {
             };
             let dump = self.handle.route().get(filter).execute();
             let messages: Vec<_> = dump.try_collect().await.context("list routes of", &dev)?;
-            found.extend(messages.iter().filter_map(|message| route_of(message, index, dev)));
+            found.extend(messages);
         }
-        found.sort_unstable();
         Ok(found)
     }
 }
@@ -152,7 +187,7 @@ fn route_of(message: &RouteMessage, index: u32, dev: &str) -> Option<Route> {
     Some(Route { dst, via, dev: dev.to_owned(), src, mtu })
 }
 
-fn ip_of(address: &RouteAddress) -> Option<IpAddr> {
+pub(super) fn ip_of(address: &RouteAddress) -> Option<IpAddr> {
     match address {
         RouteAddress::Inet(ip) => Some((*ip).into()),
         RouteAddress::Inet6(ip) => Some((*ip).into()),

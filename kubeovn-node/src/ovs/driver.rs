@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use kubeovn_core::contract::database::{Database, DbEvent};
 use kubeovn_core::engine::RowEngine;
-use kubeovn_core::rows::{Millis, OwnerKey, OwnerKind, Render, RowKey};
+use kubeovn_core::rows::{Millis, Outcome, OwnerKey, OwnerKind, Render, RowKey, Txn};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Duration, Instant, sleep_until};
 
+use super::chassis::{self, Chassis};
 use super::port::{Port, PortKind};
 use super::recover::recover;
 use super::render::{port_row, render};
@@ -36,7 +37,21 @@ pub struct SwitchDriver {
     /// Rows that nobody wants were looked for since the database was last read whole.
     swept: bool,
     connected: bool,
+    chassis: ChassisTurn,
 }
+
+/// How the node's tunnels should be, and what becomes of that. Beside the engine, which knows only rows of its own.
+#[derive(Default)]
+struct ChassisTurn {
+    want: Option<Chassis>,
+    /// A transaction of it is on its way.
+    asked: bool,
+    /// It was refused: it is tried again when anything changes.
+    refused: Option<Arc<str>>,
+}
+
+/// Its transactions; the engine counts its own from 1.
+const CHASSIS_TXN: u64 = u64::MAX;
 
 impl SwitchDriver {
     pub(super) fn new(
@@ -62,6 +77,7 @@ impl SwitchDriver {
             recovered: false,
             swept: false,
             connected: false,
+            chassis: ChassisTurn::default(),
         }
     }
 
@@ -90,7 +106,14 @@ impl SwitchDriver {
         }
     }
 
-    fn obey(&mut self, (owner, port): Order) {
+    fn obey(&mut self, order: Order) {
+        let (owner, port) = match order {
+            Order::Port(owner, port) => (owner, port),
+            Order::Chassis(chassis) => {
+                self.chassis = ChassisTurn { want: Some(chassis), refused: None, ..self.chassis };
+                return;
+            }
+        };
         if let Some(port) = port {
             self.take_over(&owner, &port);
             self.leaving.remove(&owner);
@@ -127,6 +150,8 @@ impl SwitchDriver {
         match event {
             DbEvent::Resynced => {
                 self.connected = true;
+                self.chassis.asked = false;
+                self.chassis.refused = None;
                 self.swept = false;
                 if !self.recovered {
                     self.recover().await;
@@ -134,9 +159,20 @@ impl SwitchDriver {
                 self.engine.resynced(self.db.replica());
             }
             DbEvent::Changed(changes) => {
+                self.chassis.refused = None;
                 let have = self.db.replica();
                 for change in &changes {
                     self.engine.changed(change, have);
+                }
+            }
+            DbEvent::Committed { id: CHASSIS_TXN, outcome } => {
+                self.chassis.asked = false;
+                if let Outcome::Rejected { text, .. } = outcome {
+                    tracing::warn!(
+                        error = text,
+                        "what ovn-controller reads about the node could not be written"
+                    );
+                    self.chassis.refused = Some(text.into());
                 }
             }
             DbEvent::Committed { id, outcome } => self.engine.committed(now, id, outcome, self.db.replica()),
@@ -171,6 +207,7 @@ impl SwitchDriver {
             return;
         }
         let now = self.now();
+        self.advance_chassis();
         loop {
             let (ports, bridge) = (&self.ports, &self.bridge);
             let mut want = |owner: &OwnerKey| match ports.get(owner) {
@@ -188,6 +225,16 @@ impl SwitchDriver {
         }
     }
 
+    fn advance_chassis(&mut self) {
+        let ready = self.connected && !self.chassis.asked && self.chassis.refused.is_none();
+        let Some(want) = self.chassis.want.as_ref().filter(|_| ready) else { return };
+        if let Some(op) = chassis::difference(want, self.db.replica()) {
+            tracing::info!(?want, "the node's tunnels are set up");
+            self.chassis.asked = true;
+            self.db.submit(Txn { id: CHASSIS_TXN, ops: vec![op] });
+        }
+    }
+
     fn tell(&mut self) {
         let have = self.db.replica();
         self.leaving.retain(|_, row| have.has(row));
@@ -202,6 +249,8 @@ impl SwitchDriver {
             userspace,
             ports: self.ports.iter().map(state).collect(),
             leaving: self.leaving.keys().cloned().collect(),
+            system_id: chassis::system_id(have),
+            chassis: self.chassis.refused.clone(),
         };
         self.view.send_if_modified(|seen| {
             let differs = *seen != view;

@@ -2,6 +2,8 @@
 
 use kubeovn_core::rows::{Column, ColumnKind, EXTERNAL_IDS, KEY_OWNER, KEY_ROW, KEY_VENDOR, Schema, Table};
 
+/// Table with one row, about the node.
+pub(super) const OPEN_VSWITCH: &str = "Open_vSwitch";
 /// Table of bridges.
 pub(super) const BRIDGE: &str = "Bridge";
 /// Table of ports of bridges.
@@ -9,6 +11,14 @@ pub(super) const PORT: &str = "Port";
 /// Table of interfaces of ports.
 pub(super) const INTERFACE: &str = "Interface";
 
+/// OVN's name of the node; the installation's.
+pub(super) const SYSTEM_ID: &str = "system-id";
+/// Addresses of the node's end of tunnels, separated by commas.
+pub(super) const ENCAP_IP: &str = "ovn-encap-ip";
+/// Which of them is taken where nothing is said.
+pub(super) const ENCAP_IP_DEFAULT: &str = "ovn-encap-ip-default";
+/// Whether tunnel packets have a checksum.
+pub(super) const ENCAP_CSUM: &str = "ovn-encap-csum";
 /// Logical switch port that an interface realises: OVN's own key.
 pub(super) const IFACE_ID: &str = "iface-id";
 /// Set to `true` by ovn-controller once all flows of the port are in; not ours.
@@ -29,6 +39,15 @@ pub(super) const POD_NETNS: &str = "pod_netns";
 pub static SCHEMA: Schema = Schema::new(
     "Open_vSwitch",
     &[
+        Table {
+            name: OPEN_VSWITCH,
+            root: true,
+            natural: None,
+            columns: &[column(
+                EXTERNAL_IDS,
+                ColumnKind::Keys(&[ENCAP_IP, ENCAP_IP_DEFAULT, ENCAP_CSUM, SYSTEM_ID]),
+            )],
+        },
         Table {
             name: BRIDGE,
             root: false,

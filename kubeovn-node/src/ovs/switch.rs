@@ -8,13 +8,20 @@ use kubeovn_core::rows::OwnerKey;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout_at};
 
+use super::chassis::Chassis;
 use super::driver::SwitchDriver;
 use super::port::Port;
 use super::view::{PortState, SwitchView};
 use crate::netlink::Netlink;
 
-/// What the driver is told: the owner's port, or that it has none any more.
-pub(super) type Order = (OwnerKey, Option<Port>);
+/// What the driver is told.
+#[derive(Debug)]
+pub(super) enum Order {
+    /// The owner's port, or that it has none any more.
+    Port(OwnerKey, Option<Port>),
+    /// How tunnels should be.
+    Chassis(Chassis),
+}
 
 /// A handle on the integration bridge. Clones use the same driver.
 #[derive(Clone, Debug)]
@@ -43,7 +50,12 @@ impl Switch {
     /// is connected.
     pub fn set(&self, owner: OwnerKey, port: Option<Port>) {
         // It can only fail when the driver ended, with the daemon.
-        let _ = self.orders.send((owner, port));
+        let _ = self.orders.send(Order::Port(owner, port));
+    }
+
+    /// Says how the node's tunnels should be. Until then what is there stays.
+    pub fn set_chassis(&self, chassis: Chassis) {
+        let _ = self.orders.send(Order::Chassis(chassis));
     }
 
     /// The switch as of now; `changed` on it waits for the next moment.

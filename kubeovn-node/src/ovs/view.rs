@@ -23,6 +23,10 @@ pub struct SwitchView {
     pub ports: BTreeMap<OwnerKey, PortState>,
     /// Owners whose port should be gone, but is not yet.
     pub leaving: BTreeSet<OwnerKey>,
+    /// OVN's name of the node.
+    pub system_id: Option<Arc<str>>,
+    /// Why what ovn-controller reads about the node is not as it should be.
+    pub chassis: Option<Arc<str>>,
 }
 
 /// A port that should be there.

@@ -1,19 +1,20 @@
 //! A node with a running daemon: its namespace, its switch, its socket, and the cluster it hears of.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use std::{env, fs};
 
+use async_trait::async_trait;
 use futures_util::StreamExt;
-use futures_util::stream;
+use futures_util::stream::{self, BoxStream};
 use kubeovn_core::cni::{Environment, Printed};
-use kubeovn_core::contract::cluster::Event;
+use kubeovn_core::contract::cluster::{Cluster, ClusterError, Event, Write};
 use kubeovn_core::index::objects::{
-    Kind, Meta, Node as NodeObject, Object, ObjectKey, Pod, Subnet, SubnetSpec,
+    Kind, Meta, Name, Node as NodeObject, Object, ObjectKey, Pod, Subnet, SubnetSpec,
 };
 use kubeovn_node::cni::plugin;
-use kubeovn_node::daemon::{Daemon, DaemonConfig};
+use kubeovn_node::daemon::{Daemon, DaemonConfig, TunnelSource};
 use kubeovn_node::netns::NetNs;
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
@@ -40,6 +41,24 @@ pub(crate) const NODE_GIVEN: &[(&str, &str)] = &[
     ("ovn.kubernetes.io/cidr", "100.64.0.0/16"),
     ("ovn.kubernetes.io/gateway", "100.64.0.1"),
 ];
+
+/// A cluster that tells what the test tells, and takes every write.
+struct Feed(Mutex<Option<mpsc::UnboundedReceiver<Event>>>);
+
+#[async_trait]
+impl Cluster for Feed {
+    fn watch(&self, _kinds: &[Kind]) -> BoxStream<'static, Event> {
+        let received = self.0.lock().expect("no panic").take().expect("one watcher");
+        let next = |mut received: mpsc::UnboundedReceiver<Event>| async {
+            received.recv().await.map(|event| (event, received))
+        };
+        stream::unfold(received, next).boxed()
+    }
+
+    async fn write(&self, _write: Write) -> Result<Name, ClusterError> {
+        Ok(Name::default())
+    }
+}
 
 /// A node and its daemon.
 pub(crate) struct Node {
@@ -76,12 +95,12 @@ impl Node {
             netns: ns.ns.clone(),
             socket: dir.join("daemon.sock"),
             wait,
+            tunnel: TunnelSource::Given { mtu: 1400 },
+            firewall: None,
             ..DaemonConfig::new("n1").expect("own namespace")
         };
-        let feed = stream::unfold(received, |mut received| async {
-            received.recv().await.map(|event| (event, received))
-        });
-        let daemon = Daemon::new(config, Box::new(db), feed.boxed()).expect("start");
+        let feed = Arc::new(Feed(Mutex::new(Some(received))));
+        let daemon = Daemon::new(config, Box::new(db), feed).expect("start");
         let (stop, stopped) = oneshot::channel();
         let done = tokio::spawn(daemon.run(async { drop(stopped.await) }));
         let node = Self { ns, switch, dir, events, stop: Some(stop), done };
@@ -130,7 +149,7 @@ impl Node {
         self.tell(Event::Applied(Object::Node(NodeObject {
             meta: meta("n1", annotations),
             internal,
-            ready: true,
+            ..NodeObject::default()
         })));
     }
 

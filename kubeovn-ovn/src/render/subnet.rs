@@ -1,8 +1,10 @@
 //! A subnet is a logical switch, with a port pair to its VPC's router.
 
 use kubeovn_core::{
+    addr::Mac,
+    decide::SubnetPlan,
     index::World,
-    rows::{EXTERNAL_IDS, OwnerKey, Rendered, RowKey, Value},
+    rows::{EXTERNAL_IDS, OwnerKey, Rendered, Replica, RowKey, Value},
 };
 
 use super::{ids, provenance::Field, routing::add_policy};
@@ -43,7 +45,7 @@ pub(super) fn render(world: &World, owner: &OwnerKey, out: &mut Rendered) {
     row.pair(EXTERNAL_IDS, "ls", plan.name.clone());
     out.attach(switch, "ports", key);
 
-    let key = RowKey::new(nb::LOGICAL_ROUTER_PORT, at_router.as_str());
+    let key = router_port(&at_router);
     let networks =
         plan.cidrs.families().filter_map(|f| Some(plan.cidrs.get(f)?.with_host(*plan.gateways.get(f)?)));
     let networks = Value::strs(networks);
@@ -67,4 +69,15 @@ pub(super) fn render(world: &World, owner: &OwnerKey, out: &mut Rendered) {
     out.name(at_switch);
     out.name(at_router);
     out.name(format!("localnet.{}", plan.name));
+}
+
+fn router_port(name: &str) -> RowKey {
+    RowKey::new(nb::LOGICAL_ROUTER_PORT, name)
+}
+
+/// The MAC of the router's port: the one that is there, for what Kube-OVN made keeps its own, else the one that it gets.
+pub(super) fn gateway_mac(plan: &SubnetPlan, have: &dyn Replica) -> Mac {
+    let name = plan.router_port();
+    let there = have.value(&router_port(&name), "mac").and_then(|value| value.texts().next()?.parse().ok());
+    there.unwrap_or_else(|| ids::router_mac(&name))
 }

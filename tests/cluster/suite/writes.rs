@@ -2,7 +2,10 @@
 
 use kubeovn_core::{
     contract::cluster::{ClusterError, FINALIZER, Patch, Status, Write},
-    index::objects::{Condition, IpSpec, Kind, Name, Object, ObjectKey, Operator, SubnetStatus, VpcStatus},
+    index::objects::{
+        Condition, IpPool, IpPoolSpec, IpPoolStatus, IpSpec, Kind, Meta, Name, Object, ObjectKey, Operator,
+        SubnetStatus, VpcStatus,
+    },
 };
 
 use crate::{
@@ -246,6 +249,21 @@ pub(super) async fn a_status_is_written_and_read(on: &dyn Backend) {
     crate::backend::write(on, write).await.unwrap();
     let Some(Object::Subnet(subnet)) = on.get(&key).await else { panic!("no subnet") };
     assert_eq!(subnet.status, empty, "what is empty is written too");
+    a_pool_has_one_too(on, &own).await;
+}
+
+async fn a_pool_has_one_too(on: &dyn Backend, own: &str) {
+    let spec =
+        IpPoolSpec { subnet: own.to_owned(), ips: vec!["10.0.0.5".to_owned()], ..IpPoolSpec::default() };
+    on.apply(Object::IpPool(IpPool { meta: Meta::named(own), spec, ..IpPool::default() })).await;
+    let key = key(Kind::IpPool, own);
+    let uid = meta(on, &key).await.uid;
+    let want =
+        IpPoolStatus { v4UsingIPs: 1.into(), v4UsingIPRange: "10.0.0.5".into(), ..IpPoolStatus::default() };
+    let status = Status::IpPool(want.clone());
+    write(on, Write::Status { key: key.clone(), uid, status }).await.unwrap();
+    let Some(Object::IpPool(pool)) = on.get(&key).await else { panic!("no pool") };
+    assert_eq!(pool.status, want);
 }
 
 pub(super) async fn what_cannot_be_is_refused(on: &dyn Backend) {

@@ -1,11 +1,11 @@
 //! What is sent: bodies of writes.
 
 use kubeovn_core::{
-    contract::cluster::{FINALIZER, Patch, Status},
+    contract::cluster::{FINALIZER, NodeNetwork, Patch, Status},
     count::Count,
     index::objects::{
-        Expression, IpPoolStatus, Kind, Name, Object, PolicyRoute, Selector, StaticRoute, SubnetAcl,
-        SubnetSpec, SubnetStatus, VpcPeering, VpcSpec, VpcStatus,
+        Expression, IpPoolStatus, Kind, Name, NatMatch, NatRule, Object, PolicyRoute, Selector, StaticRoute,
+        SubnetAcl, SubnetSpec, SubnetStatus, VpcPeering, VpcSpec, VpcStatus,
     },
 };
 use serde_json::{Map, Value, json};
@@ -86,9 +86,22 @@ pub(super) fn status(uid: &str, fields: Map<String, Value>, all_of: Option<&str>
     Value::Array(steps)
 }
 
+/// A strategic merge patch of a node's condition: the others are kubelet's.
+pub(super) fn node_network(uid: &str, network: &NodeNetwork, now: &str) -> Value {
+    let NodeNetwork { unavailable, reason, message } = network;
+    let condition = json!({
+        "type": "NetworkUnavailable", "status": if *unavailable { "True" } else { "False" },
+        "reason": reason, "message": message, "lastHeartbeatTime": now, "lastTransitionTime": now,
+    });
+    let metadata = if uid.is_empty() { json!({}) } else { json!({ "uid": uid }) };
+    json!({ "metadata": metadata, "status": { "conditions": [condition] } })
+}
+
 /// The fields of a status that we write, those with nothing in them too: absent is not nought.
 pub(super) fn status_fields(uid: &str, status: &Status, stamps: &Stamps, now: &str) -> Map<String, Value> {
     let fields = match status {
+        // Has a form of its own.
+        Status::Node(_) => Value::Null,
         Status::Vpc(status) => {
             let VpcStatus {
                 standby,
@@ -223,6 +236,11 @@ fn subnet_spec(spec: &SubnetSpec) -> Value {
         dhcp_v6_options,
         enable_ipv6_ra,
         ipv6_ra_configs,
+        nat_outgoing,
+        nat_outgoing_policy_rules,
+        external_egress_gateway,
+        policy_routing_priority,
+        policy_routing_table,
         inert: _,
     } = spec;
     set([
@@ -249,7 +267,18 @@ fn subnet_spec(spec: &SubnetSpec) -> Value {
         ("dhcpV6Options", json!(dhcp_v6_options)),
         ("enableIPv6RA", json!(enable_ipv6_ra)),
         ("ipv6RAConfigs", json!(ipv6_ra_configs)),
+        ("natOutgoing", json!(nat_outgoing)),
+        ("natOutgoingPolicyRules", nat_outgoing_policy_rules.iter().map(nat_rule).collect()),
+        ("externalEgressGateway", json!(external_egress_gateway)),
+        ("policyRoutingPriority", json!(policy_routing_priority)),
+        ("policyRoutingTableID", json!(policy_routing_table)),
     ])
+}
+
+fn nat_rule(rule: &NatRule) -> Value {
+    let NatRule { r#match: NatMatch { src, dst }, action } = rule;
+    let packets = set([("srcIPs", json!(src)), ("dstIPs", json!(dst))]);
+    set([("match", packets), ("action", json!(action))])
 }
 
 fn subnet_acl(acl: &SubnetAcl) -> Value {

@@ -118,7 +118,9 @@ impl Follower {
 
     /// Reads all there is, page by page.
     async fn list(&mut self) -> Result<(), Ended> {
-        let mut asked = ListParams { limit: Some(self.options.page), ..ListParams::default() };
+        let field_selector = self.options.fields(self.kind);
+        let mut asked =
+            ListParams { limit: Some(self.options.page), field_selector, ..ListParams::default() };
         self.seen.begin();
         let revision = loop {
             let page = match self.calls.ask(call::of(self.kind, "").list(&asked)).await {
@@ -153,7 +155,11 @@ impl Follower {
     /// Reads what happens from a revision on.
     async fn watch(&mut self, revision: Name) -> Result<(), Ended> {
         let lasts = self.options.watch.mul_f64(1.0 + random()).as_secs();
-        let asked = WatchParams { timeout: u32::try_from(lasts).ok(), ..WatchParams::default() };
+        let asked = WatchParams {
+            timeout: u32::try_from(lasts).ok(),
+            field_selector: self.options.fields(self.kind),
+            ..WatchParams::default()
+        };
         let stream =
             self.calls.stream(call::of(self.kind, "").watch(&asked, &revision)).await.map_err(stale)?;
         self.connected();

@@ -9,7 +9,7 @@ use kube::{
 };
 use kubeovn_core::{
     contract::cluster::{ClusterError, Patch, Status, Write},
-    index::objects::{Kind, Meta, Name, Object, ObjectKey},
+    index::objects::{Meta, Name, Object, ObjectKey},
     time::rfc3339,
 };
 use serde::Deserialize;
@@ -88,14 +88,20 @@ impl KubeCluster {
     }
 
     async fn write_status(&self, key: &ObjectKey, uid: &Name, status: &Status) -> Result<Name, ClusterError> {
-        let fits =
-            matches!((key.kind, status), (Kind::Subnet, Status::Subnet(_)) | (Kind::Vpc, Status::Vpc(_)));
-        if !fits {
+        if status.kind() != key.kind {
             let reason = "this is the status of another kind".to_owned();
             return Err(ClusterError::Refused { key: key.clone(), reason });
         }
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
         let now = rfc3339(u64::try_from(now).unwrap_or(u64::MAX));
+        if let Status::Node(network) = status {
+            let body = Body::Strategic(body::node_network(uid, network, &now));
+            let asked = call::of(key.kind, "").patch_subresource("status", &key.name, &self.as_us(), &body);
+            return match self.ask(asked).await {
+                Ok(answer) => Ok(revision(answer.as_ref())),
+                Err(failure) => Err(self.explain(key, uid, failure).await),
+            };
+        }
         let fields = body::status_fields(uid, status, &self.stamps, &now);
         let mut all_of: Option<Name> = None;
         let mut attempts = 0;

@@ -1,6 +1,6 @@
 //! Every flag of Kube-OVN's controller, and of the logger that it uses.
 
-use super::{
+use crate::flags::{
     Fate::{Acts, Later, Needless},
     Flag,
     ValueKind::{Number, Switch, Text, Time},
@@ -8,7 +8,7 @@ use super::{
 
 /// Every flag, in the order of Kube-OVN's.
 #[rustfmt::skip]
-pub static FLAGS: &[Flag] = &[
+pub(super) static FLAGS: &[Flag] = &[
     Flag { name: "ovn-nb-addr", value: Text, default: "", fate: Acts, help: "Where OVN's Northbound is: tcp:IP:6641, ssl:IP:6641 or unix:PATH, several with commas between" },
     Flag { name: "ovn-sb-addr", value: Text, default: "", fate: Later, help: "Where OVN's Southbound is" },
     Flag { name: "ovn-timeout", value: Number, default: "60", fate: Acts, help: "Seconds after which the outcome of a transaction is unknown" },
@@ -39,7 +39,7 @@ pub static FLAGS: &[Flag] = &[
     Flag { name: "worker-num", value: Number, default: "3", fate: Needless, help: "How many objects are worked on at once: all that are due, in one transaction" },
     Flag { name: "enable-pprof", value: Switch, default: "false", fate: Later, help: "Whether profiles are shown on the port" },
     Flag { name: "pprof-port", value: Number, default: "10660", fate: Acts, help: "Port of /livez, /readyz and /metrics" },
-    Flag { name: "secure-serving", value: Switch, default: "false", fate: Later, help: "Whether that port speaks TLS" },
+    Flag { name: "secure-serving", value: Switch, default: "false", fate: Acts, help: "Whether that port speaks TLS" },
     Flag { name: "nodepg-probe-time", value: Number, default: "1", fate: Needless, help: "Minutes between two looks at nodes' port groups: a group changes with its pods" },
     Flag { name: "network-type", value: Text, default: "geneve", fate: Acts, help: "Encapsulation between nodes, which decides the MTU of pods: geneve, vxlan or stt; vlan, for an underlay, is not done yet" },
     Flag { name: "default-provider-name", value: Text, default: "provider", fate: Later, help: "Name of the default provider network" },

@@ -5,7 +5,10 @@ use std::ffi::OsString;
 use super::*;
 
 fn install(arguments: &[&str], environment: &Environment) -> Result<Installation, ControllerError> {
-    let flags = Flags::parse(["kubeovn-controller"].iter().chain(arguments).map(OsString::from))?;
+    let flags = Flags::parse(
+        &crate::controller::flags::PROGRAM,
+        ["kubeovn-controller"].iter().chain(arguments).map(OsString::from),
+    )?;
     Installation::new(&flags, environment, "start")
 }
 

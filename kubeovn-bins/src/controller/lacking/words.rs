@@ -8,7 +8,7 @@ use super::Lacking;
 use crate::cluster::kube::Slim;
 
 /// Code of an object of a kind that nothing acts on.
-pub(super) const CODE: &str = "KIND-NOT-SUPPORTED";
+pub(crate) const CODE: &str = "KIND-NOT-SUPPORTED";
 /// The word for it in a condition.
 const REASON: &str = "NotImplemented";
 

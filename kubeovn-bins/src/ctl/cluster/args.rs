@@ -28,7 +28,7 @@ pub struct Server {
     within: u64,
     /// Namespace of the controller's lease
     #[arg(long, value_name = "NAMESPACE", default_value = "kube-system")]
-    pub(super) lease_namespace: String,
+    pub(in crate::ctl) lease_namespace: String,
     /// Name of the default VPC, as the controller has it
     #[arg(long, value_name = "NAME", default_value = "ovn-cluster")]
     cluster_router: String,
@@ -60,7 +60,7 @@ impl Server {
 #[derive(Clone, Debug, Group)]
 pub struct Target {
     #[command(flatten)]
-    pub(super) server: Server,
+    pub(in crate::ctl) server: Server,
     /// Where Northbound is served: unix:PATH, tcp:HOST:PORT or ssl:HOST:PORT, several with commas between
     #[arg(long, value_name = "ENDPOINTS", default_value = cli::DEFAULT)]
     db: String,
@@ -73,12 +73,31 @@ pub struct Target {
     /// The CA to which the server's certificate must lead
     #[arg(short = 'C', long, value_name = "PEM")]
     ca_cert: Option<PathBuf>,
+    #[command(flatten)]
+    printed: Printed,
+}
+
+/// What is printed.
+#[derive(Clone, Copy, Debug, Group)]
+pub struct Printed {
     /// What to print
     #[arg(short, long, value_enum, default_value_t)]
     output: Output,
     /// When to use colours; NO_COLOR is honoured
     #[arg(long, value_enum, default_value_t)]
     color: When,
+}
+
+impl Printed {
+    /// For programs, and not for people?
+    pub fn json(&self) -> bool {
+        self.output == Output::Json
+    }
+
+    /// Colours, or none.
+    pub fn paint(&self) -> Paint {
+        Paint::choose(self.color)
+    }
 }
 
 impl Target {
@@ -93,11 +112,11 @@ impl Target {
 
     /// For programs, and not for people?
     pub fn json(&self) -> bool {
-        self.output == Output::Json
+        self.printed.json()
     }
 
     /// Colours, or none.
     pub fn paint(&self) -> Paint {
-        Paint::choose(self.color)
+        self.printed.paint()
     }
 }

@@ -85,7 +85,7 @@ pub struct Claims(BTreeMap<OwnerKey, Vec<Claim>>);
 impl Claims {
     /// Of main interfaces alone: others are served by nobody yet.
     pub fn of(objects: &[Object], rows: &dyn Replica) -> Self {
-        let mut claims = Claims::default();
+        let mut claims = Claims::of_objects(objects);
         for found in Fabric.recover(rows).into_iter().filter(|found| found.grant.nic.is_empty()) {
             let claim = Claim {
                 source: Source::Port,
@@ -97,6 +97,13 @@ impl Claims {
             };
             claims.add(found.owner, Some(claim));
         }
+        claims.0.values_mut().for_each(|said| said.sort_by_key(|claim| claim.source));
+        claims
+    }
+
+    /// Without what ports say.
+    pub fn of_objects(objects: &[Object]) -> Self {
+        let mut claims = Claims::default();
         for object in objects {
             match object {
                 Object::Pod(pod) if pod.needs_network() => {
@@ -116,7 +123,6 @@ impl Claims {
                 _ => {}
             }
         }
-        claims.0.values_mut().for_each(|said| said.sort_by_key(|claim| claim.source));
         claims
     }
 

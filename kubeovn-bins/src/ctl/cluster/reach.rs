@@ -5,27 +5,36 @@ use std::{
     time::Duration,
 };
 
-use futures_util::StreamExt;
-use k8s_openapi::api::coordination::v1::Lease;
+use futures_util::{StreamExt, stream};
+use k8s_openapi::api::{coordination::v1::Lease, core::v1};
 use kube::{
     Api, Client, Config,
+    api::ListParams,
     config::{KubeConfigOptions, Kubeconfig},
 };
 use kubeovn_core::{
     contract::cluster::{Cluster, Event},
     index::objects::{Kind, Object, ObjectKey},
+    rows::Millis,
+    time::rfc3339,
 };
+use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
 use super::args::Server;
 use crate::{
-    cluster::kube::{self as api, KindStatus, KubeCluster, Options, State},
+    cluster::kube::{self as api, Failure, KindStatus, KubeCluster, Options, State},
+    controller::lacking::{LACKING, Lacking, counted},
     ctl::error::CtlError,
     run::lease::{self, Record},
 };
 
 /// A kind that was refused for so long will not be told by waiting: one lost packet is no reason to give up.
 const GRACE: Duration = Duration::from_secs(2);
+/// Kinds that are asked about at a time.
+const ASKED: usize = 4;
+/// Events in one page.
+const EVENTS: u32 = 500;
 /// How often to look whether a kind is refused.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -40,6 +49,55 @@ pub struct Told {
     pub lease: Result<Option<Record>, String>,
 }
 
+/// An event.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Remark {
+    /// When it was last said.
+    pub at: Millis,
+    /// Kind of the object that it is about.
+    pub kind: String,
+    /// Its namespace; empty where it has none.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// In a word.
+    pub reason: String,
+    /// In a sentence.
+    pub message: String,
+}
+
+impl Remark {
+    fn of(event: v1::Event) -> Self {
+        let about = event.involved_object;
+        let at = event.last_timestamp.or(event.first_timestamp).map(|time| time.0);
+        let at = at.or(event.event_time.map(|time| time.0));
+        Remark {
+            at: at.and_then(|at| Millis::try_from(at.as_millisecond()).ok()).unwrap_or(0),
+            kind: about.kind.unwrap_or_default(),
+            namespace: about.namespace.unwrap_or_default(),
+            name: about.name.unwrap_or_default(),
+            reason: event.reason.unwrap_or_default(),
+            message: event.message.unwrap_or_default(),
+        }
+    }
+
+    /// The object that it is about.
+    fn about(&self) -> String {
+        let slash = if self.namespace.is_empty() { "" } else { "/" };
+        format!("{} {}{slash}{}", self.kind, self.namespace, self.name)
+    }
+
+    /// For people.
+    pub fn to_text(&self) -> String {
+        format!("{}  {}  {}: {}\n", rfc3339(self.at), self.about(), self.reason, self.message)
+    }
+
+    /// For programs.
+    pub fn to_json(&self) -> Value {
+        json!({ "at": rfc3339(self.at), "object": self.about(), "reason": self.reason, "message": self.message })
+    }
+}
+
 /// Asks for everything, once.
 ///
 /// # Errors
@@ -51,6 +109,61 @@ pub async fn ask(server: &Server) -> Result<Told, CtlError> {
     let objects = objects(&client, &url, server.within()).await?;
     let lease = record(&client, &server.lease_namespace, server.within()).await;
     Ok(Told { url, objects, lease })
+}
+
+/// All events that there are, the oldest first. They are a help beside the rest, so that a reason is told where there are
+/// none to be had.
+///
+/// # Errors
+/// Why not.
+pub async fn remarks(server: &Server) -> Result<Vec<Remark>, String> {
+    let reason = |error: &dyn std::error::Error| error.to_string();
+    let events: Api<v1::Event> = Api::all(client(server).await.map_err(|error| reason(&error))?);
+    let mut all = Vec::new();
+    let mut asked = ListParams::default().limit(EVENTS);
+    let reading = async {
+        loop {
+            let page = events.list(&asked).await.map_err(|error| reason(&error))?;
+            all.extend(page.items.into_iter().map(Remark::of));
+            match page.metadata.continue_.filter(|further| !further.is_empty()) {
+                Some(further) => asked.continue_token = Some(further),
+                None => return Ok::<(), String>(()),
+            }
+        }
+    };
+    timeout(server.within(), reading).await.map_err(|_| "no answer in time".to_owned())??;
+    all.sort_by(|a: &Remark, b: &Remark| (a.at, &a.name, &a.reason).cmp(&(b.at, &b.name, &b.reason)));
+    Ok(all)
+}
+
+/// How many objects there are of each kind that nothing acts on, or why that can't be told; none left out.
+///
+/// # Errors
+/// When it isn't known how to reach the server.
+pub async fn lacking(server: &Server) -> Result<Vec<(&'static Lacking, Result<usize, String>)>, CtlError> {
+    let cluster = KubeCluster::new(client(server).await?, options());
+    let count = async |kind: &'static Lacking| {
+        let number = timeout(server.within(), counted(&cluster, kind)).await;
+        let number = number.unwrap_or_else(|_| Err(Failure::silent("no answer in time")));
+        let words = |failure: Failure| match failure.code {
+            // The server's words name each kind in its own way.
+            401 | 403 => "you may not list them".to_owned(),
+            _ => failure.to_string(),
+        };
+        (kind, number.map_err(words))
+    };
+    // Few at a time: they are none of the server's business.
+    Ok(stream::iter(LACKING).map(count).buffered(ASKED).collect().await)
+}
+
+/// A client as the controller's.
+pub(in crate::ctl) async fn client(server: &Server) -> Result<Client, CtlError> {
+    let config = config(server).await?;
+    api::client(config).map_err(|error| CtlError::Access { reason: error.to_string() })
+}
+
+fn options() -> Options {
+    Options { component: "kubeovn-ctl".to_owned(), ..Options::default() }
 }
 
 async fn config(server: &Server) -> Result<Config, CtlError> {
@@ -76,8 +189,7 @@ async fn config(server: &Server) -> Result<Config, CtlError> {
 
 /// Every object, by the way that the controller reads them: it sees the same.
 async fn objects(client: &Client, url: &str, within: Duration) -> Result<Vec<Object>, CtlError> {
-    let options = Options { component: "kubeovn-ctl".to_owned(), ..Options::default() };
-    let cluster = KubeCluster::new(client.clone(), options);
+    let cluster = KubeCluster::new(client.clone(), options());
     let mut events = cluster.watch(Kind::ALL);
     let mut missing: BTreeSet<Kind> = Kind::ALL.iter().copied().collect();
     let mut objects: BTreeMap<ObjectKey, Object> = BTreeMap::new();

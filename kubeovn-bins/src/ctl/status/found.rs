@@ -2,7 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kubeovn_core::{contract::cluster::Write, error::Problem, index::objects::ObjectKey};
+use kubeovn_core::{
+    contract::cluster::Write,
+    error::{NOT_SUPPORTED, Problem},
+    index::objects::ObjectKey,
+};
 use serde_json::{Value, json};
 
 use crate::ctl::{
@@ -62,7 +66,8 @@ impl Trouble {
 pub(super) fn troubles(scratch: &Scratch) -> Vec<Trouble> {
     let mut by_code: BTreeMap<&'static str, Vec<(&ObjectKey, &Problem)>> = BTreeMap::new();
     for (key, problems) in scratch.spine().problems() {
-        for problem in problems {
+        // Those are listed by field.
+        for problem in problems.iter().filter(|problem| problem.code != NOT_SUPPORTED) {
             by_code.entry(problem.code).or_default().push((key, problem));
         }
     }

@@ -54,6 +54,12 @@ impl Leader {
         }
     }
 
+    /// The name of the pod that works: the holder without what each start of it adds.
+    pub(super) fn pod(&self) -> Option<&str> {
+        let Leader::Held { holder, .. } = self else { return None };
+        holder.rsplit_once('_').map(|(pod, _)| pod).filter(|pod| !pod.is_empty())
+    }
+
     /// What is to be looked at in it.
     pub(super) fn trouble(&self) -> Option<Trouble> {
         let none = |text: &str| {

@@ -1,11 +1,11 @@
 //! A machine with a node daemon on it.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use kubeovn_core::cluster::memory::MemoryCluster;
-use kubeovn_core::contract::cluster::Cluster;
-use kubeovn_node::daemon::{self, Daemon, DaemonConfig};
+use kubeovn_node::daemon::{Daemon, DaemonConfig, TunnelSource};
 use kubeovn_node::ovs;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -30,15 +30,22 @@ impl Host {
     /// A machine, and a daemon on it that listens.
     pub(super) async fn raise(
         fabric: &Fabric,
-        cluster: &MemoryCluster,
+        cluster: &Arc<MemoryCluster>,
         name: &str,
     ) -> Result<Self, LabError> {
         let handle = fabric.node_up(name).await?;
         let failed = LabError::network(format!("start the daemon of node {name}"));
         let own = DaemonConfig::new(name).map_err(LabError::network("open the lab's own namespace"))?;
-        let config = DaemonConfig { netns: handle.netns.clone(), socket: cni_socket(&handle), ..own };
+        let config = DaemonConfig {
+            netns: handle.netns.clone(),
+            socket: cni_socket(&handle),
+            // The lab's nodes have their tunnels from the lab, and no outside.
+            tunnel: TunnelSource::Given { mtu: 1400 },
+            firewall: None,
+            ..own
+        };
         let switch = Box::new(database::client(&ovs::SCHEMA, &handle.ovsdb, None));
-        let daemon = Daemon::new(config, switch, cluster.watch(daemon::KINDS)).map_err(failed)?;
+        let daemon = Daemon::new(config, switch, cluster.clone()).map_err(failed)?;
         let (stop, stopped) = oneshot::channel();
         let daemon = tokio::spawn(daemon.run(async {
             // The sender is dropped when the host is not wanted any more.

@@ -128,6 +128,7 @@ impl State {
             (Status::Subnet(status), Object::Subnet(subnet)) => subnet.status = status,
             (Status::IpPool(status), Object::IpPool(pool)) => pool.status = status,
             (Status::Vpc(status), Object::Vpc(vpc)) => vpc.status = status,
+            (Status::Node(status), Object::Node(node)) => node.network_unavailable = Some(status.unavailable),
             _ => return Err(refused(key, "this is the status of another kind")),
         }
         Ok(self.replace(key, object))

@@ -9,6 +9,7 @@ use crate::{
         cluster::{Patch, Write},
         ipam::Grant,
     },
+    decide::in_vain,
     error::{NOT_SUPPORTED, Problem, UNKNOWN_ANNOTATION},
     index::{
         World,
@@ -51,10 +52,7 @@ pub(super) fn tell(world: &World, key: &ObjectKey, seat: &dyn Fn(&OwnerKey) -> S
 
 /// What is asked for in vain. Said in an event alone: the rest is in effect.
 fn not_supported(pod: &Pod) -> Option<Problem> {
-    let set = annotations::NOT_SUPPORTED.iter().copied().filter(|key| pod.meta.annotation(key).is_some());
-    let further =
-        pod.meta.annotations.keys().map(|key| &**key).filter(|key| meaning(key) == Meaning::Further);
-    let set = annotations::joined(set.chain(further));
+    let set = annotations::joined(in_vain::annotations(pod));
     (!set.is_empty()).then(|| {
         let text = format!(
             "pod {}/{}: annotation {set} set, but this version does not act on it; the rest is in effect. \

@@ -3,6 +3,7 @@
 use super::{Seat, Telling};
 use crate::{
     addr::{DualStack, Family},
+    annotations,
     contract::{
         cluster::{FINALIZER, Patch, Status, Write},
         ipam::Usage,
@@ -37,7 +38,12 @@ pub(super) fn tell_subnet(world: &World, key: &ObjectKey, seats: &dyn Fn(&OwnerK
         usage = Usage { available: DualStack::default(), available_ranges: DualStack::default(), ..usage };
     }
     let want = SubnetStatus {
-        conditions: conditions(&subnet.meta, decision.plan.is_some(), ready, &problems),
+        conditions: conditions(
+            &subnet.meta,
+            decision.plan.is_some(),
+            ready,
+            &with_first(kept_by_holders(world, subnet), &problems),
+        ),
         v4availableIPs: number(&usage.available, Family::V4),
         v4availableIPrange: text(&usage.available_ranges, Family::V4),
         v4usingIPs: number(&usage.used, Family::V4),
@@ -81,7 +87,12 @@ pub(super) fn tell_vpc(world: &World, key: &ObjectKey, ask: &dyn Fn(&OwnerKey) -
         router: key.name.to_string(),
         subnets: world.plans_of(&key.name).filter(|p| !p.closing).map(|p| p.name.clone()).collect(),
         vpc_peerings: remotes,
-        conditions: conditions(&vpc.meta, !problems.iter().any(Problem::is_refusal), seat.ready, &problems),
+        conditions: conditions(
+            &vpc.meta,
+            !problems.iter().any(Problem::is_refusal),
+            seat.ready,
+            &with_first(kept_by_subnets(world, &vpc.meta), &problems),
+        ),
     };
     let unused = world.subnets_of(&key.name).next().is_none();
     let mut writes: Vec<Write> = finalizer(key, &vpc.meta, true, unused).into_iter().collect();
@@ -107,6 +118,49 @@ pub(super) fn number(of: &DualStack<u128>, family: Family) -> Count {
 /// A text of a status.
 pub(super) fn text(of: &DualStack<String>, family: Family) -> String {
     of.get(family).cloned().unwrap_or_default()
+}
+
+/// How many of those who keep an object are named.
+const NAMED: usize = 3;
+
+/// Why a subnet that is being deleted is still there. Said in its conditions alone: an event each time that somebody goes
+/// would be too many.
+fn kept_by_holders(world: &World, subnet: &Subnet) -> Option<Problem> {
+    let holders = world.holders_in(&subnet.meta.name);
+    let number = holders.len();
+    (subnet.meta.deleting && number > 0).then(|| {
+        let named = annotations::joined(holders.take(NAMED));
+        let text = format!(
+            "subnet {} is being deleted, and {number} still hold addresses in it: {named}{}. Delete them; it goes by itself",
+            subnet.meta.name,
+            more(number)
+        );
+        Problem::new("SUBNET-IN-USE", text)
+    })
+}
+
+/// The same of a VPC.
+fn kept_by_subnets(world: &World, vpc: &Meta) -> Option<Problem> {
+    let mut subnets: Vec<&Name> = world.subnets_of(&vpc.name).map(|subnet| &subnet.meta.name).collect();
+    subnets.sort_unstable();
+    let number = subnets.len();
+    (vpc.deleting && number > 0).then(|| {
+        let named = annotations::joined(subnets.into_iter().take(NAMED));
+        let text = format!(
+            "VPC {} is being deleted, and {number} of its subnets are still there: {named}{}. Delete them; it goes by itself",
+            vpc.name,
+            more(number)
+        );
+        Problem::new("VPC-IN-USE", text)
+    })
+}
+
+fn more(number: usize) -> &'static str {
+    if number > NAMED { " and others" } else { "" }
+}
+
+fn with_first(first: Option<Problem>, others: &[Problem]) -> Vec<Problem> {
+    first.into_iter().chain(others.iter().cloned()).collect()
 }
 
 fn holds_nothing(usage: Option<&Usage>) -> bool {

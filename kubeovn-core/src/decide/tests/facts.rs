@@ -98,7 +98,9 @@ impl Facts {
                 Write::Status { key, status: Status::Subnet(status), .. } => {
                     self.change(&key, |subnet: &mut Subnet| subnet.status = status);
                 }
-                Write::Status { status: Status::IpPool(status), key, .. } => panic!("{key}: {status:?}"),
+                Write::Status { status: status @ (Status::IpPool(_) | Status::Node(_)), key, .. } => {
+                    panic!("{key}: {status:?}")
+                }
                 Write::Status { key, status: Status::Vpc(status), .. } => {
                     self.change(&key, |vpc: &mut Vpc| vpc.status = status);
                 }

@@ -25,11 +25,13 @@ pub struct Node {
     /// `Ready`, and its network is not said to be unavailable. A node of which nobody says how it is, as in a manifest by
     /// hand, counts as ready.
     pub ready: bool,
+    /// What its condition `NetworkUnavailable` says, which the node's daemon writes.
+    pub network_unavailable: Option<bool>,
 }
 
 impl Default for Node {
     fn default() -> Self {
-        Node { meta: Meta::default(), internal: DualStack::default(), ready: true }
+        Node { meta: Meta::default(), internal: DualStack::default(), ready: true, network_unavailable: None }
     }
 }
 
@@ -93,7 +95,9 @@ mod raw {
             let conditions = &raw.status.conditions;
             let is = |kind: &str| conditions.iter().any(|c| c.r#type == kind && c.status == "True");
             let ready = conditions.is_empty() || is("Ready") && !is("NetworkUnavailable");
-            Node { meta: raw.metadata, internal, ready }
+            let network = conditions.iter().find(|c| c.r#type == "NetworkUnavailable");
+            let network_unavailable = network.map(|c| c.status == "True");
+            Node { meta: raw.metadata, internal, ready, network_unavailable }
         }
     }
 }

@@ -74,9 +74,43 @@ pub struct SubnetSpec {
     /// What these advertisements tell, `key=value,key=value`.
     #[cfg_attr(feature = "serde", serde(rename = "ipv6RAConfigs"))]
     pub ipv6_ra_configs: String,
+    /// What leaves for outside of the VPC has the address of the node that it leaves by.
+    pub nat_outgoing: bool,
+    /// Exceptions from that; the first that matches decides.
+    pub nat_outgoing_policy_rules: Vec<NatRule>,
+    /// Gateways outside of the cluster, instead of the node's own.
+    pub external_egress_gateway: String,
+    /// Priority of the rules by which nodes find them.
+    pub policy_routing_priority: u32,
+    /// Number of the table in which they are the default.
+    #[cfg_attr(feature = "serde", serde(rename = "policyRoutingTableID"))]
+    pub policy_routing_table: u32,
     /// Names of fields that are set, but that nothing acts on yet.
     #[cfg_attr(feature = "serde", serde(flatten, deserialize_with = "inert::deserialize"))]
     pub inert: Vec<Name>,
+}
+
+/// An exception from `natOutgoing`, texts as given.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize), serde(default))]
+pub struct NatRule {
+    /// Which packets.
+    pub r#match: NatMatch,
+    /// `nat` or `forward`.
+    pub action: String,
+}
+
+/// Which packets an exception is for: lists of addresses and prefixes of one family, with commas between. An empty one
+/// is for all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize), serde(default))]
+pub struct NatMatch {
+    /// Where they come from.
+    #[cfg_attr(feature = "serde", serde(rename = "srcIPs"))]
+    pub src: String,
+    /// Where they go.
+    #[cfg_attr(feature = "serde", serde(rename = "dstIPs"))]
+    pub dst: String,
 }
 
 /// An access rule of the user, texts as given.

@@ -293,11 +293,11 @@ impl World {
         for remote in remotes(new) {
             self.peered.entry(remote.clone()).or_default().insert(vpc.clone());
         }
-        for other in self.peered.get(vpc).into_iter().flatten() {
-            self.dirty
-                .rows
-                .extend([Peering::owner(other, vpc), OwnerKey::new(OwnerKind::Vpc, other.clone())]);
-            self.dirty.status.insert(ObjectKey::cluster(Kind::Vpc, other.clone()));
+        for other in self.peered.get(vpc).cloned().unwrap_or_default() {
+            // All of them: one that comes into effect may stand in the way of another one.
+            self.mark_peerings(&other);
+            self.dirty.rows.insert(OwnerKey::new(OwnerKind::Vpc, other.clone()));
+            self.dirty.status.insert(ObjectKey::cluster(Kind::Vpc, other));
         }
     }
 

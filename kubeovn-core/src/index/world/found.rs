@@ -21,7 +21,12 @@ impl World {
         if self.decisions.get(subnet) == Some(&decision) {
             return;
         }
+        let usable = decision.plan.is_some();
         let before = self.decisions.insert(subnet.clone(), decision);
+        if before.as_ref().is_some_and(|before| before.plan.is_some()) != usable {
+            // Whether it answers them is known now, or is known no longer.
+            self.mark_holders(subnet);
+        }
         self.mark_exit(subnet, before.as_ref());
         self.dirty.rows.insert(OwnerKey::new(OwnerKind::Subnet, subnet.clone()));
         self.dirty.status.insert(ObjectKey::cluster(Kind::Subnet, subnet.clone()));

@@ -1,6 +1,6 @@
 //! How many pods of a subnet are on a node: what leads them out is there only where there are some.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::World;
 use crate::{index::objects::Name, rows::OwnerKey};
@@ -55,6 +55,11 @@ impl World {
     /// How many pods of a subnet of the default VPC are on a node; each of a pod's interfaces counts.
     pub fn pods_at(&self, subnet: &str, node: &str) -> u32 {
         self.places.count(subnet, node)
+    }
+
+    /// Who holds something in a subnet.
+    pub fn holders_in(&self, subnet: &str) -> impl ExactSizeIterator<Item = &OwnerKey> {
+        self.holders.get(subnet).map(BTreeSet::iter).unwrap_or_default()
     }
 
     /// The nodes that pods of a subnet of the default VPC are on, by name.

@@ -78,6 +78,14 @@ fn a_new_object_says_all_that_its_record_does() {
         dhcp_v6_options: "a=b".to_owned(),
         enable_ipv6_ra: true,
         ipv6_ra_configs: "mtu=1300".to_owned(),
+        nat_outgoing: true,
+        nat_outgoing_policy_rules: vec![NatRule {
+            r#match: NatMatch { src: "10.0.0.2".to_owned(), dst: "10.9.0.0/16".to_owned() },
+            action: "forward".to_owned(),
+        }],
+        external_egress_gateway: "10.0.0.254".to_owned(),
+        policy_routing_priority: 1001,
+        policy_routing_table: 7,
         inert: Vec::new(),
     };
     let ip = IpSpec { ip_address: "10.0.0.2".into(), subnet: "s".into(), ..IpSpec::default() };

@@ -21,7 +21,7 @@ use tokio::{
 };
 
 use super::{
-    super::{Follower, Means, Pace, Pauses, report},
+    super::{Follower, Means, Pace, Pauses, counted, report},
     kind,
 };
 use crate::cluster::kube::{KubeCluster, Options, client};
@@ -73,6 +73,37 @@ async fn answer(State(script): State<Arc<Script>>, request: Request) -> Response
     Response::builder().status(StatusCode::from_u16(code).unwrap()).body(Body::from(body)).unwrap()
 }
 
+/// A server that answers lists so.
+async fn play(lists: impl Into<VecDeque<(u16, String)>>) -> (Arc<Script>, KubeCluster) {
+    let script = Arc::new(Script { lists: Mutex::new(lists.into()), ..Script::default() });
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let router = Router::new().fallback(answer).with_state(script.clone());
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let client = client(kube::Config::new(url.parse().unwrap())).unwrap();
+    (script, KubeCluster::new(client, Options::default()))
+}
+
+#[tokio::test]
+async fn only_those_are_counted_that_are_told() {
+    let network = |config: &str| json!({ "metadata": { "name": "n" }, "spec": { "config": config } });
+    let (ours, other) = (network(r#"{"type":"kube-ovn"}"#), network(r#"{"type":"macvlan"}"#));
+    let page = |metadata, items: &[&serde_json::Value]| {
+        (200, json!({ "metadata": metadata, "items": items }).to_string())
+    };
+    let pages = [page(json!({ "continue": "more" }), &[&ours, &other]), page(json!({}), &[&other, &ours])];
+    let (script, objects) = play(pages).await;
+    assert_eq!(counted(&objects, kind("NetworkAttachmentDefinition")).await, Ok(2));
+    assert_eq!(script.asked("LIST"), 2, "page by page");
+    let (script, objects) = play([page(json!({ "remainingItemCount": 41 }), &[&other])]).await;
+    assert_eq!(counted(&objects, kind("Service")).await, Ok(42));
+    assert_eq!(script.asked("LIST"), 1, "of those the number is enough");
+    let (_, objects) = play([(404, "no such thing".to_owned())]).await;
+    assert_eq!(counted(&objects, kind("Vlan")).await, Ok(0), "there are none of a kind that is not known");
+    let (_, objects) = play([(403, "no".to_owned())]).await;
+    assert_eq!(counted(&objects, kind("Vlan")).await.unwrap_err().code, 403);
+}
+
 #[tokio::test]
 async fn a_kind_is_asked_for_again_and_nothing_is_written_without_a_lease() {
     let policy =
@@ -80,16 +111,11 @@ async fn a_kind_is_asked_for_again_and_nothing_is_written_without_a_lease() {
     let list = json!({ "metadata": { "resourceVersion": "5" }, "items": [policy] }).to_string();
     let lists =
         [(404, "no such thing".to_owned()), (403, "no".to_owned()), (503, "later".to_owned()), (200, list)];
-    let script = Arc::new(Script { lists: Mutex::new(lists.into()), ..Script::default() });
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let router = Router::new().fallback(answer).with_state(script.clone());
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    let client = client(kube::Config::new(url.parse().unwrap())).unwrap();
+    let (script, objects) = play(lists).await;
 
     let (renew, hold) = watch::channel(None);
     let pauses = Pauses { first: Duration::from_millis(5), longest: Duration::from_millis(20) };
-    let objects = Arc::new(KubeCluster::new(client, Options::default()));
+    let objects = Arc::new(objects);
     let means = Means { objects, hold, permits: Semaphore::new(1), pace: Pace::new(1000), pauses };
     let (count, counts) = mpsc::unbounded_channel();
     let follower = tokio::spawn(Follower::new(kind("NetworkPolicy"), Arc::new(means), count).run());

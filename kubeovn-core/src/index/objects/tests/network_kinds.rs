@@ -40,7 +40,7 @@ fn a_whole_subnet_is_read_and_fields_without_effect_are_named() {
     assert_eq!((spec.gateway_node_selectors.is_empty(), spec.enable_ecmp), (false, true));
     assert_eq!(subnet.status.activateGateway, "n1");
     let inert = texts(&spec.inert);
-    for field in ["natOutgoing", "policyRoutingTableID", "vips"] {
+    for field in ["u2oInterconnection", "vips"] {
         assert!(inert.contains(&field), "{field} is not among {inert:?}");
     }
     for field in [

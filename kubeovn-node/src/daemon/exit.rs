@@ -1,0 +1,171 @@
+//! Keeps the gateway on the host as it should be.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use kubeovn_core::addr::{Cidr, DualStack};
+use kubeovn_core::annotations::{self, nic, node as key};
+use kubeovn_core::hash::hash;
+use kubeovn_core::index::objects::{Kind, NatRule, Node, Pod, Subnet};
+use tokio::sync::watch;
+use tokio::time::{Duration, sleep};
+
+use super::facts::Facts;
+use super::standing::{Part, Standing};
+use crate::gateway::{self, Gateway, plan};
+use crate::netlink::Netlink;
+use crate::node_port::LINK;
+
+/// How often the host is compared although nothing happened: somebody may have changed it by hand.
+const AUDIT_EVERY: Duration = Duration::from_secs(10);
+/// Changes that come together are written together.
+const BREATH: Duration = Duration::from_millis(20);
+
+/// The loop's inputs.
+pub(super) struct Exit {
+    pub(super) facts: watch::Receiver<Facts>,
+    pub(super) gateway: Gateway,
+    pub(super) host: Arc<Netlink>,
+    pub(super) vpc: String,
+    pub(super) services: Vec<Cidr>,
+    pub(super) standing: Standing,
+}
+
+impl Exit {
+    /// Runs until the daemon ends.
+    pub(super) async fn run(mut self) {
+        loop {
+            let wrong = self.settle().await.err();
+            self.standing.tell(Part::Gateway, wrong);
+            tokio::select! {
+                Ok(()) = self.facts.changed() => sleep(BREATH).await,
+                () = sleep(AUDIT_EVERY) => {}
+            }
+        }
+    }
+
+    async fn settle(&mut self) -> Result<(), String> {
+        let local = self.host.local_addresses().await.map_err(|error| error.to_string())?;
+        let mut facts = {
+            let known = self.facts.borrow_and_update();
+            // What is not known yet would look as if it was not wanted.
+            if ![Kind::Node, Kind::Subnet, Kind::Pod].into_iter().all(|kind| known.knows(kind)) {
+                return Err("not all objects are known yet".to_owned());
+            }
+            let Some(node) = known.node() else {
+                return Err(format!("there is no node {} in the cluster", known.name()));
+            };
+            facts_of(&known, node, &self.vpc, &self.services, local)?
+        };
+        facts.kube_proxy = self.gateway.kube_proxy().await.map_err(|error| error.to_string())?;
+        let report = self.gateway.apply(&plan(&facts)).await.map_err(|error| error.to_string())?;
+        for change in &report.changes {
+            tracing::info!(%change, "the gateway on the host");
+        }
+        if report.problems.is_empty() {
+            return Ok(());
+        }
+        Err(report.problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+    }
+}
+
+/// What the host has to do with, of all that is known.
+fn facts_of(
+    known: &Facts,
+    node: &Node,
+    vpc: &str,
+    services: &[Cidr],
+    local: Vec<IpAddr>,
+) -> Result<gateway::Facts, String> {
+    let read = |key: &str| node.meta.annotation(key).unwrap_or_default();
+    if !annotations::is_true(read(key::ALLOCATED)) {
+        return Err(format!(
+            "node {} has no address in the join subnet yet; kube-ovn-controller gives it",
+            known.name()
+        ));
+    }
+    let join = gateway::Join {
+        link: LINK.to_owned(),
+        cidrs: read(key::CIDR).parse().map_err(|error| format!("annotation {}: {error}", key::CIDR))?,
+        gateways: read(key::GATEWAY)
+            .parse()
+            .map_err(|error| format!("annotation {}: {error}", key::GATEWAY))?,
+    };
+    let connected = |subnet: &&Subnet| subnet.spec.vpc.is_empty() || subnet.spec.vpc == vpc;
+    Ok(gateway::Facts {
+        node: known.name().to_owned(),
+        node_ips: node.internal,
+        local,
+        other_nodes: known.others().collect(),
+        join,
+        services: services.to_vec(),
+        subnets: known.subnets().filter(connected).filter_map(|subnet| subnet_of(subnet, node)).collect(),
+        pods: known.pods().filter_map(pod_of).collect(),
+        kube_proxy: gateway::KubeProxy::default(),
+    })
+}
+
+/// A subnet that is in effect in OVN.
+fn subnet_of(subnet: &Subnet, node: &Node) -> Option<gateway::Subnet> {
+    let spec = &subnet.spec;
+    let refused = subnet.status.conditions.iter().any(|c| &*c.r#type == "Validated" && &*c.status == "False");
+    if refused || !annotations::is_ovn(&spec.provider) {
+        return None;
+    }
+    let cidrs: DualStack<Cidr> = spec.cidr_block.parse().ok()?;
+    let egress = (!spec.external_egress_gateway.is_empty()).then(|| gateway::Egress {
+        gateways: spec.external_egress_gateway.parse().unwrap_or_default(),
+        priority: spec.policy_routing_priority,
+        table: spec.policy_routing_table,
+    });
+    let rules = spec.nat_outgoing_policy_rules.iter().enumerate();
+    Some(gateway::Subnet {
+        name: subnet.meta.name.to_string(),
+        uid: subnet.meta.uid.to_string(),
+        cidrs,
+        carrier: if spec.vlan.is_empty() {
+            gateway::Carrier::Overlay
+        } else {
+            gateway::Carrier::Underlay { connected: false }
+        },
+        deleting: subnet.meta.deleting,
+        nat_outgoing: spec.nat_outgoing,
+        nat_rules: rules.filter_map(|(i, rule)| rule_of(&subnet.meta.name, i, rule)).collect(),
+        gateway: if spec.gateway_type.trim() == "centralized" {
+            gateway::SubnetGateway::Centralized {
+                nodes: spec.gateway_node.clone(),
+                selected: spec.gateway_node_selectors.iter().any(|s| s.matches(&node.meta.labels)),
+                all: spec.enable_ecmp,
+                active: subnet.status.activateGateway.clone(),
+            }
+        } else {
+            gateway::SubnetGateway::Distributed
+        },
+        egress,
+    })
+}
+
+/// An exception; one that can't be read is none, as with Kube-OVN, whose API server refuses it.
+fn rule_of(subnet: &str, index: usize, rule: &NatRule) -> Option<gateway::NatRule> {
+    let nets = |list: &str| {
+        let host = |item: &str| item.parse::<IpAddr>().ok().map(|ip| Cidr::new(ip.into()));
+        annotations::items(list).map(|item| item.parse().ok().or_else(|| host(item))).collect()
+    };
+    let (src, dst): (Option<Vec<Cidr>>, Option<Vec<Cidr>>) =
+        (nets(&rule.r#match.src), nets(&rule.r#match.dst));
+    let action = match &*rule.action {
+        "nat" => gateway::NatAction::Nat,
+        "forward" => gateway::NatAction::Forward,
+        _ => return None,
+    };
+    let (src, dst) = (src?, dst?);
+    let id =
+        format!("{:012x}", hash((subnet, index, &rule.r#match.src, &rule.r#match.dst, &rule.action)) >> 16);
+    Some(gateway::NatRule { id, src, dst, action })
+}
+
+fn pod_of(pod: &Pod) -> Option<gateway::Pod> {
+    let told = |key: annotations::NicKey| pod.meta.annotation(key.ovn());
+    let ips = told(nic::IP_ADDRESS).filter(|_| told(nic::ALLOCATED) == Some("true"))?.parse().ok()?;
+    Some(gateway::Pod { subnet: told(nic::LOGICAL_SWITCH)?.to_owned(), ips })
+}

@@ -1,0 +1,163 @@
+//! What nft says is there.
+
+use std::collections::BTreeMap;
+
+use ipnet::IpNet;
+use kubeovn_core::addr::Cidr;
+use serde_json::{Map, Value, json};
+
+use super::TABLE;
+use super::spell::key;
+use crate::gateway::error::GatewayError;
+use crate::gateway::firewall::{Side, Traffic};
+
+/// A table of ours: as it should be, or as it was found.
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    pub(super) sets: BTreeMap<String, SetState>,
+    pub(super) chains: BTreeMap<String, ChainState>,
+    /// There is something in it that we never make.
+    pub(super) strange: bool,
+}
+
+/// A set or a map.
+#[derive(Debug)]
+pub(super) struct SetState {
+    /// Everything about it but its name and its elements.
+    pub(super) head: Value,
+    pub(super) elements: BTreeMap<String, Value>,
+}
+
+/// A chain.
+#[derive(Debug)]
+pub(super) struct ChainState {
+    /// Where it is asked; null if others jump to it.
+    pub(super) head: Value,
+    pub(super) rules: Vec<Value>,
+}
+
+impl Table {
+    /// Reads `nft -j list table`.
+    pub(super) fn parse(text: &str) -> Result<Self, GatewayError> {
+        let mut table = Table::default();
+        for object in objects(text)? {
+            let Some((kind, Value::Object(body))) =
+                object.as_object().and_then(|object| object.iter().next())
+            else {
+                return Err(unreadable("an object of the table"));
+            };
+            table.enter(kind, body);
+        }
+        Ok(table)
+    }
+
+    fn enter(&mut self, kind: &str, body: &Map<String, Value>) {
+        let text = |key: &str| body.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+        match kind {
+            "metainfo" => {}
+            // A flag can put a whole table to sleep.
+            "table" => self.strange |= body.contains_key("flags"),
+            "set" | "map" => {
+                let elements = body.get("elem").and_then(Value::as_array).into_iter().flatten();
+                let elements = elements.map(bare).map(|value| (key(&value), value)).collect();
+                let head = without(body, &["family", "table", "name", "handle", "elem"]);
+                self.sets.insert(text("name"), SetState { head, elements });
+            }
+            "chain" => {
+                let head = without(body, &["family", "table", "name", "handle"]);
+                let base = head.as_object().is_some_and(|head| !head.is_empty());
+                let chain = self.chain(text("name"));
+                chain.head = if base { head } else { Value::Null };
+            }
+            "rule" => {
+                let rule = normal(body.get("expr").unwrap_or(&Value::Null));
+                let rule = match body.get("comment") {
+                    // We write none: this rule is somebody else's.
+                    Some(comment) => json!([rule, comment]),
+                    None => rule,
+                };
+                self.chain(text("chain")).rules.push(rule);
+            }
+            _ => self.strange = true,
+        }
+    }
+
+    fn chain(&mut self, name: String) -> &mut ChainState {
+        self.chains.entry(name).or_insert_with(|| ChainState { head: Value::Null, rules: Vec::new() })
+    }
+}
+
+/// Foreign chains that see forwarded packets and drop what they have no rule for, as `ip filter FORWARD`.
+pub(super) fn dropping(text: &str) -> Result<Vec<String>, GatewayError> {
+    let found = objects(text)?.into_iter().filter_map(|object| {
+        let chain = object.get("chain")?;
+        let text = |key: &str| chain.get(key).and_then(Value::as_str).unwrap_or_default();
+        let drops = text("hook") == "forward" && text("policy") == "drop" && text("table") != TABLE;
+        drops.then(|| format!("{} {} {}", text("family"), text("table"), text("name")))
+    });
+    Ok(found.collect())
+}
+
+/// What the elements of a set have counted.
+pub(super) fn counted(text: &str, side: Side) -> Result<Vec<Traffic>, GatewayError> {
+    let sets = objects(text)?.into_iter().filter_map(|mut object| object.get_mut("set").map(Value::take));
+    let elements = sets.filter_map(|mut set| set.get_mut("elem").map(Value::take));
+    let elements = elements.filter_map(|elements| elements.as_array().cloned()).flatten();
+    let read = |element: Value| {
+        let element = element.get("elem")?;
+        let number = |key: &str| element.get("counter")?.get(key)?.as_u64();
+        let prefix = key(element.get("val")?).parse::<IpNet>().ok()?;
+        let (packets, bytes) = (number("packets")?, number("bytes")?);
+        Some(Traffic { prefix: Cidr::new(prefix), side, packets, bytes })
+    };
+    Ok(elements.filter_map(read).collect())
+}
+
+fn objects(text: &str) -> Result<Vec<Value>, GatewayError> {
+    let mut document: Value = serde_json::from_str(text).map_err(|error| unreadable(&error.to_string()))?;
+    match document.get_mut("nftables").map(Value::take) {
+        Some(Value::Array(objects)) => Ok(objects),
+        _ => Err(unreadable("the list `nftables`")),
+    }
+}
+
+fn unreadable(what: &str) -> GatewayError {
+    GatewayError::Unreadable { program: "nft".to_owned(), what: what.to_owned() }
+}
+
+/// An element without what it has counted.
+fn bare(element: &Value) -> Value {
+    let inner = |value: &Value| value.get("elem").and_then(|elem| elem.get("val")).cloned();
+    match element {
+        Value::Array(pair) => Value::Array(pair.iter().map(bare).collect()),
+        other => inner(other).unwrap_or_else(|| other.clone()),
+    }
+}
+
+fn without(body: &Map<String, Value>, keys: &[&str]) -> Value {
+    let kept = body.iter().filter(|(key, _)| !keys.contains(&key.as_str()));
+    normal(&Value::Object(kept.map(|(key, value)| (key.clone(), value.clone())).collect()))
+}
+
+/// One spelling for what versions of nft spell in several ways.
+pub(super) fn normal(value: &Value) -> Value {
+    match value {
+        Value::Array(values) => Value::Array(values.iter().map(normal).collect()),
+        Value::Object(fields) => {
+            let flags = |key: &str, value: &Value| match value.as_array().map(Vec::as_slice) {
+                Some([one]) if key == "flags" => one.clone(),
+                _ => normal(value),
+            };
+            let fields: Map<_, _> =
+                fields.iter().map(|(key, value)| (key.clone(), flags(key, value))).collect();
+            unset(&fields).unwrap_or(Value::Object(fields))
+        }
+        other => other.clone(),
+    }
+}
+
+/// `flags ! syn` is `flags & syn == 0`.
+fn unset(fields: &Map<String, Value>) -> Option<Value> {
+    let (left, right) = (fields.get("left")?, fields.get("right")?);
+    (fields.get("op")? == "!").then(|| json!({"op": "==", "left": {"&": [left, right]}, "right": 0}))
+}

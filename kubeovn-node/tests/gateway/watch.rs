@@ -1,0 +1,90 @@
+//! What the kernel says was changed, by monitors of others.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::Duration;
+
+use crate::guard::TestNs;
+
+/// Follows what is changed in a namespace: rules of nftables (of iptables too, which is a front-end of it), routes,
+/// addresses and routing rules.
+pub(crate) struct Watch<'a> {
+    ns: &'a TestNs,
+    monitors: [(Child, Receiver<String>); 2],
+}
+
+/// A change that everybody would see: what has not been told when it is, has not been.
+const MARK: &str = "watch-mark";
+
+impl Drop for Watch<'_> {
+    fn drop(&mut self) {
+        for (child, _) in &mut self.monitors {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+impl<'a> Watch<'a> {
+    pub(crate) fn start(ns: &'a TestNs) -> Self {
+        let follow = |program: &str, arguments: &[&str]| {
+            let spawn = || Command::new(program).args(arguments).stdout(Stdio::piped()).spawn();
+            let mut child = ns.ns.run(spawn).expect("enter").expect("start a monitor");
+            let lines = BufReader::new(child.stdout.take().expect("its output")).lines();
+            let (tell, told) = channel();
+            // Ends with the monitor.
+            thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| tell.send(line)));
+            (child, told)
+        };
+        let monitors = [follow("nft", &["monitor"]), follow("ip", &["-o", "monitor", "route", "rule"])];
+        let watch = Watch { ns, monitors };
+        // Until both hear the mark, they may not be listening yet.
+        for (i, _) in watch.monitors.iter().enumerate() {
+            while !watch.until_mark(i, Duration::from_millis(200)).1 {}
+        }
+        watch
+    }
+
+    /// What has been told since it was last asked, per monitor.
+    pub(crate) fn changes(&self) -> Vec<String> {
+        let mut all = Vec::new();
+        for i in 0..self.monitors.len() {
+            let (lines, heard) = self.until_mark(i, Duration::from_secs(10));
+            assert!(heard, "a monitor hears nothing any more");
+            all.extend(lines);
+        }
+        all
+    }
+
+    /// Makes the mark, and reads until it is told.
+    fn until_mark(&self, monitor: usize, patience: Duration) -> (Vec<String>, bool) {
+        let marks: [&[&str]; 2] = [
+            &["nft", "add", "table", "ip", MARK],
+            &["ip", "route", "add", "198.51.100.99", "dev", "lo", "proto", "99"],
+        ];
+        let unmarks: [&[&str]; 2] = [
+            &["nft", "delete", "table", "ip", MARK],
+            &["ip", "route", "del", "198.51.100.99", "dev", "lo", "proto", "99"],
+        ];
+        let run = |words: &[&str]| self.ns.exec(words[0], &words[1..]).expect("mark");
+        run(marks[monitor]);
+        run(unmarks[monitor]);
+        let told = &self.monitors[monitor].1;
+        let mut lines = Vec::new();
+        while let Ok(line) = told.recv_timeout(patience) {
+            let is_end =
+                line.contains("delete table ip watch-mark") || line.starts_with("Deleted 198.51.100.99");
+            if is_end {
+                return (lines, true);
+            }
+            let noise =
+                line.contains(MARK) || line.contains("198.51.100.99") || line.starts_with("# new generation");
+            if !noise && !line.trim().is_empty() {
+                lines.push(line);
+            }
+        }
+        (lines, false)
+    }
+}
