@@ -48,9 +48,11 @@ pub(super) async fn packets_leave_as_their_nodes(cluster: Arc<Cluster>) {
         until(&format!("a pod on {} to be seen as {wanted}", node.name()), async || {
             let call = format!("nc -w 2 {WIRE_ADDRESS} {port} < /dev/null");
             let calls = cluster.kubectl.exec(SHARED, &agent, &call);
-            let (called, met) = tokio::join!(calls, timeout(Duration::from_secs(5), listener.accept()));
-            let (_, peer) =
-                met.map_err(|_| format!("nobody came: {called:?}"))?.map_err(|error| error.to_string())?;
+            // who called hangs up after the one who was called
+            let meets =
+                async { timeout(Duration::from_secs(5), listener.accept()).await?.map(|(_, peer)| peer) };
+            let (called, met) = tokio::join!(calls, meets);
+            let peer = met.map_err(|why| format!("{why}: {called:?}"))?;
             let seen = peer.ip().to_string();
             if seen == wanted { Ok(()) } else { Err(seen) }
         })
