@@ -11,6 +11,7 @@ mod lifecycle;
 mod machine;
 mod network;
 mod outside;
+mod restarts;
 mod workloads;
 
 /// A check. It panics when it fails, and takes namespaces of its own.
@@ -37,6 +38,9 @@ const OF_OURS: &[(&str, Check)] = &[
     ("pods_have_what_they_were_told", |cluster| Box::pin(network::pods_have_what_they_were_told(cluster))),
     ("packets_leave_as_their_nodes", |cluster| Box::pin(network::packets_leave_as_their_nodes(cluster))),
     ("subnets_of_namespaces", |cluster| Box::pin(network::subnets_of_namespaces(cluster))),
+    ("restarts_of_ours_touch_no_packet", |cluster| {
+        Box::pin(restarts::restarts_of_ours_touch_no_packet(cluster))
+    }),
     ("daemons_are_killed", |cluster| Box::pin(lifecycle::daemons_are_killed(cluster))),
     ("controller_is_killed", |cluster| Box::pin(lifecycle::controller_is_killed(cluster))),
     ("switches_are_killed", |cluster| Box::pin(lifecycle::switches_are_killed(cluster))),

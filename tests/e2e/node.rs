@@ -103,7 +103,7 @@ impl Node {
             format!("--kubeconfig={CONFIGURATIONS}/kube-proxy.conf"),
             format!("--hostname-override={}", machine.name()),
             "--proxy-mode=iptables".to_owned(),
-            format!("--masquerade-all={}", cni == Cni::KubeOvn),
+            "--masquerade-all=false".to_owned(),
         ];
         flags.extend(
             ["max-per-core", "min", "tcp-timeout-established", "tcp-timeout-close-wait"]
