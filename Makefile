@@ -1,5 +1,5 @@
 # Everything runs as root on Debian 12; `setup` installs what is missing. Rust must be there, and Go for the tests.
-.PHONY: demo test e2e checks soak lint setup kubernetes bench clean
+.PHONY: demo test e2e checks cross soak lint setup kubernetes bench clean
 
 demo: setup
 	cargo build --package kubeovn-bins --bins
@@ -22,6 +22,10 @@ e2e:
 # What cargo does not check by itself: features apart, sizes, sources that belong to nothing.
 checks:
 	.ci/checks
+
+# Another architecture: the programs for aarch64, and tests of the pure crates in an emulator.
+cross:
+	.ci/cross
 
 # What takes longer, at full size: random runs of the whole way through, with faults; a Northbound of 10 000 ports wiped
 # under traffic.

@@ -29,7 +29,8 @@ pub(crate) fn ethtool(socket: BorrowedFd<'_>, name: &str, cmd: u32, data: u32) -
     }
     let mut ifr_name: [c_char; IFNAMSIZ] = [0; IFNAMSIZ];
     for (to, from) in ifr_name.iter_mut().zip(name.bytes()) {
-        *to = from.cast_signed();
+        // signed on some architectures, and not on others
+        *to = c_char::from_ne_bytes([from]);
     }
     let mut value = EthtoolValue { cmd, data };
     let mut request = libc::ifreq {

@@ -40,6 +40,10 @@ pub(crate) const ADMIN: &str = "admin";
 /// Who may do nothing that is not granted to a user of this name.
 pub(crate) const STRANGER: &str = "stranger";
 
+/// What is written down of requests, in a file beside it.
+const AUDIT_POLICY: &str = "audit-policy.json";
+const AUDIT: &str = "audit.log";
+
 /// The port of a cluster's server, as everywhere.
 const CLUSTER_PORT: u16 = 6443;
 
@@ -176,7 +180,7 @@ impl Kubernetes {
     pub(crate) async fn start_server(&mut self) {
         self.stop_server();
         let began = Instant::now();
-        let command = self.server_command();
+        let command = self.audited(self.server_command());
         self.server = Some(Program::start(command, self.files.path("kube-apiserver.log")));
         let why = loop {
             let ready = timeout(PATIENCE, self.is_ready()).await.unwrap_or_else(|late| Err(late.to_string()));
@@ -197,6 +201,24 @@ impl Kubernetes {
     pub(crate) async fn compact(&mut self) {
         self.etcd.compact().await;
         self.start_server().await;
+    }
+
+    /// Starts the server again; from here on it writes down who asks for what. Answers the file.
+    pub(crate) async fn audit(&mut self) -> PathBuf {
+        let policy = r#"{"apiVersion":"audit.k8s.io/v1","kind":"Policy","omitStages":["RequestReceived"],"rules":[{"level":"Metadata"}]}"#;
+        std::fs::write(self.files.path(AUDIT_POLICY), policy).unwrap();
+        self.start_server().await;
+        self.files.path(AUDIT)
+    }
+
+    fn audited(&self, mut command: Command) -> Command {
+        let policy = self.files.path(AUDIT_POLICY);
+        if policy.exists() {
+            command
+                .arg(format!("--audit-policy-file={}", policy.display()))
+                .arg(format!("--audit-log-path={}", self.files.path(AUDIT).display()));
+        }
+        command
     }
 
     /// Makes the kinds of kubeovn.io known and waits until they can be used.
