@@ -4,6 +4,7 @@ use std::fs::Permissions;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 use std::process::Command;
 
 use super::{outcomes, quoted, script};
@@ -36,6 +37,15 @@ fn nothing_leaves_its_quotes() {
     assert_eq!(quoted("a'; reboot #"), r"'a'\''; reboot #'");
 }
 
+/// A folder that is removed with the value, also when the test fails.
+struct Folder(PathBuf);
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
 /// The script itself, in busybox's shell, with the one change that the report goes to a file of the test's.
 #[test]
 fn the_script_reports_what_it_saw() {
@@ -59,7 +69,8 @@ fn the_script_reports_what_it_saw() {
         probe(How::Lookup("known.example".to_owned())),
         probe(How::Lookup("unknown.example".to_owned())),
     ];
-    let folder = std::env::temp_dir().join(format!("kubeovn-probe-script-{}", std::process::id()));
+    let removed = Folder(std::env::temp_dir().join(format!("kubeovn-probe-script-{}", std::process::id())));
+    let folder = &removed.0;
     std::fs::create_dir_all(folder.join("bin")).unwrap();
     // As in an image of busybox: its programs, and no others.
     for applet in ["sh", "mkdir", "timeout", "wget", "ping", "tail", "cut", "sleep", "cat", "head"] {
@@ -77,7 +88,6 @@ fn the_script_reports_what_it_saw() {
     let output =
         Command::new(BUSYBOX).args(["sh", "-c", &text]).env("PATH", folder.join("bin")).output().unwrap();
     let report = std::fs::read_to_string(folder.join("report"));
-    std::fs::remove_dir_all(&folder).unwrap();
     let report = report.unwrap_or_default();
     let said = format!("{report}{}", String::from_utf8_lossy(&output.stderr));
     let outcomes = outcomes(&report, probes.len());
