@@ -35,6 +35,7 @@ const OF_OURS: &[(&str, Check)] = &[
     ("nodes_say_that_they_are_well", |cluster| Box::pin(outside::nodes_say_that_they_are_well(cluster))),
     ("pods_leave_as_their_nodes", |cluster| Box::pin(outside::pods_leave_as_their_nodes(cluster))),
     ("pods_have_what_they_were_told", |cluster| Box::pin(network::pods_have_what_they_were_told(cluster))),
+    ("packets_leave_as_their_nodes", |cluster| Box::pin(network::packets_leave_as_their_nodes(cluster))),
     ("subnets_of_namespaces", |cluster| Box::pin(network::subnets_of_namespaces(cluster))),
     ("daemons_are_killed", |cluster| Box::pin(lifecycle::daemons_are_killed(cluster))),
     ("controller_is_killed", |cluster| Box::pin(lifecycle::controller_is_killed(cluster))),

@@ -1,6 +1,6 @@
 //! What gives pods their network.
 
-use std::{env, fs};
+use std::{env, fs, path::PathBuf};
 
 use serde_json::json;
 
@@ -22,7 +22,7 @@ const FOLDER: &str = "/opt/cni/bin";
 pub(crate) enum Cni {
     /// A bridge on each node and routes between them, by the CNI project's plugins: proves the machine beneath.
     Bridge,
-    /// Ours: `kubeovn-daemon`.
+    /// Ours.
     KubeOvn,
 }
 
@@ -84,14 +84,11 @@ const DAEMON: &str = "kubeovn-daemon";
 
 const SOCKET: &str = "/run/openvswitch/kube-ovn-daemon.sock";
 
-const OVSDB: &str = "/run/openvswitch/db.sock";
-
 /// What the daemon copies to where containerd looks for it.
 const DESCRIPTION: &str = "/etc/kubernetes/01-kube-ovn.conflist";
 
 async fn kubeovn(machine: &Machine) {
-    let plugin = programs::ours("kubeovn-cni").expect("kubeovn-cni: make e2e builds it");
-    machine.install(&plugin, &format!("{FOLDER}/kube-ovn"));
+    machine.install(&ours("kubeovn-cni"), &format!("{FOLDER}/kube-ovn"));
     let list = json!({
         "cniVersion": "0.3.1",
         "name": "kube-ovn",
@@ -101,22 +98,21 @@ async fn kubeovn(machine: &Machine) {
         ],
     });
     machine.write(DESCRIPTION, &list.to_string());
-    // What the installation does on a node, before or after the daemon is there.
-    let daemon = programs::ours(DAEMON).expect("kubeovn-daemon: make e2e builds it");
-    let flags = ["--install-cni-config".to_owned(), format!("--cni-conf-file={DESCRIPTION}")];
-    let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
-    machine.run(&daemon.display().to_string(), &flags).await.unwrap();
+    let install = ["--install-cni-config=true", &format!("--cni-conf-file={DESCRIPTION}")];
+    machine.run(&ours(DAEMON).display().to_string(), &install).await.unwrap();
 }
 
-/// How to start it.
+/// How to start the daemon.
 fn daemon(machine: &Machine) -> Start {
-    let program = programs::ours(DAEMON).expect("kubeovn-daemon: make e2e builds it");
     let flags = [
         format!("--kubeconfig={ADMIN_CONFIG}"),
         format!("--node-name={}", machine.name()),
         format!("--bind-socket={SOCKET}"),
-        format!("--ovs-socket={OVSDB}"),
-        "--service-cluster-ip-range=10.96.0.0/12".to_owned(),
+        "--v=3".to_owned(),
     ];
-    machine.starter(DAEMON, &program, &flags)
+    machine.starter(DAEMON, &ours(DAEMON), &flags)
+}
+
+fn ours(name: &str) -> PathBuf {
+    programs::ours(name).unwrap_or_else(|| panic!("{name}: make e2e builds it"))
 }

@@ -44,9 +44,5 @@ mod settings;
 mod wait;
 
 fn main() -> ExitCode {
-    if jail::is_inside() {
-        inside::run()
-    } else {
-        outside::run()
-    }
+    if jail::is_inside() { inside::run() } else { outside::run() }
 }

@@ -6,9 +6,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use super::{crds, ipam, nb, plan, status};
+use super::{check, crds, ipam, nb, plan, status, test};
 
-/// Looks at a Kube-OVN network; changes nothing.
+/// Looks at a Kube-OVN network; changes nothing of it.
 #[derive(Debug, Parser)]
 #[command(name = "kubeovn-ctl", version)]
 struct Cli {
@@ -26,6 +26,10 @@ enum Command {
     Plan(plan::Args),
     /// Addresses of a live cluster: who holds which, whether all that is said of them agrees, and why
     Ipam(ipam::Args),
+    /// Whether this node is fit to run Kube-OVN: run it on the node, as root; exit code 2 if it is not
+    Check(check::Args),
+    /// Whether pods reach each other, nodes, Services and the outside, by pods of its own; exit code 2 if not
+    Test(test::Args),
     /// The CRDs of all kinds, for kubectl apply -f -
     Crds(crds::Args),
 }
@@ -37,6 +41,8 @@ pub enum Found {
     Nothing,
     /// There are differences or findings: exit code 2.
     Something,
+    /// There are warnings alone, and it was asked to be strict: exit code 1.
+    Warnings,
 }
 
 /// Does what the command line says. The exit code is 0, or 2 for differences and findings, or 1 for an error, also one
@@ -55,11 +61,14 @@ pub async fn main(arguments: Vec<OsString>) -> ExitCode {
         Command::Status(args) => status::run(args).await,
         Command::Plan(args) => plan::run(args).await,
         Command::Ipam(args) => ipam::run(args).await,
+        Command::Check(args) => check::run(args).await,
+        Command::Test(args) => test::run(args).await,
         Command::Crds(args) => crds::run(args).map(|()| Found::Nothing),
     };
     match answer {
         Ok(Found::Nothing) => ExitCode::SUCCESS,
         Ok(Found::Something) => ExitCode::from(2),
+        Ok(Found::Warnings) => ExitCode::FAILURE,
         Err(error) => {
             say(&error.to_string());
             ExitCode::FAILURE

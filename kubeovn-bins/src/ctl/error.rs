@@ -252,4 +252,50 @@ pub enum CtlError {
         /// The system's words, or what is wrong with it.
         source: io::Error,
     },
+    /// A node can't be looked at without rights.
+    #[error(
+        "CTL-NOT-ROOT: what a kernel can do is tried in a network namespace, and only root may make one. Run it as root, on \
+         the node or in a privileged container of its network"
+    )]
+    NotRoot,
+    /// Its own network namespace can't be opened.
+    #[error(
+        "CTL-NO-NAMESPACE: this process's network namespace can't be opened: {reason}. See whether /proc is mounted"
+    )]
+    NoNamespace {
+        /// The system's words.
+        reason: String,
+    },
+    /// The API server did not tell its nodes.
+    #[error(
+        "CTL-NODES-UNREADABLE: the nodes can't be listed: {reason}. See whether you may list nodes, or leave the cluster out"
+    )]
+    Nodes {
+        /// Why.
+        reason: String,
+    },
+    /// There is no node to test.
+    #[error(
+        "CTL-TEST-NO-NODES: none of {count} nodes can be tested{why}. See `kubectl get nodes`, or name others by --node"
+    )]
+    NoNodes {
+        /// How many there are.
+        count: usize,
+        /// Why none of them.
+        why: String,
+    },
+    /// Something that the test needs can't be made.
+    #[error(
+        "CTL-TEST-REFUSED: {what} was not made: {reason}. You have to be allowed to list nodes, and to create and delete \
+         namespaces, pods and services"
+    )]
+    TestRefused {
+        /// What.
+        what: String,
+        /// Why.
+        reason: String,
+    },
+    /// The test was ended by a signal.
+    #[error("CTL-TEST-ENDED: ended by a signal; what was made is removed. Run it again")]
+    TestEnded,
 }

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, AsRawFd};
 use futures_util::TryStreamExt;
 use netlink_packet_route::link::{InfoData, InfoVeth, LinkAttribute, LinkFlags, LinkMessage};
 use nix::errno::Errno;
-use rtnetlink::{LinkBridge, LinkMessageBuilder, LinkUnspec, LinkVeth};
+use rtnetlink::{LinkBridge, LinkGeneve, LinkMessageBuilder, LinkUnspec, LinkVeth, LinkVxlan};
 
 use super::error::Context;
 use super::{Netlink, NetlinkError};
@@ -65,6 +65,20 @@ impl Netlink {
         check_name(name)?;
         let bridge = LinkBridge::new(name).down().forward_delay(0).mcast_snooping(false);
         self.add(bridge, "add bridge", name).await
+    }
+
+    /// Creates a geneve link that takes its far ends from what is sent, as OVS makes it, down.
+    pub async fn add_geneve(&self, name: &str) -> Result<(), NetlinkError> {
+        check_name(name)?;
+        let link = LinkMessageBuilder::<LinkGeneve>::new(name).collect_metadata();
+        self.add(link, "add geneve", name).await
+    }
+
+    /// Creates a VXLAN link that takes its far ends from what is sent, as OVS makes it, down.
+    pub async fn add_vxlan(&self, name: &str) -> Result<(), NetlinkError> {
+        check_name(name)?;
+        let link = LinkMessageBuilder::<LinkVxlan>::new(name).collect_metadata(true).port(4789);
+        self.add(link, "add vxlan", name).await
     }
 
     /// Makes a link a port of a bridge.

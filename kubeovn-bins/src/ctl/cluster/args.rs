@@ -51,7 +51,12 @@ impl Server {
         }
     }
 
-    pub(super) fn within(&self) -> Duration {
+    /// Is a cluster named, or is it the one that is found?
+    pub(in crate::ctl) fn is_named(&self) -> bool {
+        self.kubeconfig.is_some() || self.context.is_some()
+    }
+
+    pub(in crate::ctl) fn within(&self) -> Duration {
         Duration::from_secs(self.within.max(1))
     }
 }
