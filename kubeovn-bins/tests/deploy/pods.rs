@@ -63,7 +63,7 @@ fn every_service_leads_to_pods_of_ours() {
         ("kube-ovn-controller", 10660),
         ("kube-ovn-cni", 10665),
     ];
-    assert_eq!(BTreeSet::from_iter(ports), BTreeSet::from(expected));
+    assert_eq!(ports.collect::<BTreeSet<_>>(), BTreeSet::from(expected));
     for service in &services {
         let selector = service["spec"]["selector"].as_object().unwrap();
         let selects = |template: &Value| {

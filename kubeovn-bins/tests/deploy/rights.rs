@@ -272,7 +272,7 @@ async fn the_daemon_has_every_right_that_it_needs_and_no_other() {
             match events.next().await.unwrap() {
                 Event::Listed { .. } => listed += 1,
                 Event::Applied(object) if object.kind() == Kind::Node => {
-                    uid = Some(object.meta().uid.clone())
+                    uid = Some(object.meta().uid.clone());
                 }
                 _ => {}
             }
