@@ -12,6 +12,7 @@ mod machine;
 mod network;
 mod outside;
 mod restarts;
+mod tools;
 mod workloads;
 
 /// A check. It panics when it fails, and takes namespaces of its own.
@@ -36,8 +37,8 @@ const OF_OURS: &[(&str, Check)] = &[
     ("nodes_say_that_they_are_well", |cluster| Box::pin(outside::nodes_say_that_they_are_well(cluster))),
     ("pods_leave_as_their_nodes", |cluster| Box::pin(outside::pods_leave_as_their_nodes(cluster))),
     ("pods_have_what_they_were_told", |cluster| Box::pin(network::pods_have_what_they_were_told(cluster))),
-    ("packets_leave_as_their_nodes", |cluster| Box::pin(network::packets_leave_as_their_nodes(cluster))),
     ("subnets_of_namespaces", |cluster| Box::pin(network::subnets_of_namespaces(cluster))),
+    ("kubeovn_ctl_test_reaches_all", |cluster| Box::pin(tools::kubeovn_ctl_test_reaches_all(cluster))),
     ("restarts_of_ours_touch_no_packet", |cluster| {
         Box::pin(restarts::restarts_of_ours_touch_no_packet(cluster))
     }),

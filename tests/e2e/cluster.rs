@@ -54,7 +54,7 @@ impl Cluster {
         let kubectl = write_admin(&kubernetes, &programs);
         let workers = central::workers(&kubernetes, &programs);
         for node in &mut nodes {
-            node.join(&kubernetes, &programs, settings.cni);
+            node.join(&kubernetes, &programs);
         }
         kubernetes.apply_crds().await;
         let controller =

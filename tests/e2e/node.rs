@@ -8,9 +8,7 @@ use tokio::net::UnixStream;
 
 use crate::{
     central::{self, WIRE_ADDRESS},
-    cgroup,
-    cni::Cni,
-    image,
+    cgroup, image,
     kept::Kept,
     kubernetes::{Kubernetes, process::Program},
     machine::Machine,
@@ -62,7 +60,7 @@ impl Node {
     }
 
     /// Makes it a node of the cluster.
-    pub(crate) fn join(&mut self, kubernetes: &Kubernetes, programs: &Programs, cni: Cni) {
+    pub(crate) fn join(&mut self, kubernetes: &Kubernetes, programs: &Programs) {
         let machine = &self.machine;
         let authority = format!("{CONFIGURATIONS}/ca.crt");
         machine.write(&authority, &std::fs::read_to_string(kubernetes.authority()).unwrap());
@@ -77,7 +75,7 @@ impl Node {
         }
         machine.write("/var/lib/kubelet/config.yaml", &kubelet_config(machine.name()));
         self.start_kubelet(programs);
-        self.start_proxy(programs, cni);
+        self.start_proxy(programs);
     }
 
     /// Starts kubelet, also again.
@@ -94,16 +92,12 @@ impl Node {
     }
 
     /// Starts kube-proxy, also again. How many connections the kernel tracks is the real machine's matter.
-    ///
-    /// As long as OVN has no load balancers, a pod's packets to a Service come here by OVN, and what answers them would
-    /// not come back here, if they came from the pod.
-    pub(crate) fn start_proxy(&mut self, programs: &Programs, cni: Cni) {
+    pub(crate) fn start_proxy(&mut self, programs: &Programs) {
         let machine = &self.machine;
         let mut flags = vec![
             format!("--kubeconfig={CONFIGURATIONS}/kube-proxy.conf"),
             format!("--hostname-override={}", machine.name()),
             "--proxy-mode=iptables".to_owned(),
-            "--masquerade-all=false".to_owned(),
         ];
         flags.extend(
             ["max-per-core", "min", "tcp-timeout-established", "tcp-timeout-close-wait"]

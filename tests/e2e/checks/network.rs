@@ -1,12 +1,11 @@
 //! What pods have of the network.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use serde_json::json;
-use tokio::{net::TcpListener, time::timeout};
 
 use super::workloads::{SHARED, agents, namespace, pod, pods, workload};
-use crate::{central::WIRE_ADDRESS, cluster::Cluster, wait::until};
+use crate::{cluster::Cluster, wait::until};
 
 /// Each pod reaches each other one, on its own node and on others; and each node reaches all.
 pub(super) async fn everybody_reaches_everybody(cluster: Arc<Cluster>) {
@@ -35,28 +34,6 @@ pub(super) async fn all_reach_all(cluster: &Cluster) {
             })
             .await;
         }
-    }
-}
-
-/// Outside, packets of the default subnet's pods come from their nodes.
-pub(super) async fn packets_leave_as_their_nodes(cluster: Arc<Cluster>) {
-    let listener = TcpListener::bind((WIRE_ADDRESS, 0)).await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    for (agent, node) in agents(&cluster).await {
-        let node = cluster.nodes.iter().find(|other| other.name() == node).unwrap();
-        let wanted = node.machine().address().to_string();
-        until(&format!("a pod on {} to be seen as {wanted}", node.name()), async || {
-            let call = format!("nc -w 2 {WIRE_ADDRESS} {port} < /dev/null");
-            let calls = cluster.kubectl.exec(SHARED, &agent, &call);
-            // who called hangs up after the one who was called
-            let meets =
-                async { timeout(Duration::from_secs(5), listener.accept()).await?.map(|(_, peer)| peer) };
-            let (called, met) = tokio::join!(calls, meets);
-            let peer = met.map_err(|why| format!("{why}: {called:?}"))?;
-            let seen = peer.ip().to_string();
-            if seen == wanted { Ok(()) } else { Err(seen) }
-        })
-        .await;
     }
 }
 

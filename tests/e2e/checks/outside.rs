@@ -45,7 +45,8 @@ async fn nat(cluster: &Cluster, on: bool) {
 pub(super) async fn pods_leave_as_their_nodes(cluster: Arc<Cluster>) {
     let agents = agents(&cluster).await;
     let _outside = mirror();
-    let address = |name: &str| cluster.nodes.iter().find(|node| node.name() == name).unwrap().machine().address();
+    let address =
+        |name: &str| cluster.nodes.iter().find(|node| node.name() == name).unwrap().machine().address();
     for (pod, node) in &agents {
         seen_as(&cluster, pod, &address(node).to_string()).await;
     }
