@@ -52,8 +52,11 @@ fn kind(manifest: &Value) -> Kind {
 
 /// What an API server wants beside what a page has.
 fn completed(mut manifest: Value) -> Value {
+    let containers = json!([{ "name": "c", "image": "none" }]);
     if manifest["kind"] == "Pod" {
-        manifest["spec"]["containers"] = json!([{ "name": "c", "image": "none" }]);
+        manifest["spec"]["containers"] = containers;
+    } else if manifest["kind"] == "StatefulSet" {
+        manifest["spec"]["template"]["spec"]["containers"] = containers;
     }
     let kind = kind(&manifest);
     if kind.namespaced() && manifest["metadata"]["namespace"].is_null() {
@@ -62,7 +65,7 @@ fn completed(mut manifest: Value) -> Value {
     manifest
 }
 
-/// Makes all of a page, and the namespaces that it takes for granted.
+/// Makes all of a page, with the identities that the server gives instead of those on the page, and the namespaces that it takes for granted.
 async fn make(ground: &Real, page: &[Value]) -> Vec<ObjectKey> {
     let page: Vec<Value> = page.iter().cloned().map(completed).collect();
     for manifest in &page {
@@ -79,9 +82,19 @@ async fn make(ground: &Real, page: &[Value]) -> Vec<ObjectKey> {
         }
     }
     let mut keys = Vec::new();
-    for manifest in page {
-        keys.push(read(kind(&manifest), manifest.clone()).key());
+    let mut uids = BTreeMap::new();
+    for mut manifest in page {
+        for owner in manifest["metadata"]["ownerReferences"].as_array_mut().into_iter().flatten() {
+            owner["uid"] = json!(uids[owner["uid"].as_str().unwrap()]);
+        }
+        let key = read(kind(&manifest), manifest.clone()).key();
+        let given = manifest["metadata"]["uid"].as_str().map(str::to_owned);
         ground.create(kind(&manifest), manifest).await.unwrap();
+        if let Some(given) = given {
+            let made = ground.objects(key.kind).await.into_iter().find(|object| object.key() == key);
+            uids.insert(given, made.unwrap().meta().uid.to_string());
+        }
+        keys.push(key);
     }
     keys
 }
@@ -89,7 +102,8 @@ async fn make(ground: &Real, page: &[Value]) -> Vec<ObjectKey> {
 /// A member of the page's set comes and goes.
 async fn member(ground: &Real, controller: &Controller) {
     let sets = ground.objects(Kind::StatefulSet).await;
-    let Some(Object::StatefulSet(set)) = sets.first() else { return };
+    let ours = sets.iter().find(|set| *set.meta().name == *"set");
+    let Some(Object::StatefulSet(set)) = ours else { return };
     let owner =
         json!([{ "apiVersion": "apps/v1", "kind": "StatefulSet", "name": "set", "uid": set.meta.uid }]);
     let pod = json!({

@@ -6,7 +6,7 @@ use super::{metadata, read};
 use crate::{
     count::Count,
     index::objects::{
-        Ip, IpSpec, Meta, Name, Operator, Subnet, SubnetAcl, SubnetSpec, SubnetStatus, Vpc, VpcSpec,
+        Ip, IpSpec, Meta, Name, NatRule, Operator, Subnet, SubnetAcl, SubnetSpec, SubnetStatus, Vpc, VpcSpec,
     },
 };
 
@@ -82,22 +82,39 @@ fn rules_and_answers_of_a_subnet_are_read() {
 }
 
 #[test]
+fn how_a_subnet_leaves_by_nodes_is_read() {
+    let spec = subnet(json!({
+        "natOutgoing": true, "natOutgoingPolicyRules": [
+            { "match": { "srcIPs": "10.1.0.7", "dstIPs": "10.9.0.0/16,10.8.0.1" }, "action": "forward" }, {},
+        ],
+        "externalEgressGateway": "10.0.0.254", "policyRoutingPriority": 1001, "policyRoutingTableID": 7,
+    }));
+    let [rule, empty] = spec.nat_outgoing_policy_rules.as_slice() else { panic!("{spec:?}") };
+    let texts = (&*rule.r#match.src, &*rule.r#match.dst, &*rule.action);
+    assert_eq!(texts, ("10.1.0.7", "10.9.0.0/16,10.8.0.1", "forward"));
+    assert_eq!(*empty, NatRule::default());
+    assert_eq!((spec.nat_outgoing, &*spec.external_egress_gateway), (true, "10.0.0.254"));
+    assert_eq!((spec.policy_routing_priority, spec.policy_routing_table), (1001, 7));
+    assert_eq!(spec.inert, []);
+}
+
+#[test]
 fn a_field_that_is_set_to_nothing_is_not_named() {
-    let nothing = json!({ "vips": [], "u2oFeatures": {}, "natOutgoing": false, "policyRoutingPriority": 0, "gatewayNode": "",
+    let nothing = json!({ "vips": [], "u2oFeatures": {}, "logicalGateway": false, "vlanPriority": 0, "gatewayNode": "",
         "enableLb": null, "u2oInterconnectionIP": "", "nested": { "a": { "b": 0 }, "c": [] } });
     assert_eq!(subnet(nothing).inert, []);
-    let set = json!({ "vips": [""], "u2oFeatures": { "overlayOnlyRouting": true }, "natOutgoing": true,
-        "policyRoutingPriority": 1, "htbqos": "n1", "ratio": 0.5, "negative": -1, "fromTheFuture": "x" });
+    let set = json!({ "vips": [""], "u2oFeatures": { "overlayOnlyRouting": true }, "logicalGateway": true,
+        "vlanPriority": 1, "htbqos": "n1", "ratio": 0.5, "negative": -1, "fromTheFuture": "x" });
     let names = subnet(set).inert;
     let expected = [
         "fromTheFuture",
         "htbqos",
-        "natOutgoing",
+        "logicalGateway",
         "negative",
-        "policyRoutingPriority",
         "ratio",
         "u2oFeatures",
         "vips",
+        "vlanPriority",
     ];
     assert_eq!(texts(&names), expected, "sorted");
 }
