@@ -63,7 +63,12 @@ impl Home {
             };
             if let Some(port) = &there {
                 self.standing.tell(Part::NodePort, None);
-                silent = self.look(port, silent).await;
+                // A gateway that does not answer yet keeps no route to a new subnet waiting.
+                let mut news = self.facts.clone();
+                tokio::select! {
+                    now = self.look(port, silent) => silent = now,
+                    Ok(()) = news.changed() => continue,
+                }
             }
             self.remove_garbage(&view).await;
             let well = there.is_some() && silent == 0;
