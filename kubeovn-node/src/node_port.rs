@@ -86,7 +86,7 @@ pub fn plan<'a>(
         .filter_map(|subnet| subnet.spec.cidr_block.parse::<DualStack<Cidr>>().ok())
         .flat_map(|block| block.iter().copied().collect::<Vec<_>>())
         .filter(|cidr| !cidrs.iter().any(|join| join == cidr))
-        .filter_map(|cidr| route_to(cidr, node, &gateways, local))
+        .filter_map(|cidr| route_to(cidr, LINK, &node.internal, &gateways, local))
         .collect();
     routes.sort_unstable();
     routes.dedup();
@@ -112,15 +112,22 @@ fn is_routed(subnet: &Subnet) -> bool {
         && annotations::is_ovn(&subnet.spec.provider)
 }
 
-fn route_to(cidr: Cidr, node: &Node, gateways: &DualStack<IpAddr>, local: &[IpAddr]) -> Option<Route> {
+/// The route to a subnet over the node's own link. `own` are the node's addresses in the cluster, `local` all that it has.
+pub(crate) fn route_to(
+    cidr: Cidr,
+    link: &str,
+    own: &DualStack<IpAddr>,
+    gateways: &DualStack<IpAddr>,
+    local: &[IpAddr],
+) -> Option<Route> {
     let via = *gateways.get(cidr.family())?;
     // A prefix with the node's own address in it would send the node's traffic to itself into the overlay.
-    if node.internal.iter().chain(local).any(|own| cidr.contains(*own)) {
+    if own.iter().chain(local).any(|ip| cidr.contains(*ip)) {
         return None;
     }
     // The kernel refuses a source address that the host does not have.
-    let src = node.internal.get(cidr.family()).copied().filter(|own| local.contains(own));
-    Some(Route { dst: cidr.net(), via: Some(via), dev: LINK.to_owned(), src, mtu: None })
+    let src = own.get(cidr.family()).copied().filter(|ip| local.contains(ip));
+    Some(Route { dst: cidr.net(), via: Some(via), dev: link.to_owned(), src, mtu: None })
 }
 
 /// Makes the link be as planned, but for routes; OVS must have made it. What is as it should be is not written.

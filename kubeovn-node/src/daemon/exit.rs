@@ -7,7 +7,7 @@ use kubeovn_core::addr::{Cidr, DualStack};
 use kubeovn_core::annotations::{self, nic, node as key};
 use kubeovn_core::error::Problem;
 use kubeovn_core::hash::hash;
-use kubeovn_core::index::objects::{Kind, NatRule, Node, Pod, Subnet};
+use kubeovn_core::index::objects::{Kind, NatMatch, NatRule, Node, Pod, Subnet};
 use tokio::sync::watch;
 use tokio::time::{Duration, Instant, sleep, sleep_until};
 
@@ -169,21 +169,9 @@ fn subnet_of(subnet: &Subnet, node: &Node) -> Option<gateway::Subnet> {
 
 /// An exception; one that can't be read is none, as with Kube-OVN, whose API server refuses it.
 fn rule_of(subnet: &str, index: usize, rule: &NatRule) -> Option<gateway::NatRule> {
-    let nets = |list: &str| {
-        let host = |item: &str| item.parse::<IpAddr>().ok().map(|ip| Cidr::new(ip.into()));
-        annotations::items(list).map(|item| item.parse().ok().or_else(|| host(item))).collect()
-    };
-    let (src, dst): (Option<Vec<Cidr>>, Option<Vec<Cidr>>) =
-        (nets(&rule.r#match.src), nets(&rule.r#match.dst));
-    let action = match &*rule.action {
-        "nat" => gateway::NatAction::Nat,
-        "forward" => gateway::NatAction::Forward,
-        _ => return None,
-    };
-    let (src, dst) = (src?, dst?);
-    let id =
-        format!("{:012x}", hash((subnet, index, &rule.r#match.src, &rule.r#match.dst, &rule.action)) >> 16);
-    Some(gateway::NatRule { id, src, dst, action })
+    let NatRule { r#match: NatMatch { src, dst }, action } = rule;
+    let id = format!("{:012x}", hash((subnet, index, src, dst, action)) >> 16);
+    gateway::NatRule::parse(&id, src, dst, action).ok()
 }
 
 fn pod_of(pod: &Pod) -> Option<gateway::Pod> {

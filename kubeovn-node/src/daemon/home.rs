@@ -123,7 +123,7 @@ impl Home {
 
     async fn port(&mut self, view: &mut watch::Receiver<SwitchView>) -> Result<Option<NodePort>, String> {
         let local = self.host.local_addresses().await.map_err(|error| error.to_string())?;
-        let Some(mut wanted) = self.plan(&local)? else {
+        let Some(wanted) = self.plan(&local)? else {
             let text = "the controller has not given the node its address in the join subnet yet";
             self.standing.tell(Part::NodePort, Some(text.to_owned()));
             return Ok(None);
@@ -139,7 +139,6 @@ impl Home {
         if self.routes {
             self.host.replace_routes(LINK, &wanted.routes).await.map_err(failed)?;
         }
-        wanted.routes.clear();
         Ok(Some(wanted))
     }
 

@@ -1,8 +1,6 @@
 //! Our programs end and begin again under pods that talk: no packet notices.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
-
-use tokio::time::sleep;
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::workloads::{SHARED, agents};
 use crate::{cluster::Cluster, wait::until};
@@ -40,8 +38,10 @@ async fn lost_while(cluster: &Cluster, happens: impl AsyncFn()) -> usize {
     let ping = format!("ping -q -i 0.01 -c {PINGS} -W 1 {} || true", address(to));
     let pinging = cluster.kubectl.exec(SHARED, from, &ping);
     let (said, ()) = tokio::join!(pinging, async {
-        // It has begun.
-        sleep(Duration::from_millis(500)).await;
+        until("the packets to begin", async || {
+            cluster.kubectl.exec(SHARED, from, "pidof ping").await.map(drop)
+        })
+        .await;
         happens().await;
     });
     let said = said.unwrap();

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use kubeovn_core::addr::{Cidr, Family};
+use kubeovn_core::addr::Family;
 use kubeovn_core::error::Problem;
 
 use crate::gateway::facts::{Carrier, Egress, Facts, Gateway, Subnet};
 use crate::netlink::{Route, SourceRule};
+use crate::node_port::route_to;
 
 /// Which way packets should go.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,7 +29,10 @@ pub(super) fn routing(facts: &Facts, subnets: &[&Subnet], problems: &mut Vec<Pro
         .iter()
         .filter(|subnet| subnet.carrier != Carrier::Underlay { connected: false })
         .flat_map(|subnet| subnet.cidrs.iter().copied())
-        .filter_map(|cidr| route_to(cidr, facts))
+        .filter(|cidr| facts.join.cidrs.get(cidr.family()) != Some(cidr))
+        .filter_map(|cidr| {
+            route_to(cidr, &facts.join.link, &facts.node_ips, &facts.join.gateways, &facts.local)
+        })
         .collect();
     routes.sort_unstable();
     routes.dedup();
@@ -37,20 +41,6 @@ pub(super) fn routing(facts: &Facts, subnets: &[&Subnet], problems: &mut Vec<Pro
         leave(&mut routing, facts, subnet, problems);
     }
     routing
-}
-
-fn route_to(cidr: Cidr, facts: &Facts) -> Option<Route> {
-    let family = cidr.family();
-    let via = *facts.join.gateways.get(family)?;
-    if facts.join.cidrs.get(family) == Some(&cidr) {
-        return None;
-    }
-    if facts.node_ips.iter().chain(&facts.local).any(|own| cidr.contains(*own)) {
-        return None;
-    }
-    // The kernel refuses a source address that the host does not have.
-    let src = facts.node_ips.get(family).copied().filter(|own| facts.local.contains(own));
-    Some(Route { dst: cidr.net(), via: Some(via), dev: facts.join.link.clone(), src, mtu: None })
 }
 
 /// The subnet leaves by a gateway outside of the cluster.
