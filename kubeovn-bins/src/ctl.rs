@@ -22,6 +22,7 @@ pub mod crds;
 pub mod error;
 pub mod ipam;
 pub mod nb;
+pub mod outcome;
 pub mod paint;
 pub mod plan;
 pub mod status;

@@ -27,11 +27,11 @@ use serde_json::json;
 use self::facts::Wish;
 use self::finding::{Finding, Severity};
 use self::host::ThisNode;
-use super::cli::Found;
 use super::cluster::args::{Printed, Server};
 use super::cluster::show;
 use super::cluster::text::{counted, table};
 use super::error::CtlError;
+use super::outcome::Found;
 use super::paint::Paint;
 
 /// What stands behind `check`.

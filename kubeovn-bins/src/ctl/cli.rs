@@ -1,12 +1,15 @@
 //! The command line of `kubeovn-ctl`.
 
 use std::ffi::OsString;
-use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use super::{check, crds, ipam, nb, plan, status, test};
+use super::{
+    check, crds, ipam, nb,
+    outcome::{Found, say},
+    plan, status, test,
+};
 
 /// Looks at a Kube-OVN network; changes nothing of it.
 #[derive(Debug, Parser)]
@@ -32,17 +35,6 @@ enum Command {
     Test(test::Args),
     /// The CRDs of all kinds, for kubectl apply -f -
     Crds(crds::Args),
-}
-
-/// What a command found; errors end with [`ExitCode::FAILURE`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Found {
-    /// All is as it should be: exit code 0.
-    Nothing,
-    /// There are differences or findings: exit code 2.
-    Something,
-    /// There are warnings alone, and it was asked to be strict: exit code 1.
-    Warnings,
 }
 
 /// Does what the command line says. The exit code is 0, or 2 for differences and findings, or 1 for an error, also one
@@ -74,16 +66,4 @@ pub async fn main(arguments: Vec<OsString>) -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-/// A line on standard output. Answers whether anybody reads on.
-pub(super) fn print(text: &str) -> bool {
-    let mut out = std::io::stdout().lock();
-    out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_ok()
-}
-
-/// A line on standard error.
-pub(super) fn say(text: &str) {
-    // There is nobody else to tell.
-    let _ = writeln!(std::io::stderr(), "{text}");
 }

@@ -20,9 +20,9 @@ use serde_json::Value;
 
 use self::{args::Target, reach::Told, scratch::Scratch};
 use super::{
-    cli::{print, say},
     error::CtlError,
     nb::snapshot::Snapshot,
+    outcome::{print, say},
 };
 
 /// What a cluster said.

@@ -6,8 +6,8 @@ use clap::{Args as Group, ValueEnum};
 use kubeovn_core::api;
 use serde_json::{Value, json};
 
-use super::cli::print;
 use super::error::CtlError;
+use super::outcome::print;
 
 /// What stands behind `crds`.
 #[derive(Debug, Group)]

@@ -8,10 +8,10 @@ mod list;
 use clap::{Args as Group, Subcommand};
 
 use super::{
-    cli::Found,
     cluster::{View, args::Target, claims::Claims, scratch::Scratch, show},
     error::CtlError,
     nb::listing::Listing,
+    outcome::Found,
 };
 
 /// What stands behind `ipam`.

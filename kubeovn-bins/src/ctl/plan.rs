@@ -12,9 +12,9 @@ use clap::Args as Group;
 
 use self::compared::{Comparison, State};
 use super::{
-    cli::Found,
     cluster::{View, args::Target, show},
     error::CtlError,
+    outcome::Found,
 };
 
 /// What stands behind `plan`.

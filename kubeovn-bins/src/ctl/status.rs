@@ -21,7 +21,6 @@ use self::{
     undone::Undone,
 };
 use super::{
-    cli::Found,
     cluster::{
         View,
         args::Target,
@@ -31,6 +30,7 @@ use super::{
         text::{counted, table, wrapped},
     },
     error::CtlError,
+    outcome::Found,
     paint::Paint,
 };
 use crate::run::controller::now;

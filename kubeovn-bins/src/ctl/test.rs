@@ -30,10 +30,10 @@ use self::manifest::Role;
 use self::place::Place;
 use self::probe::{Outcome, Targets, Tried};
 use self::waiting::Stage;
-use super::cli::{Found, say};
 use super::cluster::args::{Printed, Server};
 use super::cluster::{reach, show};
 use super::error::CtlError;
+use super::outcome::{Found, say};
 use crate::cluster::kube::random;
 use crate::process::ended;
 

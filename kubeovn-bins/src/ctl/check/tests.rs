@@ -2,7 +2,7 @@
 
 use super::finding::Finding;
 use super::{to_json, to_text, verdict};
-use crate::ctl::cli::Found;
+use crate::ctl::outcome::Found;
 use crate::ctl::paint::Paint;
 
 fn warning() -> Finding {

@@ -9,9 +9,9 @@ use super::listing::Listing;
 use super::manifests::Manifests;
 use super::snapshot::{self, Snapshot, Source};
 use super::{diff, dump, owner, verify, watch};
-use crate::ctl::cli::{Found, say};
 use crate::ctl::cluster::{args::Server, show};
 use crate::ctl::error::CtlError;
+use crate::ctl::outcome::{Found, say};
 use crate::ctl::paint::{Paint, When};
 
 /// Where a Northbound is on the machine of `ovn-central`.

@@ -14,8 +14,8 @@ use uuid::Uuid;
 
 use self::shown::Shown;
 use super::snapshot::Source;
-use crate::ctl::cli::{print, say};
 use crate::ctl::error::CtlError;
+use crate::ctl::outcome::{print, say};
 use crate::ctl::paint::Paint;
 use crate::run::controller::now;
 
