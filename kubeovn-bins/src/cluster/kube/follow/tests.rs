@@ -120,6 +120,7 @@ async fn told(events: &mut futures_util::stream::BoxStream<'static, Event>, numb
             Event::Applied(object) => format!("+{}", object.meta().name),
             Event::Deleted { key, uid } => format!("-{} {uid}", key.name),
             Event::Listed(_) => "=".to_owned(),
+            Event::Absent(_) => "?".to_owned(),
         });
     }
     told
