@@ -148,6 +148,16 @@ fn what_is_kept_goes_with_the_machine() {
         assert!(held(&sim, MACHINE).is_empty() && !has_port(&sim) && record(&sim).is_none(), "{why}");
         oracle::a_restart_writes_nothing(&sim);
     }
+    // Its last pod has run to its end, and nobody has taken it away.
+    let mut sim = fabric();
+    let Object::Pod(mut done) = launcher("red", "vl-0", "n1", &[]) else { unreachable!() };
+    done.finished = true;
+    sim.apply(Object::Pod(done));
+    sim.settle();
+    assert_eq!(held(&sim, MACHINE), "10.1.0.2");
+    sim.delete(Kind::Ip, "", "vm.red");
+    sim.settle();
+    assert!(held(&sim, MACHINE).is_empty() && record(&sim).is_none());
     // One that is deleted while it runs has its address until the last pod is gone.
     let mut sim = fabric();
     sim.delete(Kind::VirtualMachine, "red", MACHINE);

@@ -24,6 +24,7 @@ pub fn is_kept(world: &World, owner: &OwnerKey, grant: &Grant) -> bool {
     if world.is_machine(owner) {
         let (machine, instance) = world.machine(owner);
         return world.settings().keep_vm_ip
+            && retention::are_inside(&grant.ips, plan.map(|plan| &plan.cidrs))
             && retention::of_virtual_machine(machine, instance) == Retention::Keep;
     }
     let set = world.set_of(owner);

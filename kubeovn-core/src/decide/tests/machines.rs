@@ -5,7 +5,8 @@ use crate::{
     contract::cluster::Write,
     decide::{is_kept, publish::Telling},
     index::objects::{
-        Ip, IpSpec, Kind, Meta, Object, ObjectKey, Pod, VirtualMachine, VirtualMachineInstance, Workload,
+        Ip, IpSpec, Kind, Labels, Meta, Object, ObjectKey, Pod, Subnet, VirtualMachine,
+        VirtualMachineInstance, Workload,
     },
     rows::OwnerKey,
 };
@@ -113,6 +114,14 @@ fn what_is_not_known_of_a_machine_is_no_reason_to_release() {
     assert!(kept(&facts));
     facts.world.remove(&key(Kind::VirtualMachineInstance, "db"), "");
     assert!(kept(&facts), "it is stopped");
+    let prefix = |facts: &mut Facts, cidr: &str| {
+        let subnet = ObjectKey::cluster(Kind::Subnet, "ovn-default");
+        facts.change(&subnet, |subnet: &mut Subnet| subnet.spec.cidr_block = cidr.into());
+        facts.decide();
+    };
+    prefix(&mut facts, "10.17.0.0/16");
+    assert!(!kept(&facts), "its subnet has other addresses now");
+    prefix(&mut facts, "10.16.0.0/16");
     let mut going = facts.world.virtual_machine("shop", "db").unwrap().clone();
     going.meta.deleting = true;
     facts.world.apply(Object::VirtualMachine(going));
@@ -158,7 +167,7 @@ fn a_pod_goes_by_what_it_was_told() {
     for (pod, owns) in [("own", "own"), ("other", "other"), ("same", "db"), ("launcher-a", "db")] {
         assert_eq!(owner(&facts, pod), OwnerKey::pod("shop", owns));
     }
-    facts.change(&key(Kind::Pod, "same"), |pod: &mut Pod| pod.meta.annotations = Default::default());
+    facts.change(&key(Kind::Pod, "same"), |pod: &mut Pod| pod.meta.annotations = Labels::default());
     assert_eq!(owner(&facts, "same"), machine());
 }
 

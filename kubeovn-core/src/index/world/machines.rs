@@ -19,8 +19,8 @@ type Namespaced<T> = BTreeMap<Name, BTreeMap<Name, T>>;
 
 #[derive(Debug, Default)]
 pub(super) struct Machines {
-    machines: Namespaced<VirtualMachine>,
-    instances: Namespaced<VirtualMachineInstance>,
+    all: Namespaced<VirtualMachine>,
+    running: Namespaced<VirtualMachineInstance>,
     /// Names of their pods, by whose addresses they have.
     pods: BTreeMap<OwnerKey, BTreeSet<Name>>,
     /// Kinds of which every object has been told.
@@ -60,22 +60,22 @@ impl Machines {
 impl World {
     /// A virtual machine.
     pub fn virtual_machine(&self, namespace: &str, name: &str) -> Option<&VirtualMachine> {
-        self.machines.machines.get(namespace)?.get(name)
+        self.machines.all.get(namespace)?.get(name)
     }
 
     /// All virtual machines, by namespace and name.
     pub fn virtual_machines(&self) -> impl Iterator<Item = &VirtualMachine> {
-        self.machines.machines.values().flat_map(BTreeMap::values)
+        self.machines.all.values().flat_map(BTreeMap::values)
     }
 
     /// A virtual machine that runs.
     pub fn virtual_machine_instance(&self, namespace: &str, name: &str) -> Option<&VirtualMachineInstance> {
-        self.machines.instances.get(namespace)?.get(name)
+        self.machines.running.get(namespace)?.get(name)
     }
 
     /// All virtual machines that run, by namespace and name.
     pub fn virtual_machine_instances(&self) -> impl Iterator<Item = &VirtualMachineInstance> {
-        self.machines.instances.values().flat_map(BTreeMap::values)
+        self.machines.running.values().flat_map(BTreeMap::values)
     }
 
     /// What is known of an owner as a virtual machine and as one that runs: whether its deletion was asked for.
@@ -152,7 +152,8 @@ impl World {
     /// Every object of a kind has been told: what is not there is gone, and no longer merely unknown.
     pub fn listed(&mut self, kind: Kind) {
         if kind.is_optional() && self.machines.known.insert(kind) {
-            self.dirty.addresses.extend(self.absent.iter().cloned());
+            let owners = self.absent.iter().chain(self.machines.pods.keys());
+            self.dirty.addresses.extend(owners.cloned());
         }
     }
 
@@ -177,7 +178,7 @@ impl World {
         let (namespace, name) = (new.meta.namespace.clone(), new.meta.name.clone());
         let now = means(&new.meta);
         let before = self.uid(&OwnerKey::pod(&namespace, &name));
-        let old = self.machines.machines.entry(namespace.clone()).or_default().insert(name.clone(), new);
+        let old = self.machines.all.entry(namespace.clone()).or_default().insert(name.clone(), new);
         let old = old.map(|old| means(&old.meta));
         let replaced = old.as_ref().is_some_and(|old| old.0 != now.0);
         if old != Some(now) {
@@ -189,7 +190,7 @@ impl World {
         let (namespace, name) = (new.meta.namespace.clone(), new.meta.name.clone());
         let now = means(&new.meta);
         let before = self.uid(&OwnerKey::pod(&namespace, &name));
-        let old = self.machines.instances.entry(namespace.clone()).or_default().insert(name.clone(), new);
+        let old = self.machines.running.entry(namespace.clone()).or_default().insert(name.clone(), new);
         let old = old.map(|old| means(&old.meta));
         // Those of a machine come and go with every start of it.
         let alone = self.virtual_machine(&namespace, &name).is_none();
@@ -201,13 +202,13 @@ impl World {
 
     pub(super) fn remove_machine(&mut self, key: &ObjectKey) {
         let before = self.uid(&OwnerKey::pod(&key.namespace, &key.name));
-        take(&mut self.machines.machines, key);
+        take(&mut self.machines.all, key);
         self.without(key, before);
     }
 
     pub(super) fn remove_instance(&mut self, key: &ObjectKey) {
         let before = self.uid(&OwnerKey::pod(&key.namespace, &key.name));
-        take(&mut self.machines.instances, key);
+        take(&mut self.machines.running, key);
         self.without(key, before);
     }
 
