@@ -368,3 +368,65 @@ fn a_plan_tells_what_would_change_and_changes_nothing() {
     assert!(text(&plan(&other.folder)).contains("LAB-PLAN-UNREADABLE"));
     assert_eq!(rows(), before);
 }
+
+/// A virtual machine whose pods are on two nodes; `status` is that of the first one.
+fn moving(status: &str) -> String {
+    let pod = |name: &str, second: &str, node: &str, more: &str, status: &str| {
+        format!(
+            "
+---
+apiVersion: v1
+kind: Pod
+metadata:
+  name: {name}
+  namespace: vms
+  creationTimestamp: 2026-03-01T12:00:{second}Z
+  ownerReferences: [{{apiVersion: kubevirt.io/v1, kind: VirtualMachineInstance, name: db, uid: the-instance}}]
+  annotations: {{ovn.kubernetes.io/ip_address: 10.63.0.20{more}}}
+spec: {{nodeName: {node}, restartPolicy: Never}}
+{status}"
+        )
+    };
+    let network = "
+{apiVersion: v1, kind: Node, metadata: {name: n1}}
+---
+{apiVersion: v1, kind: Node, metadata: {name: n2}}
+---
+{apiVersion: kubeovn.io/v1, kind: Subnet, metadata: {name: vms}, spec: {cidrBlock: 10.63.0.0/24, namespaces: [vms]}}
+---
+{apiVersion: kubevirt.io/v1, kind: VirtualMachine, metadata: {name: db, namespace: vms}}
+---
+{apiVersion: kubevirt.io/v1, kind: VirtualMachineInstance, metadata: {name: db, namespace: vms, uid: the-instance}}";
+    let job = ", kubevirt.io/migrationJobName: move";
+    network.to_owned() + &pod("from", "00", "n1", "", status) + &pod("to", "01", "n2", job, "")
+}
+
+/// Real ovn-controllers take the port on both nodes, and let go of the first when its pod has ended.
+#[test]
+fn a_virtual_machine_that_moves_is_bound_where_it_is_and_where_it_goes() {
+    let lab = Lab::new("move", &[("vm.yaml", &moving(""))]);
+    let _running = Running::start(lab.run(&[]));
+    let southbound = format!("--db=unix:/run/kubeovn-lab/{}/central/sb.sock", lab.name);
+    let ask = |columns: &str, table: &[&str]| {
+        let mut command = Command::new("ovn-sbctl");
+        command.args([&*southbound, "--bare", columns]).args(table);
+        text(&command.output().unwrap()).split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    let chassis = |node: &str| ask("--columns=_uuid", &["find", "Chassis", &format!("hostname={node}")]);
+    let port =
+        |column: &str| ask(&format!("--columns={column}"), &["find", "Port_Binding", "logical_port=db.vms"]);
+    let bound = |first: &str, second: &str| {
+        poll(|| {
+            let (wanted, is) = ((first, second), (port("chassis"), port("additional_chassis")));
+            if (&*is.0, &*is.1) == wanted { Ok(()) } else { Err(format!("{is:?}, and should be {wanted:?}")) }
+        });
+    };
+    let status = lab.wait("both pods", |status| {
+        ["from", "to"].iter().all(|name| pod(status, name).is_some_and(|pod| pod["ips"][0] == "10.63.0.20"))
+    });
+    assert_eq!(pod(&status, "from").unwrap()["mac"], pod(&status, "to").unwrap()["mac"]);
+    let (n1, n2) = (chassis("n1"), chassis("n2"));
+    bound(&n1, &n2);
+    lab.write("vm.yaml", &moving("status: {phase: Succeeded}"));
+    bound(&n2, "");
+}

@@ -4,6 +4,8 @@ use std::fmt;
 
 /// Code of a field or annotation that is set, but that nothing acts on; everything else is in effect.
 pub const NOT_SUPPORTED: &str = "FIELD-NOT-SUPPORTED";
+/// Code of an object whose name in the database another one has: the older, or a part of the infrastructure.
+pub const NAME_TAKEN: &str = "NAME-TAKEN";
 /// Code of a connection between VPCs of which the other side is missing; this side is in effect.
 pub const PEERING_HALF: &str = "VPC-PEERING-HALF";
 

@@ -12,5 +12,5 @@ pub use settings::{NetworkType, Settings};
 pub use world::{Decision, World, ip_name};
 pub(crate) use world::{
     claims::{RESERVED, SUBNET, is_reserved},
-    ip_owner, object_key, owner_key,
+    ip_owner,
 };

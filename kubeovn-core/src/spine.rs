@@ -31,7 +31,7 @@ use crate::{
     error::Problem,
     hash::FixedMap,
     index::{
-        Dirty, Settings, World, object_key,
+        Dirty, Settings, World,
         objects::{Kind, Name, Object, ObjectKey},
     },
     rows::{Change, Millis, Outcome, OwnerKey, Replica, RowChange, Schema, Txn},
@@ -222,11 +222,15 @@ impl Spine {
             }
             Input::Object(Event::Listed(kind)) => {
                 self.listed.insert(kind);
+                self.world.listed(kind);
+            }
+            Input::Object(Event::Absent(kind)) => {
+                self.listed.insert(kind);
             }
             Input::Rows(changes) => {
                 for change in &changes {
                     self.engine.changed(change, have);
-                    self.world.dirty.status.extend(change.owner.as_ref().and_then(object_key));
+                    self.world.mark_objects(change.owner.as_ref());
                 }
                 let mut deleted = changes.iter().filter(|change| change.what == Change::Deleted);
                 if deleted.nth(MANY).is_some() {
@@ -303,7 +307,7 @@ impl Spine {
             return;
         }
         let judged = self.engine.take_judged();
-        self.world.dirty.status.extend(judged.iter().filter_map(object_key));
+        self.world.mark_objects(&judged);
         if self.engine.idle() {
             // What they wait for is not on its way.
             self.world.dirty.status.extend(std::mem::take(&mut self.waiting));

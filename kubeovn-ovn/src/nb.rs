@@ -143,7 +143,7 @@ pub static NORTHBOUND: Schema = Schema {
                 value("enabled"),
                 column("dhcpv4_options", Refs { table: DHCP_OPTIONS, strong: false }),
                 column("dhcpv6_options", Refs { table: DHCP_OPTIONS, strong: false }),
-                column("options", Keys(&["router-port"])),
+                column("options", Keys(&["router-port", "requested-chassis", "activation-strategy"])),
                 column(EXTERNAL_IDS, Keys(SWITCH_PORT_IDS)),
             ],
         },

@@ -37,6 +37,7 @@ impl ApiServer {
     pub(crate) async fn start() -> Self {
         let server = Self::bare().await;
         server.kubernetes.apply_crds().await;
+        server.kubernetes.apply_machines().await;
         server
     }
 
@@ -126,6 +127,10 @@ impl Backend for User {
             Kind::Ip => Object::Ip(serde_json::from_value(value).unwrap()),
             Kind::Pod => Object::Pod(serde_json::from_value(value).unwrap()),
             Kind::StatefulSet => Object::StatefulSet(serde_json::from_value(value).unwrap()),
+            Kind::VirtualMachine => Object::VirtualMachine(serde_json::from_value(value).unwrap()),
+            Kind::VirtualMachineInstance => {
+                Object::VirtualMachineInstance(serde_json::from_value(value).unwrap())
+            }
             Kind::Namespace => Object::Namespace(serde_json::from_value(value).unwrap()),
             Kind::Node => Object::Node(serde_json::from_value(value).unwrap()),
         };
@@ -143,7 +148,11 @@ pub(crate) fn manifest(object: &Object) -> Value {
         Object::IpPool(pool) => json!({ "subnet": pool.spec.subnet, "ips": pool.spec.ips }),
         Object::Pod(_) => json!({ "containers": [{ "name": "pause", "image": "pause" }] }),
         Object::Vpc(vpc) => json!({ "namespaces": vpc.spec.namespaces }),
-        Object::Namespace(_) | Object::Node(_) | Object::StatefulSet(_) => json!({}),
+        Object::Namespace(_)
+        | Object::Node(_)
+        | Object::StatefulSet(_)
+        | Object::VirtualMachine(_)
+        | Object::VirtualMachineInstance(_) => json!({}),
     };
     let group = if kind.group().is_empty() { "v1".to_owned() } else { format!("{}/v1", kind.group()) };
     let mut metadata =

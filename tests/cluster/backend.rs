@@ -8,7 +8,7 @@ use std::sync::{
 use async_trait::async_trait;
 use kubeovn_core::{
     contract::cluster::{Cluster, ClusterError, Patch, Write},
-    index::objects::{Ip, Kind, Meta, Name, Object, ObjectKey, Pod, Subnet, SubnetSpec, Vpc},
+    index::objects::{Ip, Kind, Meta, Name, Object, ObjectKey, Pod, Subnet, SubnetSpec, VirtualMachine, Vpc},
 };
 
 /// A cluster, and its user.
@@ -60,6 +60,11 @@ pub(crate) fn ip(name: &str) -> Object {
 pub(crate) fn pod(name: &str) -> Object {
     let meta = Meta { namespace: "default".into(), ..Meta::named(name) };
     Object::Pod(Pod { meta, ..Pod::default() })
+}
+
+pub(crate) fn machine(name: &str) -> Object {
+    let meta = Meta { namespace: "default".into(), ..Meta::named(name) };
+    Object::VirtualMachine(VirtualMachine { meta })
 }
 
 pub(crate) fn with(mut object: Object, change: impl FnOnce(&mut Meta)) -> Object {

@@ -61,7 +61,7 @@ async fn ten_thousand_pods_are_listed() {
         match watch.next().await {
             kubeovn_core::contract::cluster::Event::Applied(object) => pods.push(object),
             kubeovn_core::contract::cluster::Event::Listed(_) => break,
-            deleted @ kubeovn_core::contract::cluster::Event::Deleted { .. } => panic!("{deleted:?}"),
+            other => panic!("{other:?}"),
         }
         if pods.len() % 500 == 0 {
             most = most.max(resident());

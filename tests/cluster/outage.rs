@@ -83,7 +83,7 @@ async fn a_deletion_that_nobody_could_see_is_told_after_all(server: &mut ApiServ
         events.push(match watch.next().await {
             Event::Applied(object) => format!("+{} {}", object.meta().name, object.meta().uid),
             Event::Deleted { key, uid } => format!("-{} {uid}", key.name),
-            Event::Listed(kind) => panic!("{kind:?} is listed twice"),
+            Event::Listed(kind) | Event::Absent(kind) => panic!("{kind:?} is listed twice"),
         });
     }
     let at = |event: String| {

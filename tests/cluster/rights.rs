@@ -14,7 +14,7 @@ use serde_json::json;
 
 use crate::{
     api::ApiServer,
-    backend::{Backend, ip, subnet, unique},
+    backend::{Backend, ip, machine, subnet, unique},
     kubernetes::{ADMIN, STRANGER},
     watch::{PATIENCE, Watch},
 };
@@ -59,8 +59,35 @@ async fn what_is_missing_is_said_and_waited_for() {
     user.apply(subnet("there", "10.0.0.0/24")).await;
     assert_eq!(watch.told(1).await, ["+there"]);
 
+    kinds_that_may_be_missing_hold_nobody_up(&server).await;
     a_stranger_is_refused_until_he_is_given_the_right(&server).await;
     nobody_is_told_so(&server).await;
+}
+
+/// They begin by themselves when they are there, and what was told stays when they go.
+async fn kinds_that_may_be_missing_hold_nobody_up(server: &ApiServer) {
+    let cluster = server.cluster();
+    let options = Options { longest_pause: std::time::Duration::from_millis(500), ..Options::default() };
+    let strange = server.cluster_with(STRANGER, options, |_| {});
+    let kinds = [Kind::VirtualMachine, Kind::Subnet];
+    let mut watch = Watch::new(&*cluster, &kinds, "vm");
+    let mut forbidden = Watch::new(&*strange, &kinds[..1], "vm");
+    let mut first = watch.told(2).await;
+    first.sort();
+    assert_eq!(first, ["=Subnet", "?VirtualMachine"]);
+    let absent = stands(&cluster, Kind::VirtualMachine, State::Absent).await;
+    assert!(!absent.listed && absent.error.is_none(), "{absent:?}");
+    assert_eq!(forbidden.told(1).await, ["?VirtualMachine"]);
+    let failing = stands(&strange, Kind::VirtualMachine, State::Failing).await;
+    assert!(failing.error.unwrap().starts_with("KUBE-FORBIDDEN: kind VirtualMachine"));
+
+    server.kubernetes.apply_machines().await;
+    assert_eq!(watch.told(1).await, ["=VirtualMachine"]);
+    assert_eq!(status(&cluster, Kind::VirtualMachine).state, State::Connected);
+    let user = server.user();
+    user.apply(machine("vm-there")).await;
+    assert_eq!(watch.told(1).await, ["+-there"]);
+    assert!(forbidden.quiet());
 }
 
 async fn a_stranger_is_refused_until_he_is_given_the_right(server: &ApiServer) {

@@ -8,7 +8,7 @@ use kubeovn_core::{
 };
 
 use crate::{
-    backend::{Backend, finalizer, ip, key, meta, pod, subnet, unique, vpc, with, write},
+    backend::{Backend, finalizer, ip, key, machine, meta, pod, subnet, unique, vpc, with, write},
     watch::Watch,
 };
 
@@ -19,6 +19,7 @@ pub(crate) async fn all(on: &dyn Backend) {
     an_object_with_finalizers_goes_with_the_last_one(on).await;
     a_successor_is_told_after_the_end_of_the_one_before(on).await;
     generation_rises_with_the_spec_alone(on).await;
+    kinds_of_somebody_else_are_followed_too(on).await;
     writes::the_same_again_is_no_change(on).await;
     writes::a_patch_changes_what_it_names_and_nothing_else(on).await;
     writes::another_uid_is_another_object(on).await;
@@ -62,6 +63,18 @@ async fn a_watcher_sees_what_exists_then_every_change_in_order(on: &dyn Backend)
     let rest = all.told(6).await;
     let rest: Vec<_> = rest.iter().filter(|event| *event != "+q").collect();
     assert_eq!(rest, ["+a", "-a", "+c", "-b", "+end"]);
+}
+
+async fn kinds_of_somebody_else_are_followed_too(on: &dyn Backend) {
+    let own = unique("machine");
+    let kinds = [Kind::VirtualMachine, Kind::VirtualMachineInstance];
+    let mut watch = Watch::new(&*on.cluster(), &kinds, &own);
+    let mut first = watch.told(2).await;
+    first.sort();
+    assert_eq!(first, ["=VirtualMachine", "=VirtualMachineInstance"]);
+    on.apply(machine(&own)).await;
+    on.delete(&key(Kind::VirtualMachine, &own)).await;
+    assert_eq!(watch.told(2).await, ["+", "-"]);
 }
 
 async fn a_dropped_watcher_is_none(on: &dyn Backend) {

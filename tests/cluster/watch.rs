@@ -29,7 +29,7 @@ impl Watch {
             let name = match &event {
                 Event::Applied(object) => object.meta().name.clone(),
                 Event::Deleted { key, .. } => key.name.clone(),
-                Event::Listed(_) => return event,
+                Event::Listed(_) | Event::Absent(_) => return event,
             };
             if name.starts_with(&self.prefix) {
                 return event;
@@ -37,7 +37,7 @@ impl Watch {
         }
     }
 
-    /// The next events, in short: `+name` (`~name` while deleting), `-name`, `=Kind`; names without the prefix.
+    /// The next events, in short: `+name` (`~name` while deleting), `-name`, `=Kind`, `?Kind` for one that is absent; names without the prefix.
     pub(crate) async fn told(&mut self, number: usize) -> Vec<String> {
         let mut told = Vec::new();
         for _ in 0..number {
@@ -71,6 +71,7 @@ impl Watch {
             }
             Event::Deleted { key, .. } => format!("-{}", own(&key.name)),
             Event::Listed(kind) => format!("={}", kind.name()),
+            Event::Absent(kind) => format!("?{}", kind.name()),
         }
     }
 }

@@ -65,6 +65,10 @@ pub(crate) fn read(kind: Kind, value: Value) -> Object {
         Kind::Ip => Object::Ip(serde_json::from_value(value).unwrap()),
         Kind::Pod => Object::Pod(serde_json::from_value(value).unwrap()),
         Kind::StatefulSet => Object::StatefulSet(serde_json::from_value(value).unwrap()),
+        Kind::VirtualMachine => Object::VirtualMachine(serde_json::from_value(value).unwrap()),
+        Kind::VirtualMachineInstance => {
+            Object::VirtualMachineInstance(serde_json::from_value(value).unwrap())
+        }
         Kind::Namespace => Object::Namespace(serde_json::from_value(value).unwrap()),
         Kind::Node => Object::Node(serde_json::from_value(value).unwrap()),
     }

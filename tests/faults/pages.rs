@@ -153,8 +153,9 @@ async fn every_page_is_left_alone_found_again_and_deleted_in_any_order() {
         assert_eq!(controller.fuse.effects(), [""; 0], "{name}: it wrote though nothing was due");
         assert!((writes(&ground).await - count).abs() < 0.5, "{name}: the server counted writes");
 
-        let order =
-            [Kind::Vpc, Kind::Subnet, Kind::IpPool, Kind::StatefulSet, Kind::Ip, Kind::Node, Kind::Pod];
+        let keepers = [Kind::StatefulSet, Kind::VirtualMachine, Kind::VirtualMachineInstance];
+        let order = [Kind::Vpc, Kind::Subnet, Kind::IpPool].into_iter().chain(keepers);
+        let order = order.chain([Kind::Ip, Kind::Node, Kind::Pod]);
         for kind in order {
             for key in made.iter().filter(|key| key.kind == kind) {
                 ground.delete(key).await;

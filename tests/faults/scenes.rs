@@ -1,8 +1,10 @@
 //! Ways of a pod, and of a subnet, on which a controller is killed.
 
 use kubeovn_core::{
-    annotations::nic,
-    index::objects::{Kind, Meta, Object, ObjectKey, Pod, StatefulSet, Subnet, SubnetSpec, Workload},
+    annotations::{self, nic},
+    index::objects::{
+        Kind, Meta, Object, ObjectKey, Pod, StatefulSet, Subnet, SubnetSpec, VirtualMachine, Workload,
+    },
 };
 
 use crate::{
@@ -20,6 +22,10 @@ pub(crate) enum Scene {
     MemberBack,
     /// It is deleted and made anew in one breath.
     MemberReplaced,
+    /// A virtual machine that was stopped starts on another node.
+    MachineBack,
+    /// A virtual machine moves to another node, and the pod that it comes from ends.
+    MachineMoves,
     /// A pod that names its address is made.
     Fixed,
     /// A pod with an address of each family is made.
@@ -33,10 +39,12 @@ pub(crate) enum Scene {
 }
 
 impl Scene {
-    pub(crate) const ALL: [Scene; 8] = [
+    pub(crate) const ALL: [Scene; 10] = [
         Scene::Pod,
         Scene::MemberBack,
         Scene::MemberReplaced,
+        Scene::MachineBack,
+        Scene::MachineMoves,
         Scene::Fixed,
         Scene::Dual,
         Scene::PodGone,
@@ -55,6 +63,11 @@ impl Scene {
                 ground.apply(Object::StatefulSet(set)).await;
                 ground.apply(member(ground, number, "n1").await).await;
             }
+            Scene::MachineBack | Scene::MachineMoves => {
+                let meta = Meta { namespace: "web".into(), ..Meta::named(&machine_name(number)) };
+                ground.apply(Object::VirtualMachine(VirtualMachine { meta })).await;
+                ground.apply(launcher(number, "a", "n1")).await;
+            }
             Scene::PodGone | Scene::PodReplaced => ground.apply(plain(number)).await,
             Scene::SubnetGone => {
                 ground.apply(passing(number)).await;
@@ -65,8 +78,10 @@ impl Scene {
 
     /// What else has to happen before, once that is done.
     pub(crate) async fn leave(self, ground: &dyn Ground, number: usize) {
-        if self == Scene::MemberBack {
-            ground.delete(&member_key(number)).await;
+        match self {
+            Scene::MemberBack => ground.delete(&member_key(number)).await,
+            Scene::MachineBack => ground.delete(&launcher(number, "a", "n1").key()).await,
+            _ => {}
         }
     }
 
@@ -78,6 +93,11 @@ impl Scene {
             Scene::MemberReplaced => {
                 ground.delete(&member_key(number)).await;
                 ground.apply(member(ground, number, "n2").await).await;
+            }
+            Scene::MachineBack => ground.apply(launcher(number, "b", "n2")).await,
+            Scene::MachineMoves => {
+                ground.apply(launcher(number, "b", "n2")).await;
+                ground.delete(&launcher(number, "a", "n1").key()).await;
             }
             Scene::Fixed => ground.apply(fixed(number)).await,
             Scene::Dual => ground.apply(pod("dual", &format!("p{number}"), "n1", &[])).await,
@@ -98,6 +118,7 @@ impl Scene {
         match self {
             Scene::Pod | Scene::PodGone | Scene::PodReplaced => format!("p{number}.web"),
             Scene::MemberBack | Scene::MemberReplaced => format!("set{number}-0.web"),
+            Scene::MachineBack | Scene::MachineMoves => format!("{}.web", machine_name(number)),
             Scene::Fixed => format!("fixed{number}.web"),
             Scene::Dual => format!("p{number}.dual"),
             Scene::SubnetGone => format!("guest{number}.web"),
@@ -181,5 +202,20 @@ async fn member(ground: &dyn Ground, number: usize, node: &str) -> Object {
     let set = sets.iter().find(|set| *set.meta().name == *name).unwrap();
     let workload = Workload::StatefulSet { name: name.as_str().into(), uid: set.meta().uid.clone() };
     let Object::Pod(there) = pod("web", &format!("{name}-0"), node, &[]) else { panic!("no pod") };
+    Object::Pod(Pod { workload: Some(Box::new(workload)), ..there })
+}
+
+fn machine_name(number: usize) -> String {
+    format!("machine{number}")
+}
+
+/// A pod of the machine, named for a migration like any to which one moves.
+fn launcher(number: usize, name: &str, node: &str) -> Object {
+    let machine = machine_name(number);
+    let job: &[_] = if name == "a" { &[] } else { &[(annotations::pod::MIGRATION_JOB, "move")] };
+    let Object::Pod(there) = pod("web", &format!("launcher-{machine}-{name}"), node, job) else {
+        panic!("no pod")
+    };
+    let workload = Workload::VirtualMachine { name: machine.as_str().into() };
     Object::Pod(Pod { workload: Some(Box::new(workload)), ..there })
 }

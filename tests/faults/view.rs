@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kubeovn_core::{
     annotations::nic,
-    index::objects::{Kind, Object, ObjectKey, member},
+    index::{
+        ip_name,
+        objects::{Kind, Object, ObjectKey, member},
+    },
 };
 use kubeovn_ovn::ovsdb::wire::{Atom, Datum};
 
@@ -86,7 +89,7 @@ impl View {
     fn port_name(object: &Object) -> Option<String> {
         let meta = object.meta();
         match object {
-            Object::Pod(pod) if pod.needs_network() => Some(format!("{}.{}", meta.name, meta.namespace)),
+            Object::Pod(pod) if pod.needs_network() => Some(ip_name(&pod.owner(), "").to_string()),
             Object::Node(_) => Some(format!("node-{}", meta.name)),
             _ => None,
         }
@@ -114,8 +117,8 @@ impl View {
         all
     }
 
-    /// Who holds an address though he is not there: members of StatefulSets, which come back, and those whom a record of
-    /// a user's keeps it for.
+    /// Who holds an address though he is not there: members of StatefulSets and virtual machines, which come back, and those
+    /// whom a record of a user's keeps it for.
     fn comes_back(&self, name: &str) -> bool {
         let record = self.get(&ObjectKey::cluster(Kind::Ip, name));
         if record
@@ -124,6 +127,13 @@ impl View {
             return true;
         }
         let Some((pod, namespace)) = name.split_once('.') else { return false };
+        let is_named = |kind| {
+            let key = ObjectKey { kind, namespace: namespace.into(), name: pod.into() };
+            self.get(&key).is_some_and(|object| !object.meta().deleting)
+        };
+        if is_named(Kind::VirtualMachine) || is_named(Kind::VirtualMachineInstance) {
+            return true;
+        }
         let Some((set, number)) = member(pod) else { return false };
         let key = ObjectKey { kind: Kind::StatefulSet, namespace: namespace.into(), name: set.into() };
         matches!(self.get(&key), Some(Object::StatefulSet(set)) if number < set.replicas)

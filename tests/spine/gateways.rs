@@ -58,7 +58,11 @@ pub(crate) fn every_pod_leaves_by_one_way(sim: &Sim) {
     let world = sim.spine.world();
     let settings = world.settings();
     for pod in world.pods() {
-        let owner = OwnerKey::pod(&pod.meta.namespace, &pod.meta.name);
+        let owner = pod.owner();
+        // A machine that moves leaves by the node that it comes from.
+        if world.pod_of(&owner).is_none_or(|leader| leader.meta.uid != pod.meta.uid) {
+            continue;
+        }
         for grant in sim.ledger.held(&owner) {
             let inside = grant.space == settings.vpc && grant.subnet != settings.join;
             let Some(subnet) = world.subnet(&grant.subnet).filter(|_| inside) else { continue };

@@ -19,8 +19,8 @@ pub(crate) fn heal(sim: &mut Sim) {
             return;
         }
         // What is kept for pods that are not there would keep these.
-        for (namespace, name) in sets(sim) {
-            sim.delete(Kind::StatefulSet, &namespace, &name);
+        for (kind, namespace, name) in keepers(sim) {
+            sim.delete(kind, &namespace, &name);
         }
         misread.iter().for_each(|name| mend_subnet(sim, name));
         vpcs.iter().for_each(|name| mend_vpc(sim, name));
@@ -47,16 +47,22 @@ fn misread_subnets(sim: &Sim) -> Vec<String> {
 fn broken_pods(sim: &Sim) -> Vec<(String, String)> {
     let world = sim.spine.world();
     let broken = world.pods().filter(|p| {
-        let owner = OwnerKey::pod(&p.meta.namespace, &p.meta.name);
+        let owner = p.owner();
         let held_in = world.grants(&owner).iter().any(|g| world.plan(&g.subnet).is_none());
         held_in || world.refusal(&owner).is_some() || sim.spine.verdict(&owner).is_some()
     });
     broken.map(|p| (p.meta.namespace.to_string(), p.meta.name.to_string())).collect()
 }
 
-fn sets(sim: &Sim) -> Vec<(String, String)> {
-    let sets = sim.spine.world().stateful_sets();
-    sets.map(|set| (set.meta.namespace.to_string(), set.meta.name.to_string())).collect()
+/// What keeps addresses for pods.
+fn keepers(sim: &Sim) -> Vec<(Kind, String, String)> {
+    let kinds = [Kind::StatefulSet, Kind::VirtualMachine, Kind::VirtualMachineInstance];
+    let objects = kinds.into_iter().flat_map(|kind| sim.shop.cluster.objects(kind));
+    let entry = |object: Object| {
+        let meta = object.meta();
+        (object.kind(), meta.namespace.to_string(), meta.name.to_string())
+    };
+    objects.map(entry).collect()
 }
 
 fn broken_vpcs(sim: &Sim) -> Vec<String> {
@@ -83,8 +89,8 @@ fn mend_subnet(sim: &mut Sim, name: &str) {
         return;
     }
     let inside: Vec<_> = (world.pods())
+        .filter(|pod| world.grants(&pod.owner()).iter().any(|g| *g.subnet == *name))
         .map(|p| (p.meta.namespace.clone(), p.meta.name.clone()))
-        .filter(|(ns, pod)| world.grants(&OwnerKey::pod(ns, pod)).iter().any(|g| *g.subnet == *name))
         .collect();
     inside.iter().for_each(|(namespace, pod)| sim.delete(Kind::Pod, namespace, pod));
 }
@@ -98,8 +104,8 @@ fn mend_vpc(sim: &mut Sim, name: &str) {
     }
     let inside = |g: &Grant| *g.space == *name;
     let pods: Vec<_> = (world.pods())
+        .filter(|pod| world.grants(&pod.owner()).iter().any(inside))
         .map(|p| (p.meta.namespace.clone(), p.meta.name.clone()))
-        .filter(|(ns, pod)| world.grants(&OwnerKey::pod(ns, pod)).iter().any(inside))
         .collect();
     let subnets: Vec<_> = world.subnets_of(name).map(|s| s.meta.name.clone()).collect();
     pods.iter().for_each(|(namespace, pod)| sim.delete(Kind::Pod, namespace, pod));

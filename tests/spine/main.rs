@@ -27,6 +27,7 @@ mod heal;
 mod kept;
 mod known;
 mod ledger;
+mod machines;
 mod neighbours;
 #[path = "../support/objects.rs"]
 #[allow(dead_code, reason = "objects of another test crate, of which not all are needed")]

@@ -10,7 +10,7 @@ use kubeovn_core::{
     error::Problem,
     index::{
         ip_name,
-        objects::{Kind, Object, ObjectKey, Workload},
+        objects::{Kind, Object, ObjectKey, Pod, VIRTUAL_MACHINE, Workload},
     },
     rows::{Act, ColumnKind, EXTERNAL_IDS, Op, OwnerKey, OwnerKind, Replica as _, RowKey, Txn},
 };
@@ -67,11 +67,21 @@ pub(crate) fn cuts_nobody_off(sim: &Sim, txn: &Txn) {
         let id = |key| sim.db.replica.pair(&op.row, EXTERNAL_IDS, key);
         let (Some(pod), Some(uid)) = (id("pod"), id("uid")) else { continue };
         let (namespace, name) = pod.split_once('/').unwrap();
+        if **uid == *VIRTUAL_MACHINE {
+            let owner = OwnerKey::pod(namespace, name);
+            let running = runs(sim, &owner);
+            assert!(
+                running.is_empty(),
+                "{owner} runs and loses its port: {running:?} {}",
+                state(sim, &owner)
+            );
+            continue;
+        }
         let key = ObjectKey { kind: Kind::Pod, namespace: namespace.into(), name: name.into() };
         let Some(Object::Pod(pod)) = sim.shop.cluster.get(&key) else { continue };
         let holder = match pod.workload.as_deref() {
             Some(Workload::StatefulSet { uid, .. }) => uid,
-            None => &pod.meta.uid,
+            Some(Workload::VirtualMachine { .. }) | None => &pod.meta.uid,
         };
         // A member of a set that was scaled down and up again: what its predecessor had went before this one was heard of.
         let unheard = pod.workload.is_some()
@@ -81,6 +91,16 @@ pub(crate) fn cuts_nobody_off(sim: &Sim, txn: &Txn) {
         let lives = ours && pod.needs_network();
         assert!(!lives, "{key} lives and loses its port: {}", state(sim, &OwnerKey::pod(namespace, name)));
     }
+}
+
+/// The pods of a virtual machine that were told its address and need it.
+fn runs(sim: &Sim, owner: &OwnerKey) -> Vec<Pod> {
+    let pods = sim.shop.cluster.objects(Kind::Pod).into_iter().filter_map(|object| match object {
+        Object::Pod(pod) => Some(pod),
+        _ => None,
+    });
+    let told = |pod: &Pod| pod.meta.annotation(nic::ALLOCATED.ovn()).is_some();
+    pods.filter(|pod| pod.owner() == *owner && pod.needs_network() && told(pod)).collect()
 }
 
 /// What holds whenever nothing is left to do.
@@ -103,15 +123,17 @@ pub(crate) fn at_rest(sim: &Sim) {
                 assert!(kept, "{owner} needs nothing and holds {held:?}");
                 continue;
             }
-            has_an_answer(sim, &owner);
+            for pod in world.pods_of(&owner).filter(|pod| pod.needs_network()) {
+                has_an_answer(sim, &owner, &pod.meta.name);
+            }
         }
     }
     knows_the_cluster(sim);
 }
 
 /// A pod is told what it has, and it has that, or it is told why not.
-fn has_an_answer(sim: &Sim, owner: &OwnerKey) {
-    let (namespace, name) = owner.name.split_once('/').unwrap();
+fn has_an_answer(sim: &Sim, owner: &OwnerKey, name: &str) {
+    let (namespace, _) = owner.name.split_once('/').unwrap();
     let key = ObjectKey { kind: Kind::Pod, namespace: namespace.into(), name: name.into() };
     let Some(Object::Pod(pod)) = sim.shop.cluster.get(&key) else { panic!("{key} is not there") };
     if let Some(error) = pod.meta.annotation(nic::ERROR.ovn()) {
@@ -184,6 +206,10 @@ fn knows_the_cluster(sim: &Sim) {
             Kind::Pod => world.pods().map(|o| entry(&o.meta)).collect(),
             Kind::IpPool => world.ip_pools().map(|o| entry(&o.meta)).collect(),
             Kind::StatefulSet => world.stateful_sets().map(|o| entry(&o.meta)).collect(),
+            Kind::VirtualMachine => world.virtual_machines().map(|o| entry(&o.meta)).collect(),
+            Kind::VirtualMachineInstance => {
+                world.virtual_machine_instances().map(|o| entry(&o.meta)).collect()
+            }
         };
         assert_eq!(known, there, "what the controller knows is not what is there");
     }

@@ -42,13 +42,22 @@ pub(crate) struct Sim {
 
 impl Sim {
     pub(crate) fn new() -> Self {
-        Self::on(Shop::new(), Database::new(), 10 * HOUR)
+        Self::with(Settings::default())
+    }
+
+    /// One that an installation of its own has.
+    pub(crate) fn with(settings: Settings) -> Self {
+        Self::begun(settings, Shop::new(), Database::new(), 10 * HOUR)
     }
 
     /// A controller that starts on a cluster and a database that are there already.
     pub(crate) fn on(shop: Shop, db: Database, now: Millis) -> Self {
+        Self::begun(Settings::default(), shop, db, now)
+    }
+
+    fn begun(settings: Settings, shop: Shop, db: Database, now: Millis) -> Self {
         let ledger = Shared::new();
-        let spine = Spine::new(Settings::default(), Box::new(ledger.clone()), Box::new(Fabric), &NORTHBOUND);
+        let spine = Spine::new(settings, Box::new(ledger.clone()), Box::new(Fabric), &NORTHBOUND);
         let watch = Watch::new(&shop.cluster);
         let mut sim = Sim { shop, watch, db, spine: spine.with_batch(7), ledger, now, txns: 0, last: None };
         // Live already: nothing of ours is on its way there.

@@ -4,7 +4,7 @@ use kubeovn_core::{
     annotations::{self, nic},
     index::objects::{
         Kind, Meta, Namespace, Node, Object, ObjectKey, Pod, PolicyRoute, Selector, StatefulSet, Subnet,
-        SubnetAcl, SubnetSpec, Vpc, VpcPeering, VpcSpec, Workload,
+        SubnetAcl, SubnetSpec, VirtualMachine, VirtualMachineInstance, Vpc, VpcPeering, VpcSpec, Workload,
     },
     rows::Replica as _,
 };
@@ -56,7 +56,7 @@ impl Habits {
 
 /// One thing that a user does.
 pub(crate) fn act(sim: &mut Sim, habits: Habits, rng: &mut Rng) {
-    match rng.below(27) {
+    match rng.below(33) {
         0 => sim.apply(namespace(rng.pick(&NAMESPACES))),
         1 => sim.delete(Kind::Namespace, "", rng.pick(&NAMESPACES)),
         2 => {
@@ -105,9 +105,21 @@ pub(crate) fn act(sim: &mut Sim, habits: Habits, rng: &mut Rng) {
         }
         23 | 24 => sim.delete(Kind::Pod, rng.pick(&NAMESPACES), rng.pick(&MEMBERS)),
         25 if rng.chance(30) => {
-            let name = format!("{}.{}", rng.pick(&MEMBERS), rng.pick(&NAMESPACES));
+            let name = format!("{}.{}", rng.pick(&["st-0", "st-1", "st-2", MACHINE]), rng.pick(&NAMESPACES));
             sim.delete(Kind::Ip, "", &name);
         }
+        26 => sim.apply(machine(rng.pick(&NAMESPACES))),
+        27 if rng.chance(40) => sim.delete(Kind::VirtualMachine, rng.pick(&NAMESPACES), MACHINE),
+        28 if rng.chance(60) => sim.apply(instance(rng.pick(&NAMESPACES))),
+        28 => sim.delete(Kind::VirtualMachineInstance, rng.pick(&NAMESPACES), MACHINE),
+        29 | 30 => {
+            let wishes = if rng.chance(40) { vec![JOB] } else { Vec::new() };
+            let (namespace, name) = (rng.pick(&NAMESPACES), rng.pick(&LAUNCHERS));
+            let Object::Pod(mut pod) = launcher(namespace, name, rng.pick(&NODES), &wishes) else { return };
+            pod.finished = rng.chance(15);
+            sim.apply(Object::Pod(pod));
+        }
+        31 => sim.delete(Kind::Pod, rng.pick(&NAMESPACES), rng.pick(&LAUNCHERS)),
         _ => sim.delete(Kind::Pod, rng.pick(&NAMESPACES), rng.pick(&PODS)),
     }
 }
@@ -130,6 +142,31 @@ pub(crate) fn member(sim: &Sim, namespace: &str, name: &str, node: &str) -> Opti
     let workload = Workload::StatefulSet { name: SET.into(), uid: set.meta.uid };
     pod.workload = Some(Box::new(workload));
     Some(Object::Pod(pod))
+}
+
+/// The one virtual machine of a namespace, and names of pods that run it.
+const MACHINE: &str = "vm";
+const LAUNCHERS: [&str; 3] = ["vl-0", "vl-1", "vl-2"];
+/// What a pod carries to which a machine moves.
+pub(crate) const JOB: (&str, &str) = (annotations::pod::MIGRATION_JOB, "move");
+
+fn of_machine(namespace: &str) -> Meta {
+    Meta { namespace: namespace.into(), ..Meta::named(MACHINE) }
+}
+
+pub(crate) fn machine(namespace: &str) -> Object {
+    Object::VirtualMachine(VirtualMachine { meta: of_machine(namespace) })
+}
+
+pub(crate) fn instance(namespace: &str) -> Object {
+    Object::VirtualMachineInstance(VirtualMachineInstance { meta: of_machine(namespace) })
+}
+
+/// A pod that runs the machine.
+pub(crate) fn launcher(namespace: &str, name: &str, node: &str, annotations: &[(&str, &str)]) -> Object {
+    let Object::Pod(mut pod) = pod(namespace, name, node, annotations) else { unreachable!() };
+    pod.workload = Some(Box::new(Workload::VirtualMachine { name: MACHINE.into() }));
+    Object::Pod(pod)
 }
 
 fn some_peering(rng: &mut Rng) -> VpcPeering {

@@ -58,7 +58,7 @@ impl Watch {
                     line.there.remove(key);
                 }
             }
-            Event::Listed(_) => {}
+            Event::Listed(_) | Event::Absent(_) => {}
         }
         if line.told.len() == BACK {
             line.told.pop_front();
@@ -123,7 +123,7 @@ impl Watch {
             let kind = match &event {
                 Event::Applied(object) => object.kind(),
                 Event::Deleted { key, .. } => key.kind,
-                Event::Listed(kind) => *kind,
+                Event::Listed(kind) | Event::Absent(kind) => *kind,
             };
             self.lines[kind as usize].queue.push_back(event);
         }

@@ -9,6 +9,8 @@
 mod etcd;
 #[path = "kubernetes/files.rs"]
 mod files;
+#[path = "kubernetes/machines.rs"]
+pub(crate) mod machines;
 #[path = "kubernetes/process.rs"]
 pub(crate) mod process;
 
@@ -224,6 +226,11 @@ impl Kubernetes {
     /// Makes the kinds of kubeovn.io known and waits until they can be used.
     pub(crate) async fn apply_crds(&self) {
         self.apply(kubeovn_core::api::crds()).await;
+    }
+
+    /// Makes KubeVirt's kinds known, as far as they matter here. Nothing of KubeVirt runs.
+    pub(crate) async fn apply_machines(&self) {
+        self.apply(machines::crds()).await;
     }
 
     /// Makes these kinds known, or what they are now, and waits until they can be used.

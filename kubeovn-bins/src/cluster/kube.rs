@@ -17,6 +17,9 @@
 //!   vanished meanwhile is told as deleted, with the identity that it had, once a whole list has been read. A list is
 //!   always read from a quorum, never from a server's memory, so that one is enough to know.
 //! * `Listed` is told once per watch and kind, after a whole list.
+//! * An [optional](Kind::is_optional) kind that the server does not have, or does not let us read, is told as `Absent`, and
+//!   asked for again like one that failed, at least every [`Options::longest_pause`]: it begins by itself when it is there.
+//!   What was told of a kind that has gone stays.
 //! * A watcher that doesn't read makes the server wait, and at last makes it end the watch: no more than
 //!   [`Options::buffer`] events are kept.
 //! * An object that can't be read stays as it was told before. A subnet that was never told before is told with a prefix

@@ -117,6 +117,8 @@ fn settings(flags: &Flags) -> Result<Settings, FlagError> {
         join_cidr: text("node-switch-cidr"),
         join_gateway: text("node-switch-gateway"),
         network_type: network_type(flags)?,
+        keep_vm_ip: flags.is_on("keep-vm-ip"),
+        help_migrations: flags.is_on("enable-live-migration-optimize"),
         ..Settings::default()
     })
 }

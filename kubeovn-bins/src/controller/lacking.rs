@@ -52,7 +52,12 @@ pub(crate) fn start(
     let wanted: Vec<&'static Lacking> = wanted.collect();
     let mut tasks = JoinSet::new();
     tasks.spawn(async move {
-        while objects.status().iter().filter(|kind| kind.listed).count() < Kind::ALL.len() {
+        let is_waited_for = |kind: &Kind| !kind.is_optional();
+        let waited_for = Kind::ALL.iter().copied().filter(is_waited_for).count();
+        let listed = |objects: &KubeCluster| {
+            objects.status().iter().filter(|watch| watch.listed && is_waited_for(&watch.kind)).count()
+        };
+        while listed(&objects) < waited_for {
             sleep(PAUSES.first).await;
         }
         let means = Arc::new(Means {

@@ -98,7 +98,8 @@ impl Collector for Moment {
             ("kubeovn_leading", "Whether this controller holds the lease."),
             bare(flag(self.leads)),
         )?;
-        let watches = self.watches.iter().map(|watch| {
+        let there = self.watches.iter().filter(|watch| watch.state != State::Absent);
+        let watches = there.map(|watch| {
             ([("kind", watch.kind.name())], flag(watch.listed && watch.state == State::Connected))
         });
         gauge(

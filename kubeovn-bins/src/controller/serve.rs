@@ -71,7 +71,8 @@ impl Health {
             Some(Some(report)) => report,
         };
         let mut obstacles = Vec::new();
-        for watch in self.cluster.status() {
+        // What a cluster may be without holds nobody up.
+        for watch in self.cluster.status().into_iter().filter(|watch| !watch.kind.is_optional()) {
             let kind = watch.kind.name();
             let why = watch.error.as_deref().unwrap_or("no answer");
             if !watch.listed {

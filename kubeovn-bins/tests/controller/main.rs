@@ -13,6 +13,7 @@ mod flags;
 #[path = "../../../tests/support/kubernetes.rs"]
 mod kubernetes;
 mod lacking;
+mod machines;
 mod probes;
 mod recovery;
 mod rig;

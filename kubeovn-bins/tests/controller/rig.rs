@@ -140,7 +140,7 @@ impl Rig {
 
     pub(crate) async fn revisions(&self) -> Revisions {
         let mut all = Revisions::new();
-        for kind in Kind::ALL {
+        for kind in Kind::ALL.iter().filter(|kind| !kind.is_optional()) {
             for object in self.api(*kind).list(&ListParams::default()).await.unwrap() {
                 let name = object.metadata.name.unwrap();
                 all.insert(format!("{} {name}", kind.name()), object.metadata.resource_version.unwrap());

@@ -34,6 +34,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::{
     audit::{Asked, Right, allowed},
+    kubernetes::machines,
     manifests::{list, objects},
     rig::{Rig, until},
 };
@@ -165,7 +166,7 @@ fn foreign() -> Vec<CustomResourceDefinition> {
         }))
         .unwrap()
     };
-    of_crds.map(crd).collect()
+    of_crds.map(crd).chain(machines::crds()).collect()
 }
 
 /// An object of each kind of ours, by the kind.

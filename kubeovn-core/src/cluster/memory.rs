@@ -62,6 +62,19 @@ impl MemoryCluster {
         Self { state: Mutex::new(State::new(false)) }
     }
 
+    /// A cluster without these kinds, as far as a cluster [may be](Kind::is_optional), until they are
+    /// [installed](Self::install).
+    #[must_use]
+    pub fn without(self, kinds: &[Kind]) -> Self {
+        self.lock().uninstall(kinds);
+        self
+    }
+
+    /// A kind is there from now on: every watcher is told that it has seen all there is of it.
+    pub fn install(&self, kind: Kind) {
+        self.lock().install(kind);
+    }
+
     /// Tells every watcher that it has seen all there is. Only the first call does something.
     pub fn filled(&self) {
         self.lock().complete();

@@ -24,6 +24,10 @@ pub enum Event {
     },
     /// Every object of the kind that existed when watching began has been told. Comes once per kind and watch.
     Listed(Kind),
+    /// The cluster does not have the kind, or does not let us read it: nobody waits for it, and nothing is known of its
+    /// objects. Only of [optional](Kind::is_optional) kinds, once at most and before [`Listed`](Event::Listed), which comes
+    /// when the kind can be read.
+    Absent(Kind),
 }
 
 /// A change that we ask of the cluster. A `uid` that is not empty must be the object's, else nothing is changed.

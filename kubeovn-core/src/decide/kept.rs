@@ -16,20 +16,26 @@ pub fn is_kept(world: &World, owner: &OwnerKey, grant: &Grant) -> bool {
         return true;
     }
     let Some((namespace, pod)) = owner.name.split_once('/') else { return false };
-    let set = world.set_of(owner);
-    // One that has run to its end, or was evicted, is still known by the set that it belongs to.
-    let known = match world.pod_of(owner).map(|pod| pod.workload.as_deref()) {
-        Some(Some(Workload::StatefulSet { uid, .. })) => Some(uid),
-        Some(None) => return false,
-        None => set.map(|set| &set.meta.uid),
-    };
-    let Some(uid) = known else { return false };
-    let gone = Member { pod: pod.into(), set: uid.clone(), subnet: grant.subnet.clone(), ips: grant.ips };
     // A subnet that can't be used as it stands is no reason to give up what is held in it.
     let plan = world.plan(&grant.subnet);
     if plan.is_none() && world.subnet(&grant.subnet).is_none() {
         return false;
     }
+    if world.is_machine(owner) {
+        let (machine, instance) = world.machine(owner);
+        return world.settings().keep_vm_ip
+            && retention::are_inside(&grant.ips, plan.map(|plan| &plan.cidrs))
+            && retention::of_virtual_machine(machine, instance) == Retention::Keep;
+    }
+    let set = world.set_of(owner);
+    // One that has run to its end, or was evicted, is still known by the set that it belongs to.
+    let known = match world.pod_of(owner).map(|pod| pod.workload.as_deref()) {
+        Some(Some(Workload::StatefulSet { uid, .. })) => Some(uid),
+        Some(Some(Workload::VirtualMachine { .. }) | None) => return false,
+        None => set.map(|set| &set.meta.uid),
+    };
+    let Some(uid) = known else { return false };
+    let gone = Member { pod: pod.into(), set: uid.clone(), subnet: grant.subnet.clone(), ips: grant.ips };
     let cidrs = plan.map(|plan| &plan.cidrs);
     retention::of_stateful_set(&gone, set, &subnets_for(world, namespace), cidrs) == Retention::Keep
 }

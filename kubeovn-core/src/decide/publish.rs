@@ -50,7 +50,7 @@ pub fn tell(world: &World, key: &ObjectKey, seat: &dyn Fn(&OwnerKey) -> Seat) ->
         Kind::Vpc => status::tell_vpc(world, key, seat),
         Kind::Ip => ip::tell(world, key),
         Kind::IpPool => ip_pool::tell(world, key),
-        Kind::StatefulSet => Telling::default(),
+        Kind::StatefulSet | Kind::VirtualMachine | Kind::VirtualMachineInstance => Telling::default(),
     }
 }
 

@@ -73,9 +73,6 @@ pub fn of_stateful_set(
     let Some(set) = set else { return Retention::Release(Reason::Gone) };
     let past_the_end = |(_, number): (&str, u64)| number >= set.start.saturating_add(set.replicas);
     let left = set.subnet.is_none() && !namespace.contains(&gone.subnet);
-    let inside = |ip: &IpAddr| {
-        cidrs.is_none_or(|cidrs| cidrs.get(Family::of(*ip)).is_some_and(|cidr| cidr.contains(*ip)))
-    };
     let reason = if set.meta.deleting {
         Reason::Deleting
     } else if set.meta.uid != gone.set {
@@ -86,7 +83,7 @@ pub fn of_stateful_set(
         Reason::SubnetLeft
     } else if set.subnet.as_ref().is_some_and(|chosen| *chosen != gone.subnet) {
         Reason::SubnetChosen
-    } else if !gone.ips.iter().all(inside) {
+    } else if !are_inside(&gone.ips, cidrs) {
         Reason::Outside
     } else {
         return Retention::Keep;
@@ -94,8 +91,17 @@ pub fn of_stateful_set(
     Retention::Release(reason)
 }
 
+/// Are the addresses those of a subnet with these prefixes, as far as they are known?
+pub(super) fn are_inside(ips: &DualStack<IpAddr>, cidrs: Option<&DualStack<Cidr>>) -> bool {
+    let inside = |cidrs: &DualStack<Cidr>, ip: &IpAddr| {
+        cidrs.get(Family::of(*ip)).is_some_and(|cidr| cidr.contains(*ip))
+    };
+    cidrs.is_none_or(|cidrs| ips.iter().all(|ip| inside(cidrs, ip)))
+}
+
 /// Decides for the addresses of a virtual machine (KubeVirt), of which pods come and go: kept while its instance
-/// lives, or the machine exists and is not being deleted. Each is given by whether its deletion was asked for.
+/// lives, or the machine exists and is not being deleted. Each is given by whether its deletion was asked for. What is not
+/// known of them is no reason to release.
 pub fn of_virtual_machine(machine: Lookup<bool>, instance: Lookup<bool>) -> Retention {
     match (machine, instance) {
         (Lookup::Unknown | Lookup::Found(false), _) | (_, Lookup::Unknown | Lookup::Found(false)) => {

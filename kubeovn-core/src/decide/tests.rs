@@ -3,6 +3,7 @@
 mod acls;
 mod facts;
 mod gateways;
+mod machines;
 mod marks;
 mod namespaces;
 mod options;

@@ -13,7 +13,7 @@ use crate::{
     error::Problem,
     index::{
         World,
-        objects::{Ip, Meta, Name, Pod, member},
+        objects::{Ip, Meta, Name, Pod, Workload, member},
     },
     rows::{OwnerKey, OwnerKind},
 };
@@ -102,6 +102,7 @@ fn pool(
     let member = pod
         .workload
         .as_deref()
+        .filter(|workload| matches!(workload, Workload::StatefulSet { .. }))
         .and_then(|_| member(&pod.meta.name))
         .map(|(_, ordinal)| Member { ordinal, start: world.set_of(owner).map_or(0, |set| set.start) });
     let source = read.source(member);

@@ -7,7 +7,7 @@ use std::{
 
 use super::{Flight, Holding, RowEngine, Slot, Standing, Undo};
 use crate::{
-    error::Problem,
+    error::{NAME_TAKEN, Problem},
     rows::{Atom, Elem, Give, Millis, OwnerKey, Render, Rendered, Replica, RowKey, Txn},
     sorted::SortedSet,
 };
@@ -230,7 +230,7 @@ impl RowEngine {
                     "the name {} is taken by {winner}, which is older or part of the infrastructure. Rename one of the two",
                     row.id
                 );
-                self.judge(owner, Standing::Beaten, vec![Problem::new("NAME-TAKEN", text)]);
+                self.judge(owner, Standing::Beaten, vec![Problem::new(NAME_TAKEN, text)]);
             }
             Obstacle::NoParent(parent) => {
                 let text = format!("waits for {parent}, which is not there yet");

@@ -4,6 +4,7 @@
 //! parsing. A new kind is one line in `objects!` and one arm where the compiler then complains.
 
 mod ip_pool;
+mod machine;
 mod meta;
 mod node;
 mod pod;
@@ -13,13 +14,14 @@ mod vpc;
 mod workload;
 
 pub use ip_pool::{IpPool, IpPoolSpec, IpPoolStatus};
+pub use machine::{VirtualMachine, VirtualMachineInstance};
 pub use meta::{Labels, Meta, Name};
 pub use node::{Namespace, Node};
 pub use pod::{Ip, IpSpec, Pod};
 pub use selector::{Expression, Operator, Selector};
 pub use subnet::{Condition, NatMatch, NatRule, Subnet, SubnetAcl, SubnetSpec, SubnetStatus};
 pub use vpc::{PolicyRoute, StaticRoute, Vpc, VpcPeering, VpcSpec, VpcStatus};
-pub use workload::{STATEFUL_SET, StatefulSet, Workload, member};
+pub use workload::{STATEFUL_SET, StatefulSet, VIRTUAL_MACHINE, Workload, member};
 
 macro_rules! objects {
     ($($(#[$doc:meta])* $kind:ident { name: $name:literal, namespaced: $namespaced:literal, group: $group:literal, plural: $plural:literal },)*) => {
@@ -88,10 +90,21 @@ objects! {
     IpPool { name: "IPPool", namespaced: false, group: "kubeovn.io", plural: "ippools" },
     /// A workload whose pods come back under their names.
     StatefulSet { name: "StatefulSet", namespaced: true, group: "apps", plural: "statefulsets" },
+    /// A virtual machine of KubeVirt, running or not.
+    VirtualMachine { name: "VirtualMachine", namespaced: true, group: "kubevirt.io", plural: "virtualmachines" },
+    /// A virtual machine of KubeVirt that runs.
+    VirtualMachineInstance { name: "VirtualMachineInstance", namespaced: true, group: "kubevirt.io", plural: "virtualmachineinstances" },
     /// An address record.
     Ip { name: "IP", namespaced: false, group: "kubeovn.io", plural: "ips" },
     /// A pod.
     Pod { name: "Pod", namespaced: true, group: "", plural: "pods" },
+}
+
+impl Kind {
+    /// A cluster may be without it: it is somebody else's, who may come later or not at all.
+    pub fn is_optional(self) -> bool {
+        matches!(self, Kind::VirtualMachine | Kind::VirtualMachineInstance)
+    }
 }
 
 /// Which object: kind, namespace (empty for cluster-scoped ones) and name.

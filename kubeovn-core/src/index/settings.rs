@@ -24,6 +24,11 @@ pub struct Settings {
     pub join_gateway: String,
     /// How packets travel between nodes (`--network-type`).
     pub network_type: NetworkType,
+    /// Whether pods of a virtual machine have its address, which outlives them (`--keep-vm-ip`).
+    pub keep_vm_ip: bool,
+    /// Whether the ports of virtual machines that move are bound to both nodes until they have moved
+    /// (`--enable-live-migration-optimize`).
+    pub help_migrations: bool,
     /// How long a freed address rests in pools of at least [`Settings::REST_FROM`] addresses.
     pub rest: Millis,
 }
@@ -93,6 +98,8 @@ impl Default for Settings {
             join_cidr: "100.64.0.0/16".into(),
             join_gateway: String::new(),
             network_type: NetworkType::Geneve,
+            keep_vm_ip: true,
+            help_migrations: true,
             rest: 5_000,
         }
     }

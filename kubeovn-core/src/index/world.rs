@@ -4,6 +4,7 @@ mod bindings;
 mod change;
 pub(crate) mod claims;
 mod found;
+mod machines;
 mod nodes;
 mod places;
 
@@ -47,6 +48,7 @@ pub struct World {
     ip_pools: BTreeMap<Name, Arc<IpPool>>,
     pods: BTreeMap<Name, BTreeMap<Name, Arc<Pod>>>,
     sets: BTreeMap<Name, BTreeMap<Name, StatefulSet>>,
+    machines: machines::Machines,
     absent: claims::Owners,
     reserved: claims::Owners,
     by_vpc: BTreeMap<Name, BTreeSet<Name>>,
@@ -157,12 +159,6 @@ impl World {
         self.pods.get(namespace)?.get(name)
     }
 
-    /// The pod of an owner key.
-    pub fn pod_of(&self, owner: &OwnerKey) -> Option<&Arc<Pod>> {
-        let (namespace, name) = owner.name.split_once('/').filter(|_| owner.kind == OwnerKind::Pod)?;
-        self.pod(namespace, name)
-    }
-
     /// All pods, by namespace and name.
     pub fn pods(&self) -> impl Iterator<Item = &Arc<Pod>> {
         self.pods.values().flat_map(BTreeMap::values)
@@ -214,7 +210,7 @@ impl World {
         let may_lead = |subnet: &str| self.plan(subnet).is_none_or(|plan| plan.exit == Exit::Local);
         let led = self.places.all().filter(|(subnet, _)| may_lead(subnet));
         let locals = led.map(|(subnet, node)| OwnerKey::local(subnet, node));
-        let pods = self.pods().map(|p| OwnerKey::pod(&p.meta.namespace, &p.meta.name));
+        let pods = self.pods().map(|pod| pod.owner());
         let there = vpcs.chain(sides).chain(subnets).chain(nodes).chain(locals).chain(pods);
         there.chain(self.absent.iter().cloned()).collect()
     }
@@ -230,6 +226,8 @@ impl World {
             Kind::IpPool => &self.ip_pools.get(&key.name)?.meta,
             Kind::Pod => &self.pod(&key.namespace, &key.name)?.meta,
             Kind::StatefulSet => &self.stateful_set(&key.namespace, &key.name)?.meta,
+            Kind::VirtualMachine => &self.virtual_machine(&key.namespace, &key.name)?.meta,
+            Kind::VirtualMachineInstance => &self.virtual_machine_instance(&key.namespace, &key.name)?.meta,
         })
     }
 
@@ -268,8 +266,8 @@ impl World {
     }
 }
 
-/// The object behind an owner of rows.
-pub(crate) fn object_key(owner: &OwnerKey) -> Option<ObjectKey> {
+/// The object behind an owner of rows; that of a virtual machine's, which is no pod, is not there.
+fn object_key(owner: &OwnerKey) -> Option<ObjectKey> {
     let cluster = |kind| Some(ObjectKey::cluster(kind, owner.name.clone()));
     match owner.kind {
         OwnerKind::Vpc => cluster(Kind::Vpc),
@@ -286,14 +284,19 @@ pub(crate) fn object_key(owner: &OwnerKey) -> Option<ObjectKey> {
     }
 }
 
-/// The owner of rows behind an object, for kinds that own rows.
-pub(crate) fn owner_key(key: &ObjectKey) -> Option<OwnerKey> {
+/// The owner of rows behind an object, for kinds that own rows, by its name alone.
+fn owner_key(key: &ObjectKey) -> Option<OwnerKey> {
     Some(match key.kind {
         Kind::Vpc => OwnerKey::new(OwnerKind::Vpc, key.name.clone()),
         Kind::Subnet => OwnerKey::new(OwnerKind::Subnet, key.name.clone()),
         Kind::Node => OwnerKey::new(OwnerKind::Node, key.name.clone()),
         Kind::Pod => OwnerKey::pod(&key.namespace, &key.name),
-        Kind::Namespace | Kind::IpPool | Kind::StatefulSet | Kind::Ip => return None,
+        Kind::Namespace
+        | Kind::IpPool
+        | Kind::StatefulSet
+        | Kind::VirtualMachine
+        | Kind::VirtualMachineInstance
+        | Kind::Ip => return None,
     })
 }
 

@@ -15,7 +15,7 @@ use crate::{
     error::Problem,
     hash::FixedMap,
     index::{
-        ip_name, ip_owner, object_key,
+        ip_name, ip_owner,
         objects::{Ip, Kind, Meta, Name, ObjectKey},
     },
     rows::{Millis, OwnerKey, OwnerKind, Replica, RowKey},
@@ -157,7 +157,7 @@ impl Spine {
     /// The event that tells an owner what could not be taken back. Where the owner is not there its record is told.
     fn conflict(&self, owner: &OwnerKey, grant: &Grant, source: &str, error: &AddrError) -> Option<Effect> {
         let record = ObjectKey::cluster(Kind::Ip, ip_name(owner, &grant.nic));
-        let mut keys = [object_key(owner), Some(record)].into_iter().flatten();
+        let mut keys = self.world.objects_of(owner).chain([record]);
         let (key, uid) = keys.find_map(|key| self.world.uid_of(&key).cloned().map(|uid| (key, uid)))?;
         let message = format!(
             "{owner}: at its start the controller could not take back {} in subnet {}, as {source} has it: {}. It goes by what \

@@ -6,7 +6,7 @@ use crate::{
     decide::publish::{self, Seat},
     engine::Standing,
     error::Problem,
-    index::{objects::ObjectKey, owner_key},
+    index::objects::ObjectKey,
     rows::{Millis, OwnerKey},
 };
 
@@ -22,14 +22,15 @@ impl Spine {
         keys.sort_unstable();
         for key in keys {
             // Comes again when it is known where its rows stand: half a truth would only be taken back.
-            if owner_key(&key).is_some_and(|owner| self.engine.pending(&owner)) {
+            let owner = self.world.owner_of(&key);
+            if owner.as_ref().is_some_and(|owner| self.engine.pending(owner)) {
                 // Who has nothing in the database is not looked at again when it has been read.
                 if self.engine.unsure() {
                     self.world.dirty.status.insert(key);
                 }
                 continue;
             }
-            let waits = owner_key(&key)
+            let waits = owner
                 .and_then(|owner| self.engine.verdict(&owner))
                 .is_some_and(|verdict| verdict.standing == Standing::Waiting);
             let idle = self.engine.idle();

@@ -67,7 +67,7 @@ impl Facts {
             Event::Listed(kind) => {
                 self.listed.insert(kind);
             }
-            Event::Applied(_) => return false,
+            Event::Applied(_) | Event::Absent(_) => return false,
         }
         true
     }

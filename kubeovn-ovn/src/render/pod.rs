@@ -4,12 +4,16 @@ use kubeovn_core::{
     addr::parse_ip,
     annotations::{self, NicKey, nic},
     contract::{ipam::Grant, model::exclusive_address},
+    decide::{Binding, binding},
     error::Problem,
     index::{World, ip_name, objects::Name},
     rows::{EXTERNAL_IDS, OwnerKey, Rendered, Value},
 };
 
 use super::{ids, provenance::Field};
+
+const OPTIONS: &str = "options";
+const REQUESTED_CHASSIS: &str = "requested-chassis";
 
 pub(super) const FIELDS: &[Field] = &[
     Field::new("Pod.metadata.annotations[ovn.kubernetes.io/ip_address]", |world, owner| {
@@ -30,6 +34,11 @@ pub(super) const FIELDS: &[Field] = &[
     Field::new("Pod.metadata.annotations[ovn.kubernetes.io/port_vips]", |world, owner| {
         Some(world.pod_of(owner)?.meta.annotation(nic::PORT_VIPS.ovn())?.to_owned())
     }),
+    Field::new("Pod.metadata.annotations[kubevirt.io/migrationJobName]", |world, owner| {
+        let jobs =
+            world.pods_of(owner).filter_map(|pod| pod.meta.annotation(annotations::pod::MIGRATION_JOB));
+        Some(jobs.collect::<Vec<_>>().join(", "))
+    }),
     Field::new("Pod.metadata.name", |world, owner| Some(world.pod_of(owner)?.meta.name.to_string())),
 ];
 
@@ -41,6 +50,7 @@ fn told(world: &World, owner: &OwnerKey, text: impl Fn(&Grant) -> String) -> Str
 pub(super) fn render(world: &World, owner: &OwnerKey, out: &mut Rendered) {
     let pod = world.pod_of(owner).filter(|pod| pod.needs_network());
     let uid = world.uid(owner).unwrap_or_default();
+    let binding = binding(world, owner);
     for grant in world.grants(owner) {
         let name = ip_name(owner, &grant.nic);
         // Without a MAC it is another plugin's interface: it has no port here.
@@ -58,6 +68,16 @@ pub(super) fn render(world: &World, owner: &OwnerKey, out: &mut Rendered) {
         if !vips.is_empty() {
             row.pair(EXTERNAL_IDS, "vips", vips.join(","));
             row.pair(EXTERNAL_IDS, "attach-vips", annotations::TRUE);
+        }
+        match &binding {
+            Some(Binding::Moving(from, to)) => {
+                row.pair(OPTIONS, REQUESTED_CHASSIS, format!("{from},{to}"));
+                row.pair(OPTIONS, "activation-strategy", "rarp");
+            }
+            Some(Binding::Moved(to)) => {
+                row.pair(OPTIONS, REQUESTED_CHASSIS, to.clone());
+            }
+            None => {}
         }
         let may = vips.iter().fold(own, |text, vip| text + " " + vip);
         row.set("port_security", if is_on(nic::PORT_SECURITY) { Value::str(may) } else { Value::EMPTY });

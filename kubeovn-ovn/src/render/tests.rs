@@ -6,6 +6,7 @@
 mod features;
 mod golden;
 mod laws;
+mod machines;
 mod presence;
 mod provenance;
 mod recover;

@@ -330,6 +330,8 @@ fn object(kind: Kind, node: &Node) -> Result<Object, DecodeError> {
         Kind::Pod => Object::Pod(decode(node)?),
         Kind::IpPool => Object::IpPool(decode(node)?),
         Kind::StatefulSet => Object::StatefulSet(decode(node)?),
+        Kind::VirtualMachine => Object::VirtualMachine(decode(node)?),
+        Kind::VirtualMachineInstance => Object::VirtualMachineInstance(decode(node)?),
     };
     let created = node.get("metadata").and_then(|metadata| metadata.get("creationTimestamp"));
     match created {

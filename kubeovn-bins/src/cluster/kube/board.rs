@@ -18,6 +18,8 @@ pub enum State {
     Connected,
     /// It does not, or not what we need.
     Failing,
+    /// It answers that it does not have the kind, which may be: nothing waits for it.
+    Absent,
 }
 
 /// How the watch of a kind stands.
@@ -80,6 +82,16 @@ impl Board {
     }
 
     /// Answers whether that is new.
+    pub(super) fn absent(&self, kind: Kind) -> bool {
+        let mut new = false;
+        self.change(kind, |entry| {
+            new = entry.state != State::Absent;
+            entry.turn(State::Absent);
+        });
+        new
+    }
+
+    /// Answers whether that is new.
     pub(super) fn failing(&self, kind: Kind, error: &str) -> bool {
         let mut new = true;
         self.change(kind, |entry| {
@@ -129,5 +141,8 @@ mod tests {
         let status = board.status();
         assert_eq!((status[0].state, status[0].lasts), (State::Connected, Duration::ZERO));
         assert_eq!(status[0].error.as_deref(), Some("forbidden"));
+        assert!(board.absent(Kind::Pod) && !board.absent(Kind::Pod));
+        assert_eq!(board.status()[0].state, State::Absent);
+        assert_eq!(board.connected(Kind::Pod), None, "it did not fail");
     }
 }

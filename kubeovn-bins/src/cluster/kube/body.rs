@@ -22,6 +22,8 @@ pub(super) fn create(object: &Object) -> Option<Value> {
         | Object::Node(_)
         | Object::IpPool(_)
         | Object::StatefulSet(_)
+        | Object::VirtualMachine(_)
+        | Object::VirtualMachineInstance(_)
         | Object::Pod(_) => return None,
     };
     let (kind, meta) = (object.kind(), object.meta());

@@ -164,6 +164,10 @@ mod tests {
         assert_eq!(path(Kind::Pod, "shop", "web-0"), "/api/v1/namespaces/shop/pods/web-0");
         assert_eq!(path(Kind::Namespace, "", "shop"), "/api/v1/namespaces/shop");
         assert_eq!(path(Kind::StatefulSet, "shop", "web"), "/apis/apps/v1/namespaces/shop/statefulsets/web");
+        assert_eq!(
+            path(Kind::VirtualMachine, "shop", "db"),
+            "/apis/kubevirt.io/v1/namespaces/shop/virtualmachines/db"
+        );
         assert_eq!(path(Kind::Ip, "", "web-0.shop"), "/apis/kubeovn.io/v1/ips/web-0.shop");
     }
 }

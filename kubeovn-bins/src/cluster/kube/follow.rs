@@ -46,6 +46,8 @@ pub(super) struct Follower {
     options: Options,
     seen: Seen,
     listed: bool,
+    /// The watcher was told that it need not wait for the kind.
+    absent: bool,
     /// Up to where the watcher has been told; `None` when a list is due.
     revision: Option<Name>,
     backoff: Backoff,
@@ -80,7 +82,8 @@ impl Follower {
         let backoff = Backoff::new(options.pause, options.longest_pause);
         board.begins(kind);
         let seen = Seen::new(kind);
-        Follower { kind, calls, board, stamps, out, options, seen, listed: false, revision: None, backoff }
+        let (listed, absent, revision) = (false, false, None);
+        Follower { kind, calls, board, stamps, out, options, seen, listed, absent, revision, backoff }
     }
 
     /// Ends when nobody listens any more.
@@ -105,7 +108,11 @@ impl Follower {
                     self.backoff.next()
                 }
                 Err(Ended::Failed(failure)) => {
-                    self.complain(&failure);
+                    let is_absent = self.kind.is_optional() && failure.code == 404;
+                    self.complain(&failure, is_absent);
+                    if (is_absent || self.is_barred(&failure)) && self.is_unheard_of().await.is_err() {
+                        return;
+                    }
                     self.backoff.next().max(failure.after.unwrap_or_default().min(self.options.answer))
                 }
             };
@@ -260,8 +267,30 @@ impl Follower {
         }
     }
 
+    /// Somebody else's kind that we may not read is not waited for, any more than one that is not there.
+    fn is_barred(&self, failure: &Failure) -> bool {
+        self.kind.is_optional() && failure.code == 403
+    }
+
+    /// The kind can't be read though the server answers. What was told of it stays.
+    async fn is_unheard_of(&mut self) -> Result<(), Ended> {
+        if self.listed || std::mem::replace(&mut self.absent, true) {
+            return Ok(());
+        }
+        self.tell(vec![Event::Absent(self.kind)]).await
+    }
+
     /// Says what is wrong, once as long as it is the same.
-    fn complain(&self, failure: &Failure) {
+    fn complain(&self, failure: &Failure, is_absent: bool) {
+        if is_absent {
+            if self.board.absent(self.kind) {
+                info!(
+                    kind = self.kind.name(),
+                    "the API server does not have this kind. It is looked for again"
+                );
+            }
+            return;
+        }
         let (code, what_to_do) = match failure.code {
             404 => (KIND_UNKNOWN, "Apply the CustomResourceDefinitions of kubeovn.io"),
             401 | 403 => (

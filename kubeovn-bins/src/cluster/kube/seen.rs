@@ -139,6 +139,7 @@ mod tests {
             }
             Event::Deleted { key, uid } => format!("-{}/{uid}", key.name),
             Event::Listed(_) => "=".to_owned(),
+            Event::Absent(_) => "?".to_owned(),
         };
         events.into_iter().map(short).collect()
     }

@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 use kubeovn_core::index::objects::{
-    Ip, IpPool, Kind, Meta, Namespace, Node, Object, Pod, StatefulSet, Subnet, SubnetSpec, Vpc,
+    Ip, IpPool, Kind, Meta, Namespace, Node, Object, Pod, StatefulSet, Subnet, SubnetSpec, VirtualMachine,
+    VirtualMachineInstance, Vpc,
 };
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, value::RawValue};
@@ -87,6 +88,8 @@ fn whole(kind: Kind, json: &str) -> Result<Object, serde_json::Error> {
         Kind::Subnet => read::<Subnet>(json, Object::Subnet),
         Kind::IpPool => read::<IpPool>(json, Object::IpPool),
         Kind::StatefulSet => read::<StatefulSet>(json, Object::StatefulSet),
+        Kind::VirtualMachine => read::<VirtualMachine>(json, Object::VirtualMachine),
+        Kind::VirtualMachineInstance => read::<VirtualMachineInstance>(json, Object::VirtualMachineInstance),
         Kind::Ip => read::<Ip>(json, Object::Ip),
         Kind::Pod => read::<Pod>(json, Object::Pod),
     }

@@ -51,6 +51,18 @@ fn what_is_switched_off_is_not_wanted() {
 }
 
 #[test]
+fn what_is_done_for_virtual_machines_is_as_the_flags_say() {
+    let settings = |flags: &[&str]| {
+        let flags: Vec<&str> = [DATABASE].iter().chain(flags).copied().collect();
+        let settings = install(&flags, &Environment::default()).unwrap().settings;
+        (settings.keep_vm_ip, settings.help_migrations)
+    };
+    assert_eq!(settings(&[]), (true, true));
+    assert_eq!(settings(&["--keep-vm-ip=false"]), (false, true));
+    assert_eq!(settings(&["--enable-live-migration-optimize=false"]), (true, false));
+}
+
+#[test]
 fn the_mtu_is_what_the_encapsulation_leaves() {
     for (given, mtu) in [("geneve", 1400), ("vxlan", 1450), ("stt", 1428)] {
         let flag = format!("--network-type={given}");

@@ -107,8 +107,9 @@ impl Claims {
         for object in objects {
             match object {
                 Object::Pod(pod) if pod.needs_network() => {
-                    let owner = OwnerKey::pod(&pod.meta.namespace, &pod.meta.name);
-                    claims.add(owner, told(&pod.meta));
+                    // What it was told says itself whether it is its machine's.
+                    let name = pod.meta.annotation(nic::VIRTUAL_MACHINE.ovn()).unwrap_or(&pod.meta.name);
+                    claims.add(OwnerKey::pod(&pod.meta.namespace, name), told(&pod.meta));
                 }
                 Object::Node(node) => {
                     let owner = OwnerKey::new(OwnerKind::Node, node.meta.name.clone());

@@ -198,7 +198,7 @@ async fn objects(client: &Client, url: &str, within: Duration) -> Result<Vec<Obj
             match events.next().await {
                 Some(Event::Applied(object)) => drop(objects.insert(object.key(), object)),
                 Some(Event::Deleted { key, .. }) => drop(objects.remove(&key)),
-                Some(Event::Listed(kind)) => drop(missing.remove(&kind)),
+                Some(Event::Listed(kind) | Event::Absent(kind)) => drop(missing.remove(&kind)),
                 None => return false,
             }
         }
@@ -221,7 +221,7 @@ async fn objects(client: &Client, url: &str, within: Duration) -> Result<Vec<Obj
 }
 
 fn is_refused(kind: &KindStatus) -> bool {
-    !kind.listed && kind.state == State::Failing && kind.lasts > GRACE
+    !kind.listed && !kind.kind.is_optional() && kind.state == State::Failing && kind.lasts > GRACE
 }
 
 /// Why kinds were not told, those of one reason together.

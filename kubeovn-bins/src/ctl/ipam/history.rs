@@ -143,9 +143,7 @@ fn folded(folder: &Path) -> Result<Vec<Object>, CtlError> {
 fn present(objects: &[Object]) -> Vec<Present> {
     let claims = Claims::of_objects(objects);
     let there = objects.iter().filter_map(|object| match object {
-        Object::Pod(pod) if pod.needs_network() => {
-            Some((OwnerKey::pod(&pod.meta.namespace, &pod.meta.name), pod.meta.created))
-        }
+        Object::Pod(pod) if pod.needs_network() => Some((pod.owner(), pod.meta.created)),
         Object::Node(node) => {
             Some((OwnerKey::new(OwnerKind::Node, node.meta.name.clone()), node.meta.created))
         }

@@ -19,6 +19,8 @@ pub(super) struct State {
     notes: VecDeque<Told>,
     /// All objects that exist have come in, so that watchers may be told so.
     complete: bool,
+    /// Kinds that are not there yet.
+    absent: BTreeSet<Kind>,
 }
 
 #[derive(Debug)]
@@ -43,7 +45,23 @@ struct Watcher {
 
 impl State {
     pub(super) fn new(complete: bool) -> Self {
-        Self { objects: BTreeMap::new(), revision: 0, watchers: Vec::new(), notes: VecDeque::new(), complete }
+        let (objects, notes) = (BTreeMap::new(), VecDeque::new());
+        Self { objects, revision: 0, watchers: Vec::new(), notes, complete, absent: BTreeSet::new() }
+    }
+
+    pub(super) fn uninstall(&mut self, kinds: &[Kind]) {
+        self.absent.extend(kinds.iter().filter(|kind| kind.is_optional()));
+    }
+
+    pub(super) fn install(&mut self, kind: Kind) {
+        if self.absent.remove(&kind) && self.complete {
+            self.tell(&Event::Listed(kind));
+        }
+    }
+
+    /// What a watcher is told when it knows all that there is of a kind.
+    fn end_of(&self, kind: Kind) -> Event {
+        if self.absent.contains(&kind) { Event::Absent(kind) } else { Event::Listed(kind) }
     }
 
     pub(super) fn get(&self, key: &ObjectKey) -> Option<&Object> {
@@ -167,7 +185,7 @@ impl State {
             }
             watched.push(kind);
             let existing = self.of(kind).cloned().map(Event::Applied);
-            for event in existing.chain(self.complete.then_some(Event::Listed(kind))) {
+            for event in existing.chain(self.complete.then(|| self.end_of(kind))) {
                 // a send fails only when the receiver is gone, and this one is not handed out yet
                 let _ = events.send(event);
             }
@@ -179,9 +197,11 @@ impl State {
         if std::mem::replace(&mut self.complete, true) {
             return;
         }
-        self.watchers.retain(|watcher| {
-            watcher.kinds.iter().all(|kind| watcher.events.send(Event::Listed(*kind)).is_ok())
+        let mut watchers = std::mem::take(&mut self.watchers);
+        watchers.retain(|watcher| {
+            watcher.kinds.iter().all(|kind| watcher.events.send(self.end_of(*kind)).is_ok())
         });
+        self.watchers = watchers;
     }
 
     #[cfg(test)]
@@ -246,7 +266,7 @@ impl State {
         let kind = match event {
             Event::Applied(object) => object.kind(),
             Event::Deleted { key, .. } => key.kind,
-            Event::Listed(kind) => *kind,
+            Event::Listed(kind) | Event::Absent(kind) => *kind,
         };
         self.watchers.retain(|watcher| {
             if watcher.kinds.contains(&kind) {

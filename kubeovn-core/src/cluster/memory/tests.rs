@@ -22,6 +22,7 @@ fn told(stream: &mut Stream) -> Vec<String> {
         }
         Event::Deleted { key, .. } => format!("-{}", key.name),
         Event::Listed(kind) => format!("={}", kind.name()),
+        Event::Absent(kind) => format!("?{}", kind.name()),
     };
     drain(stream).into_iter().map(short).collect()
 }
@@ -321,4 +322,24 @@ fn a_dropped_watcher_is_forgotten() {
     drop(watch);
     cluster.apply(vpc("v")).unwrap();
     assert_eq!(cluster.lock().watchers(), 0);
+}
+
+#[test]
+fn a_kind_may_come_later() {
+    let kinds = [Kind::Vpc, Kind::VirtualMachine];
+    let cluster = MemoryCluster::filling().without(&kinds);
+    let mut early = cluster.watch(&kinds);
+    assert!(told(&mut early).is_empty());
+    cluster.filled();
+    assert_eq!(told(&mut early), ["=Vpc", "?VirtualMachine"], "only what is somebody else's may be absent");
+    let mut late = cluster.watch(&kinds);
+    assert_eq!(told(&mut late), ["=Vpc", "?VirtualMachine"]);
+    for _ in 0..2 {
+        cluster.install(Kind::VirtualMachine);
+    }
+    assert_eq!(
+        (told(&mut early), told(&mut late)),
+        (vec!["=VirtualMachine".to_owned()], vec!["=VirtualMachine".to_owned()])
+    );
+    assert_eq!(told(&mut cluster.watch(&kinds)), ["=Vpc", "=VirtualMachine"]);
 }

@@ -10,7 +10,7 @@ use crate::{
         ipam::Grant,
     },
     decide::in_vain,
-    error::{NOT_SUPPORTED, Problem, UNKNOWN_ANNOTATION},
+    error::{NAME_TAKEN, NOT_SUPPORTED, Problem, UNKNOWN_ANNOTATION},
     index::{
         World,
         objects::{ObjectKey, Pod},
@@ -21,21 +21,27 @@ use crate::{
 /// Record first, then, once the port is in the database, one patch with all annotations: whatever crashes in
 /// between, a pod that says `allocated` has a record and a port.
 pub(super) fn tell(world: &World, key: &ObjectKey, seat: &dyn Fn(&OwnerKey) -> Seat) -> Telling {
-    let owner = OwnerKey::pod(&key.namespace, &key.name);
     let Some(pod) = world.pod(&key.namespace, &key.name).filter(|p| p.needs_network()) else {
         return Telling::default();
     };
-    let seat = seat(&owner);
-    let mut problems: Vec<_> = world.refusal(&owner).cloned().into_iter().collect();
+    let owner = pod.owner();
+    // Of a virtual machine's pods one writes the record, though all are told.
+    let leader = world.pod_of(&owner).filter(|_| world.is_served(pod));
+    let (seat, grants) = leader.map_or((Seat::default(), &[][..]), |_| (seat(&owner), world.grants(&owner)));
+    let mut problems: Vec<_> = match leader {
+        Some(_) => world.refusal(&owner).cloned().into_iter().collect(),
+        None => vec![taken(pod, &owner)],
+    };
     problems.extend(seat.problems);
-    let mut writes = Vec::new();
     let mut patch = Patch::new(key.clone(), pod.meta.uid.clone());
-    let grants = world.grants(&owner);
-    let node = pod.node.clone().unwrap_or_default();
-    for grant in grants {
-        writes.extend(ip::record(world, &owner, &node, grant));
+    let node = leader.and_then(|leader| leader.node.clone()).unwrap_or_default();
+    let mut writes: Vec<_> =
+        grants.iter().filter_map(|grant| ip::record(world, &owner, &node, grant)).collect();
+    let is_recorded = writes.is_empty();
+    if leader.is_some_and(|leader| leader.meta.uid != pod.meta.uid) {
+        writes.clear();
     }
-    if writes.is_empty() && seat.ready {
+    if is_recorded && seat.ready {
         for grant in grants {
             patch.annotations.extend(differing(&pod.meta.annotations, given(world, pod, grant)));
         }
@@ -48,6 +54,19 @@ pub(super) fn tell(world: &World, key: &ObjectKey, seat: &dyn Fn(&OwnerKey) -> S
     problems.extend(not_supported(pod));
     problems.extend(unknown(pod));
     Telling { writes, problems }
+}
+
+/// A pod is called like a virtual machine of its namespace: one of them can have the port of that name.
+fn taken(pod: &Pod, owner: &OwnerKey) -> Problem {
+    let other = match pod.machine() {
+        Some(_) => format!("pod {} is", owner.name),
+        None => format!("virtual machine {} runs with pods that are", owner.name),
+    };
+    let text = format!(
+        "pod {}/{}: {other} older and has the port of that name. Delete or rename one of the two; this one comes up by itself then",
+        pod.meta.namespace, pod.meta.name
+    );
+    Problem::new(NAME_TAKEN, text)
 }
 
 /// What is asked for in vain. Said in an event alone: the rest is in effect.
@@ -82,7 +101,7 @@ fn unknown(pod: &Pod) -> Option<Problem> {
 }
 
 /// What a pod is told of a grant. Prefix and gateway are only told when the subnet is in effect.
-fn given<'a>(world: &'a World, pod: &Pod, grant: &'a Grant) -> impl Iterator<Item = Want<'a>> {
+fn given<'a>(world: &'a World, pod: &'a Pod, grant: &'a Grant) -> impl Iterator<Item = Want<'a>> {
     let plan = world.plan(&grant.subnet);
     let plan = plan.map(|plan| -> [Want<'a>; 2] {
         [(nic::CIDR.ovn(), Some(&plan.cidrs)), (nic::GATEWAY.ovn(), Some(&plan.gateways))]
@@ -98,5 +117,6 @@ fn given<'a>(world: &'a World, pod: &Pod, grant: &'a Grant) -> impl Iterator<Ite
         (nic::LOGICAL_SWITCH.ovn(), Some(&grant.subnet)),
         (nic::LOGICAL_ROUTER.ovn(), Some(&grant.space)),
     ];
-    given.into_iter().chain(plan.into_iter().flatten()).chain(typed).chain(routed)
+    let machine = pod.machine().map(|name| -> Want<'a> { (nic::VIRTUAL_MACHINE.ovn(), Some(name)) });
+    given.into_iter().chain(machine).chain(plan.into_iter().flatten()).chain(typed).chain(routed)
 }

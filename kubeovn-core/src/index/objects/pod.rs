@@ -1,6 +1,7 @@
 //! Pods and the records of their addresses.
 
 use super::{Meta, Name, Workload};
+use crate::rows::OwnerKey;
 
 /// A pod.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,6 +23,19 @@ impl Pod {
     /// Needs a network of ours: not on the node's, and not finished.
     pub fn needs_network(&self) -> bool {
         !self.host_network && !self.finished
+    }
+
+    /// The virtual machine that its addresses belong to.
+    pub fn machine(&self) -> Option<&Name> {
+        match self.workload.as_deref() {
+            Some(Workload::VirtualMachine { name }) => Some(name),
+            Some(Workload::StatefulSet { .. }) | None => None,
+        }
+    }
+
+    /// Whose its addresses and ports are: its own, or those of its virtual machine, by the name of that.
+    pub fn owner(&self) -> OwnerKey {
+        OwnerKey::pod(&self.meta.namespace, self.machine().unwrap_or(&self.meta.name))
     }
 }
 

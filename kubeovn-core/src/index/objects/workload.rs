@@ -36,6 +36,11 @@ pub enum Workload {
         /// Its identity.
         uid: Name,
     },
+    /// A virtual machine of the pod's namespace. Its pods have names of their own, of which none comes back.
+    VirtualMachine {
+        /// Its name.
+        name: Name,
+    },
 }
 
 impl Workload {
@@ -43,12 +48,16 @@ impl Workload {
     pub fn pod_type(&self) -> &'static str {
         match self {
             Workload::StatefulSet { .. } => STATEFUL_SET,
+            Workload::VirtualMachine { .. } => VIRTUAL_MACHINE,
         }
     }
 }
 
 /// `spec.podType` of an `IP` object that belongs to a member of a StatefulSet.
 pub const STATEFUL_SET: &str = "StatefulSet";
+
+/// The same of one that belongs to a virtual machine.
+pub const VIRTUAL_MACHINE: &str = "VirtualMachine";
 
 /// Name of the set and number of the member, by the name of a pod that may be one: `web-2`.
 pub fn member(pod: &str) -> Option<(&str, u64)> {
@@ -79,12 +88,18 @@ pub(super) mod raw {
     }
 
     impl OwnerReference {
-        /// The workload, if it is one that brings a pod of this name back.
+        /// The workload, if it is one that brings a pod of this name back, or another one in its place.
         pub(in super::super) fn workload(&self, pod: &str) -> Option<Workload> {
             let group = self.api_version.split('/').next().unwrap_or_default();
-            let is_set = (group, &*self.kind) == ("apps", "StatefulSet");
-            (is_set && super::member(pod).is_some_and(|(set, _)| *set == *self.name))
-                .then(|| Workload::StatefulSet { name: self.name.clone(), uid: self.uid.clone() })
+            match (group, &*self.kind) {
+                ("apps", "StatefulSet") => super::member(pod)
+                    .is_some_and(|(set, _)| *set == *self.name)
+                    .then(|| Workload::StatefulSet { name: self.name.clone(), uid: self.uid.clone() }),
+                ("kubevirt.io", "VirtualMachineInstance") if !self.name.is_empty() => {
+                    Some(Workload::VirtualMachine { name: self.name.clone() })
+                }
+                _ => None,
+            }
         }
     }
 

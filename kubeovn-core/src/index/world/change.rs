@@ -2,11 +2,11 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{World, ip_name, ip_owner, object_key, owner_key};
+use super::{World, ip_name, ip_owner};
 use crate::{
     annotations::{NicKey, nic, pod},
     decide::Peering,
-    index::objects::{IpPool, Kind, Meta, Name, Namespace, Object, ObjectKey, Pod, Subnet, SubnetSpec, Vpc},
+    index::objects::{IpPool, Kind, Name, Namespace, Object, ObjectKey, Pod, Subnet, SubnetSpec, Vpc},
     rows::{OwnerKey, OwnerKind},
 };
 
@@ -79,8 +79,10 @@ impl World {
                     self.note_record(owner, &new);
                 }
                 self.ips.insert(new.meta.name.clone(), Arc::new(new));
-                self.dirty.status.extend(owner.as_ref().and_then(object_key));
+                self.mark_objects(&owner);
             }
+            Object::VirtualMachine(new) => self.apply_machine(new),
+            Object::VirtualMachineInstance(new) => self.apply_instance(new),
             Object::Pod(new) => self.apply_pod(new),
         }
     }
@@ -121,34 +123,46 @@ impl World {
     }
 
     fn apply_pod(&mut self, mut new: Pod) {
-        let owner = OwnerKey::pod(&new.meta.namespace, &new.meta.name);
+        self.name_after_machine(&mut new);
+        let owner = new.owner();
+        // One of its name that had the addresses of somebody else.
+        let key =
+            ObjectKey { kind: Kind::Pod, namespace: new.meta.namespace.clone(), name: new.meta.name.clone() };
+        if self.owner_of(&key).is_some_and(|before| before != owner) {
+            self.remove(&key, "");
+        }
         let holder = self.holder(&owner);
+        let led = self.pod_of(&owner).cloned();
         let before = self.places_of(&owner);
         let record = self.ips.get(&ip_name(&owner, "")).map(|ip| &**ip);
         let pods = self.pods.entry(new.meta.namespace.clone()).or_default();
         let old = pods.get(&new.meta.name).map(|pod| &**pod);
         self.words.pod(&mut new, old, record);
-        let Meta { namespace, name, .. } = &new.meta;
-        let key = ObjectKey { kind: Kind::Pod, namespace: namespace.clone(), name: name.clone() };
         self.dirty.status.insert(key);
         let asks_same = |old: &Pod, new: &Pod| {
             PORT_KEYS.into_iter().all(|key| old.meta.annotation(key.ovn()) == new.meta.annotation(key.ovn()))
                 && old.meta.annotation(pod::NORTH_GATEWAY) == new.meta.annotation(pod::NORTH_GATEWAY)
         };
-        let same_port = pods.get(&new.meta.name).is_some_and(|old| {
+        let new = Arc::new(new);
+        pods.insert(new.meta.name.clone(), new.clone());
+        self.machines.add_pod(&owner, &new);
+        let same_port = led.zip(self.pod_of(&owner)).is_some_and(|(old, new)| {
             old.meta.uid == new.meta.uid
                 && old.needs_network() == new.needs_network()
                 && old.node == new.node
-                && asks_same(old, &new)
+                && asks_same(&old, new)
         });
-        pods.insert(new.meta.name.clone(), Arc::new(new));
         // Marking addresses is cheap: who holds what it wants is neither changed nor rendered.
         self.dirty.addresses.insert(owner.clone());
         self.absent.remove(&owner);
         if holder.is_some() && holder != self.holder(&owner) {
             self.dirty.successors.insert(owner.clone());
         }
-        if !same_port {
+        if new.machine().is_some() {
+            // It may lead now, and where the others are is in the port too.
+            self.mark_objects([&owner]);
+        }
+        if !same_port || new.machine().is_some() {
             self.dirty.rows.insert(owner.clone());
         }
         let after = self.places_of(&owner);
@@ -162,7 +176,7 @@ impl World {
         }
         self.dirty.status.insert(key.clone());
         let name = &key.name;
-        let owner = owner_key(key);
+        let owner = self.owner_of(key);
         let before = owner.as_ref().and_then(|owner| self.uid(owner));
         match key.kind {
             Kind::Namespace => {
@@ -192,10 +206,11 @@ impl World {
             }
             Kind::Ip => {
                 let owner = self.ips.remove(name).and_then(|ip| ip_owner(&ip));
-                self.dirty.status.extend(owner.as_ref().and_then(object_key));
+                self.mark_objects(&owner);
                 if let Some(owner) = owner.filter(|owner| **name == *ip_name(owner, "")) {
                     self.reserved.remove(&owner);
-                    if owner.kind == OwnerKind::Pod && self.pod_of(&owner).is_none() {
+                    let is_idle = self.pod_of(&owner).is_none_or(|pod| !pod.needs_network());
+                    if owner.kind == OwnerKind::Pod && is_idle {
                         // With its record a user takes the claim away.
                         self.dirty.successors.insert(owner.clone());
                         self.dirty.addresses.insert(owner);
@@ -203,13 +218,18 @@ impl World {
                 }
             }
             Kind::Pod => {
-                let before = self.places_of(&OwnerKey::pod(&key.namespace, name));
-                self.moved(before, Vec::new());
+                let before = owner.as_ref().map_or_else(Vec::new, |owner| self.places_of(owner));
                 if let Some(pods) = self.pods.get_mut(&key.namespace) {
                     pods.remove(name);
                     if pods.is_empty() {
                         self.pods.remove(&key.namespace);
                     }
+                }
+                if let Some(owner) = &owner {
+                    self.machines.remove_pod(owner, name);
+                    let after = self.places_of(owner);
+                    self.moved(before, after);
+                    self.mark_objects([owner]);
                 }
             }
             Kind::IpPool => {
@@ -217,6 +237,8 @@ impl World {
                     self.mark_pools_subnet(&old.spec.subnet);
                 }
             }
+            Kind::VirtualMachine => self.remove_machine(key),
+            Kind::VirtualMachineInstance => self.remove_instance(key),
             Kind::StatefulSet => {
                 if let Some(sets) = self.sets.get_mut(&key.namespace) {
                     sets.remove(name);
@@ -232,7 +254,8 @@ impl World {
             if before != self.uid(&owner) {
                 self.dirty.successors.insert(owner.clone());
             }
-            if owner.kind == OwnerKind::Pod && !self.grants(&owner).is_empty() {
+            let is_idle = owner.kind == OwnerKind::Pod && self.pod_of(&owner).is_none();
+            if is_idle && !self.grants(&owner).is_empty() {
                 self.absent.insert(owner.clone());
             }
             self.dirty.rows.insert(owner);

@@ -1,17 +1,18 @@
 //! Claims: what holds the addresses of a pod that is not there.
 //!
 //! A StatefulSet brings a pod back under its name and with another uid, so a member's addresses are held under the
-//! identity of its set. A record (an `IP` object) that a user made holds them under its own.
+//! identity of its set. Those of a virtual machine are held under one identity for all machines: which one it is, its name
+//! tells. A record (an `IP` object) that a user made holds them under its own.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     ops::Bound,
 };
 
-use super::{World, ip_name};
+use super::{World, ip_name, ip_owner};
 use crate::{
     annotations,
-    index::objects::{Ip, Name, Pod, STATEFUL_SET, StatefulSet, Workload, member},
+    index::objects::{Ip, Name, Pod, STATEFUL_SET, StatefulSet, VIRTUAL_MACHINE, Workload, member},
     rows::{OwnerKey, OwnerKind},
 };
 
@@ -54,7 +55,22 @@ impl World {
         if let Some(record) = self.reservation(owner) {
             return Some(record.meta.uid.clone());
         }
-        self.set_of(owner).map(|set| set.meta.uid.clone())
+        let recorded = |pod_type: &str| {
+            let record = self.ip(&ip_name(owner, "")).filter(|ip| ip_owner(ip).as_ref() == Some(owner));
+            record.is_some_and(|ip| *ip.spec.pod_type == *pod_type)
+        };
+        let set = self.set_of(owner).map(|set| set.meta.uid.clone());
+        let is_machine = match &set {
+            // A machine may be called like a member of a set.
+            Some(_) => recorded(VIRTUAL_MACHINE),
+            None => self.is_known_machine(owner) || recorded(VIRTUAL_MACHINE),
+        };
+        if is_machine { Some(VIRTUAL_MACHINE.into()) } else { set }
+    }
+
+    /// Are what it holds the addresses of a virtual machine?
+    pub(crate) fn is_machine(&self, owner: &OwnerKey) -> bool {
+        self.holder(owner).is_some_and(|holder| *holder == *VIRTUAL_MACHINE)
     }
 
     /// A record came or changed, or its pod went: is it one that stands for a pod that is not there?
@@ -64,7 +80,7 @@ impl World {
         } else {
             self.reserved.remove(owner);
         }
-        let kept = is_reserved(record) || *record.spec.pod_type == *STATEFUL_SET;
+        let kept = is_reserved(record) || [STATEFUL_SET, VIRTUAL_MACHINE].contains(&&*record.spec.pod_type);
         if kept && owner.kind == OwnerKind::Pod && self.pod_of(owner).is_none() {
             self.absent.insert(owner.clone());
             self.dirty.addresses.insert(owner.clone());
@@ -101,6 +117,7 @@ impl World {
 fn identity(pod: &Pod) -> Name {
     match pod.workload.as_deref() {
         Some(Workload::StatefulSet { uid, .. }) => uid.clone(),
+        Some(Workload::VirtualMachine { .. }) => VIRTUAL_MACHINE.into(),
         None => pod.meta.uid.clone(),
     }
 }

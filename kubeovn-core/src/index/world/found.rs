@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Decision, World, ip_name, object_key};
+use super::{Decision, World, ip_name};
 use crate::{
     annotations::nic,
     contract::ipam::{Grant, Usage},
@@ -37,7 +37,7 @@ impl World {
         }
         // What holders are told of the subnet.
         let holders = self.holders.get(subnet).into_iter().flatten();
-        self.dirty.status.extend(holders.clone().filter_map(object_key));
+        self.dirty.status.extend(holders.clone().flat_map(|owner| self.machines.objects_of(owner)));
         // Those who are answered otherwise than the others of the subnet, by its gateway and MTU.
         let own = |owner: &&OwnerKey| self.pod_of(owner).is_some_and(|pod| has_own_dhcp(pod));
         let own: Vec<OwnerKey> = holders.filter(own).cloned().collect();
@@ -56,7 +56,6 @@ impl World {
 
     /// Enters what an owner holds now, and why it did not get more.
     pub fn grant(&mut self, owner: &OwnerKey, grants: Vec<Grant>, refusal: Option<Problem>) {
-        let key = object_key(owner);
         if *self.grants(owner) != *grants {
             let before = self.places_of(owner);
             // An object that goes has a record left to remove.
@@ -85,7 +84,7 @@ impl World {
             self.moved(before, after);
             self.mark_led_by(owner);
             self.dirty.rows.insert(owner.clone());
-            self.dirty.status.extend(key.clone());
+            self.mark_objects([owner]);
         }
         if self.refusals.get(owner) != refusal.as_ref() {
             match refusal {
@@ -93,7 +92,7 @@ impl World {
                 None => self.refusals.remove(owner),
             };
             self.dirty.rows.insert(owner.clone());
-            self.dirty.status.extend(key);
+            self.mark_objects([owner]);
         }
     }
 

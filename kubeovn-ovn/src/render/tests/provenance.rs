@@ -231,6 +231,20 @@ fn fields_of_gateways() {
 }
 
 #[test]
+fn fields_of_a_virtual_machine() {
+    let machine = OwnerKey::pod("default", "db");
+    let world = |annotations: &[(&str, &str)]| {
+        Facts::new()
+            .machine_pod("db", "launcher-a", "n1", &[])
+            .machine_pod("db", "launcher-b", "n2", annotations)
+            .holds("db", &[("", "ovn-default", "10.16.0.7")])
+            .done()
+    };
+    let path = "Pod.metadata.annotations[kubevirt.io/migrationJobName]";
+    check(&machine, "pod port", path, &world(&[]), &world(&[("kubevirt.io/migrationJobName", "m")]));
+}
+
+#[test]
 fn without_objects_the_table_tells_the_feature() {
     let names = |kind, table| Fabric::origins(kind, table).map(Origin::name).collect::<Vec<_>>();
     assert_eq!(names(OwnerKind::Subnet, nb::ACL), ["private subnet", "subnet ACL"]);

@@ -8,7 +8,7 @@ use kubeovn_core::{
     decide::{decide_subnets, lead},
     index::{
         Settings, World,
-        objects::{Meta, Name, Node, Object, Pod, Subnet, SubnetSpec, Vpc, VpcSpec},
+        objects::{Meta, Name, Node, Object, Pod, Subnet, SubnetSpec, Vpc, VpcSpec, Workload},
     },
     rows::{OwnerKey, OwnerKind},
 };
@@ -81,6 +81,30 @@ impl Facts {
         let owner = OwnerKey::pod("default", name);
         self.grants.extend(holds.iter().map(|(nic, subnet, ips)| (owner.clone(), grant(nic, subnet, ips))));
         self.object(Object::Pod(Pod { meta, node: Some("n1".into()), ..Pod::default() }))
+    }
+
+    /// A pod of a virtual machine.
+    pub(super) fn machine_pod(
+        self,
+        machine: &str,
+        name: &str,
+        node: &str,
+        annotations: &[(&str, &str)],
+    ) -> Self {
+        let meta = Meta {
+            namespace: "default".into(),
+            annotations: annotations.iter().map(|(k, v)| (Name::from(*k), Name::from(*v))).collect(),
+            ..Meta::named(name)
+        };
+        let workload = Some(Box::new(Workload::VirtualMachine { name: machine.into() }));
+        self.object(Object::Pod(Pod { meta, node: Some(node.into()), workload, ..Pod::default() }))
+    }
+
+    /// What somebody holds who is no pod.
+    pub(super) fn holds(mut self, name: &str, holds: &[(&str, &str, &str)]) -> Self {
+        let owner = OwnerKey::pod("default", name);
+        self.grants.extend(holds.iter().map(|(nic, subnet, ips)| (owner.clone(), grant(nic, subnet, ips))));
+        self
     }
 
     /// Moves a pod to another node, or to none.

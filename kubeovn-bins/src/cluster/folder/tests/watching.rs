@@ -192,6 +192,7 @@ fn another_uid_in_the_manifest_is_another_object() {
             Event::Applied(object) => format!("+{}", object.meta().uid),
             Event::Deleted { uid, .. } => format!("-{uid}"),
             Event::Listed(_) => "=".to_owned(),
+            Event::Absent(_) => "?".to_owned(),
         })
         .collect();
     assert_eq!(uids, ["+first", "=", "-first", "+second"]);

@@ -120,6 +120,7 @@ async fn told(events: &mut futures_util::stream::BoxStream<'static, Event>, numb
             Event::Applied(object) => format!("+{}", object.meta().name),
             Event::Deleted { key, uid } => format!("-{} {uid}", key.name),
             Event::Listed(_) => "=".to_owned(),
+            Event::Absent(_) => "?".to_owned(),
         });
     }
     told
@@ -249,4 +250,44 @@ async fn a_server_that_asks_for_a_pause_gets_it() {
     let pause = |n: usize| asked[n + 1].0 - asked[n].0;
     assert!(pause(0) >= Duration::from_secs(1), "{:?}", pause(0));
     assert!(pause(2) < Duration::from_millis(500), "what fails for one is no reason to let all wait");
+}
+
+#[tokio::test]
+async fn a_kind_that_may_be_missing_is_told_as_absent_once_and_looked_for_again() {
+    let missing =
+        || Say::Text(404, json!({ "kind": "Status", "code": 404, "message": "no such page" }).to_string());
+    let (cluster, script) = rig(vec![
+        missing(),
+        missing(),
+        Say::Text(403, json!({ "kind": "Status", "code": 403, "message": "forbidden" }).to_string()),
+        page(&["a"], "5", ""),
+        // The kind goes, as somebody removes it, and comes back without the object.
+        missing(),
+        missing(),
+        page(&["b"], "9", ""),
+        Say::Lines(Vec::new(), true),
+    ])
+    .await;
+    let mut events = cluster.watch(&[Kind::VirtualMachine]);
+    assert_eq!(told(&mut events, 1).await, ["?"]);
+    assert_eq!(told(&mut events, 2).await, ["+a", "="]);
+    assert_eq!(told(&mut events, 2).await, ["+b", "-a u-a"], "nothing was told while it was not there");
+    assert_eq!((status(&cluster).state, status(&cluster).listed), (State::Connected, true));
+    assert!(script.asked().len() >= 7, "{:?}", script.asked());
+}
+
+#[tokio::test]
+async fn an_answer_that_is_none_does_not_make_a_kind_absent() {
+    let (cluster, _script) = rig(vec![Say::Text(503, "{}".to_owned()), Say::Nothing]).await;
+    let mut events = cluster.watch(&[Kind::VirtualMachine]);
+    while status(&cluster).state != State::Failing {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert!(events.next().now_or_never().is_none());
+    let (cluster, _script) = rig(vec![Say::Text(404, "{}".to_owned())]).await;
+    let mut events = cluster.watch(&[Kind::Vpc]);
+    while status(&cluster).state != State::Failing {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert!(events.next().now_or_never().is_none(), "one of ours is waited for");
 }

@@ -3,7 +3,10 @@
 use serde_json::{Value, json};
 
 use super::{metadata, read};
-use crate::index::objects::{Meta, Namespace, Node, Pod};
+use crate::{
+    index::objects::{Meta, Namespace, Node, Pod, VirtualMachine, VirtualMachineInstance, Workload},
+    rows::OwnerKey,
+};
 
 #[test]
 fn metadata_is_read() {
@@ -129,4 +132,44 @@ fn a_node_is_ready_when_it_says_so_and_its_network_is_there() {
     }
     assert!(node(&[]), "nobody says how it is");
     assert!(read::<Node>(&json!({ "metadata": { "name": "n1" } })).ready);
+}
+
+#[test]
+fn what_brings_a_pod_back_is_read_from_its_owners() {
+    let owned = |pod: &str, version: &str, kind: &str, name: &str| {
+        let owners = json!([
+            { "apiVersion": "example.org/v1", "kind": "Anything", "name": "x", "uid": "u-0" },
+            { "apiVersion": version, "kind": kind, "name": name, "uid": "u-1", "controller": true },
+        ]);
+        read::<Pod>(&json!({ "metadata": { "name": pod, "namespace": "dev", "ownerReferences": owners } }))
+    };
+    let launcher = owned("virt-launcher-db-x7k2p", "kubevirt.io/v1", "VirtualMachineInstance", "db");
+    assert_eq!(launcher.workload.as_deref(), Some(&Workload::VirtualMachine { name: "db".into() }));
+    assert_eq!(launcher.owner(), OwnerKey::pod("dev", "db"));
+    let member = owned("web-0", "apps/v1", "StatefulSet", "web");
+    assert_eq!(member.workload.as_ref().map(|workload| workload.pod_type()), Some("StatefulSet"));
+    assert_eq!(member.owner(), OwnerKey::pod("dev", "web-0"));
+    for (version, kind, name) in [
+        ("kubevirt.io/v1", "VirtualMachine", "db"),
+        ("example.org/v1", "VirtualMachineInstance", "db"),
+        ("kubevirt.io/v1alpha3", "VirtualMachineInstance", ""),
+        ("apps/v1", "ReplicaSet", "web"),
+    ] {
+        assert_eq!(owned("web-0", version, kind, name).workload, None, "{version} {kind} {name:?}");
+    }
+    let old = owned("virt-launcher-db-x7k2p", "kubevirt.io/v1alpha3", "VirtualMachineInstance", "db");
+    assert_eq!(old.owner(), OwnerKey::pod("dev", "db"));
+}
+
+#[test]
+fn of_a_virtual_machine_the_metadata_is_read() {
+    let object = json!({
+        "metadata": { "name": "db", "namespace": "dev", "uid": "u-1", "deletionTimestamp": "2026-03-01T12:00:00Z" },
+        "spec": { "runStrategy": "Halted", "template": { "spec": { "domain": {} } } },
+        "status": { "printableStatus": "Stopped", "ready": false },
+    });
+    let machine: VirtualMachine = read(&object);
+    assert_eq!((&*machine.meta.name, &*machine.meta.uid, machine.meta.deleting), ("db", "u-1", true));
+    let instance: VirtualMachineInstance = read(&json!({ "metadata": { "name": "db" } }));
+    assert_eq!(instance.meta, Meta::named("db"));
 }
