@@ -38,7 +38,7 @@ use std::{
 
 use kubeovn_bins::run::controller;
 use kubeovn_core::{
-    addr::Mac,
+    addr::{DualStack, Mac},
     contract::model::{Model, Recovered},
     decide::SubnetPlan,
     index::{Settings, World},
@@ -185,6 +185,10 @@ impl Model for Looking {
 
     fn gateway_mac(&self, plan: &SubnetPlan, replica: &dyn Replica) -> Option<Mac> {
         Fabric.gateway_mac(plan, replica)
+    }
+
+    fn dhcp_answers(&self, subnet: &str, replica: &dyn Replica) -> DualStack<String> {
+        Fabric.dhcp_answers(subnet, replica)
     }
 }
 

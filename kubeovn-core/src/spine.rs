@@ -309,7 +309,7 @@ impl Spine {
             self.world.dirty.status.extend(std::mem::take(&mut self.waiting));
         }
         let now = self.clock.at(now);
-        self.tell(now, out);
+        self.tell(now, have, out);
         let (world, model) = (&self.world, &self.model);
         self.engine.plan_ahead(&mut |owner| model.render(world, owner), have);
     }

@@ -42,7 +42,7 @@ mod vpc;
 
 pub(crate) use adopt::recognise;
 use kubeovn_core::{
-    addr::Mac,
+    addr::{DualStack, Mac},
     contract::model::{Model, Recovered},
     decide::{Exit, SubnetPlan},
     error::Problem,
@@ -218,6 +218,10 @@ impl Model for Fabric {
 
     fn gateway_mac(&self, plan: &SubnetPlan, replica: &dyn Replica) -> Option<Mac> {
         Some(subnet::gateway_mac(plan, replica))
+    }
+
+    fn dhcp_answers(&self, subnet: &str, replica: &dyn Replica) -> DualStack<String> {
+        dhcp::answers(subnet, replica)
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::ipam::Grant;
 use crate::{
-    addr::Mac,
+    addr::{DualStack, Mac},
     decide::SubnetPlan,
     index::World,
     rows::{OwnerKey, Render, Replica, RowKey},
@@ -20,6 +20,9 @@ pub trait Model: Send {
 
     /// The MAC of a subnet's gateway: nobody in the subnet may have it, or what leaves would go to him.
     fn gateway_mac(&self, plan: &SubnetPlan, replica: &dyn Replica) -> Option<Mac>;
+
+    /// UUIDs of the rows that answer DHCP in a subnet, where they are there.
+    fn dhcp_answers(&self, subnet: &str, replica: &dyn Replica) -> DualStack<String>;
 }
 
 /// The name under which an address is exclusive (`Rendered::exclusive`).

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use super::gateway::Exit;
+use super::nat::nat_exceptions;
 use super::pools::of_subnet;
 use crate::{
     addr::{Cidr, DualStack, Family, IpRange},
@@ -85,7 +86,8 @@ pub fn decide_subnets(world: &World, vpc: &str) -> Vec<(Name, Decision)> {
     let mut decisions = Vec::with_capacity(subnets.len());
     for subnet in subnets {
         let plan = read(world, subnet).and_then(|plan| fits(world, plan, &accepted));
-        let mut problems = inert("Subnet", &subnet.meta.name, &subnet.spec.inert);
+        let mut problems: Vec<Problem> = nat_exceptions(subnet).problem.into_iter().collect();
+        problems.extend(inert("Subnet", &subnet.meta.name, &subnet.spec.inert));
         let plan = match plan {
             Ok(plan) => {
                 accepted.push(plan.clone());

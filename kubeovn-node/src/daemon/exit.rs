@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use kubeovn_core::addr::{Cidr, DualStack};
 use kubeovn_core::annotations::{self, nic, node as key};
+use kubeovn_core::decide::nat_exceptions;
 use kubeovn_core::error::Problem;
-use kubeovn_core::hash::hash;
-use kubeovn_core::index::objects::{Kind, NatMatch, NatRule, Node, Pod, Subnet};
+use kubeovn_core::index::objects::{Kind, Node, Pod, Subnet};
 use tokio::sync::watch;
 use tokio::time::{Duration, Instant, sleep, sleep_until};
 
@@ -140,7 +140,8 @@ fn subnet_of(subnet: &Subnet, node: &Node) -> Option<gateway::Subnet> {
         priority: spec.policy_routing_priority,
         table: spec.policy_routing_table,
     });
-    let rules = spec.nat_outgoing_policy_rules.iter().enumerate();
+    // What can't be in force the controller tells the subnet.
+    let exceptions = nat_exceptions(subnet).in_force.into_iter();
     Some(gateway::Subnet {
         name: subnet.meta.name.to_string(),
         uid: subnet.meta.uid.to_string(),
@@ -152,7 +153,7 @@ fn subnet_of(subnet: &Subnet, node: &Node) -> Option<gateway::Subnet> {
         },
         deleting: subnet.meta.deleting,
         nat_outgoing: spec.nat_outgoing,
-        nat_rules: rules.filter_map(|(i, rule)| rule_of(&subnet.meta.name, i, rule)).collect(),
+        nat_rules: exceptions.map(|(_, exception)| exception).collect(),
         gateway: if spec.gateway_type.trim() == "centralized" {
             gateway::SubnetGateway::Centralized {
                 nodes: spec.gateway_node.clone(),
@@ -165,13 +166,6 @@ fn subnet_of(subnet: &Subnet, node: &Node) -> Option<gateway::Subnet> {
         },
         egress,
     })
-}
-
-/// An exception; one that can't be read is none, as with Kube-OVN, whose API server refuses it.
-fn rule_of(subnet: &str, index: usize, rule: &NatRule) -> Option<gateway::NatRule> {
-    let NatRule { r#match: NatMatch { src, dst }, action } = rule;
-    let id = format!("{:012x}", hash((subnet, index, src, dst, action)) >> 16);
-    gateway::NatRule::parse(&id, src, dst, action).ok()
 }
 
 fn pod_of(pod: &Pod) -> Option<gateway::Pod> {

@@ -152,6 +152,33 @@ pub struct SubnetStatus {
     pub v6usingIPrange: String,
     /// The node that a centralized subnet leaves by now.
     pub activateGateway: String,
+    /// The row that answers DHCPv4 in OVN.
+    pub dhcpV4OptionsUUID: String,
+    /// The row that answers DHCPv6 in OVN.
+    pub dhcpV6OptionsUUID: String,
+    /// The exceptions from `natOutgoing` that are in force.
+    pub natOutgoingPolicyRules: Vec<NatRuleStatus>,
+}
+
+/// An exception from `natOutgoing` that is in force.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize), serde(default))]
+pub struct NatRuleStatus {
+    /// What hosts call it.
+    #[cfg_attr(feature = "serde", serde(rename = "ruleID"))]
+    pub id: String,
+    /// Which packets.
+    pub r#match: NatMatch,
+    /// `nat` or `forward`.
+    pub action: String,
+}
+
+impl NatRuleStatus {
+    /// What is said of a rule.
+    pub fn of(id: String, rule: &NatRule) -> Self {
+        let NatRule { r#match, action } = rule.clone();
+        NatRuleStatus { id, r#match, action }
+    }
 }
 
 /// A condition of any object's status, without its times: a write is due only when one of these differs.
