@@ -253,6 +253,9 @@ fn subnet_spec(spec: &SubnetSpec) -> Value {
         external_egress_gateway,
         policy_routing_priority,
         policy_routing_table,
+        logical_gateway,
+        u2o_interconnection,
+        enable_lb,
         inert: _,
     } = spec;
     set([
@@ -284,6 +287,9 @@ fn subnet_spec(spec: &SubnetSpec) -> Value {
         ("externalEgressGateway", json!(external_egress_gateway)),
         ("policyRoutingPriority", json!(policy_routing_priority)),
         ("policyRoutingTableID", json!(policy_routing_table)),
+        ("logicalGateway", json!(logical_gateway)),
+        ("u2oInterconnection", json!(u2o_interconnection)),
+        ("enableLb", json!(enable_lb)),
     ])
 }
 

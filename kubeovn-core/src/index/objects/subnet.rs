@@ -85,7 +85,13 @@ pub struct SubnetSpec {
     /// Number of the table in which they are the default.
     #[cfg_attr(feature = "serde", serde(rename = "policyRoutingTableID"))]
     pub policy_routing_table: u32,
-    /// Names of fields that are set, but that nothing acts on yet.
+    /// Of an underlay: OVN's router is its gateway. Read by nodes; the controller makes no underlays yet.
+    pub logical_gateway: bool,
+    /// Of an underlay: the router connects it to the overlay. Read by nodes, too.
+    pub u2o_interconnection: bool,
+    /// Services are reachable from it, or not; left out: as the cluster is set. Read by nodes, too.
+    pub enable_lb: Option<bool>,
+    /// Names of fields that are set, but that nothing reads yet.
     #[cfg_attr(feature = "serde", serde(flatten, deserialize_with = "inert::deserialize"))]
     pub inert: Vec<Name>,
 }

@@ -86,6 +86,9 @@ fn a_new_object_says_all_that_its_record_does() {
         external_egress_gateway: "10.0.0.254".to_owned(),
         policy_routing_priority: 1001,
         policy_routing_table: 7,
+        logical_gateway: true,
+        u2o_interconnection: true,
+        enable_lb: Some(true),
         inert: Vec::new(),
     };
     let ip = IpSpec { ip_address: "10.0.0.2".into(), subnet: "s".into(), ..IpSpec::default() };
