@@ -57,7 +57,8 @@ sparse! {
         /// The VPC that the subnet belongs to; it cannot be changed.
         #[schemars(extend("x-kubernetes-validations" = rules![
             rules::FILLED_IN =>
-                "a subnet cannot move to another VPC: delete the subnet and create it anew"
+                "a subnet cannot move to another VPC: delete the subnet and create it anew. To take back a VPC that was \
+                 only filled in, leave vpc empty again"
         ]))]
         pub vpc: Option<String>,
         /// The families of cidrBlock: IPv4, IPv6 or Dual; Mac for an underlay without addresses. Filled in by
