@@ -27,6 +27,7 @@ mod wire;
 use std::{
     alloc::System,
     fs,
+    net::IpAddr,
     path::{Path, PathBuf},
     process::Command,
     sync::{
@@ -185,6 +186,10 @@ impl Model for Looking {
 
     fn gateway_mac(&self, plan: &SubnetPlan, replica: &dyn Replica) -> Option<Mac> {
         Fabric.gateway_mac(plan, replica)
+    }
+
+    fn next_hops(&self, plan: &SubnetPlan, replica: &dyn Replica) -> Vec<IpAddr> {
+        Fabric.next_hops(plan, replica)
     }
 
     fn dhcp_answers(&self, subnet: &str, replica: &dyn Replica) -> DualStack<String> {

@@ -5,6 +5,7 @@
 
 mod acl;
 mod gateway;
+mod hearing;
 mod in_vain;
 pub mod ip_pool;
 mod kept;
@@ -20,7 +21,9 @@ mod vpc;
 mod wants;
 
 pub use acl::{RuleAction, RuleDirection, SubnetRule, SubnetRules, decide_rules};
-pub use gateway::{Central, Exit, Lead, lead};
+pub(crate) use gateway::asked_of;
+pub use gateway::{Central, Exit, Lead, asked, lead};
+pub use hearing::Hearing;
 pub use in_vain::in_vain;
 pub use kept::is_kept;
 pub use namespace::subnets_for;

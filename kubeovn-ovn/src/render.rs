@@ -41,6 +41,9 @@ mod subnet;
 mod vpc;
 
 pub(crate) use adopt::recognise;
+
+use std::net::IpAddr;
+
 use kubeovn_core::{
     addr::{DualStack, Mac},
     contract::model::{Model, Recovered},
@@ -218,6 +221,10 @@ impl Model for Fabric {
 
     fn gateway_mac(&self, plan: &SubnetPlan, replica: &dyn Replica) -> Option<Mac> {
         Some(subnet::gateway_mac(plan, replica))
+    }
+
+    fn next_hops(&self, plan: &SubnetPlan, replica: &dyn Replica) -> Vec<IpAddr> {
+        gateway::next_hops(plan, replica)
     }
 
     fn dhcp_answers(&self, subnet: &str, replica: &dyn Replica) -> DualStack<String> {

@@ -29,7 +29,9 @@ pub(super) fn tell_subnet(world: &World, key: &ObjectKey, seats: &dyn Fn(&OwnerK
     for node in world.nodes_with_pods(&key.name) {
         problems.extend(seats(&OwnerKey::local(&key.name, node)).problems);
     }
-    let lost = world.lead(&key.name).and_then(|lead| lead.problem.clone());
+    let lead = world.lead(&key.name);
+    problems.extend(lead.and_then(|lead| lead.silent.clone()));
+    let lost = lead.and_then(|lead| lead.problem.clone());
     let ready = seat.ready && lost.is_none();
     problems.extend(lost);
     let mut usage = world.usage(&key.name).cloned().unwrap_or_default();
