@@ -27,6 +27,7 @@ mod wire;
 use std::{
     alloc::System,
     fs,
+    net::IpAddr,
     path::{Path, PathBuf},
     process::Command,
     sync::{
@@ -38,7 +39,7 @@ use std::{
 
 use kubeovn_bins::run::controller;
 use kubeovn_core::{
-    addr::Mac,
+    addr::{DualStack, Mac},
     contract::model::{Model, Recovered},
     decide::SubnetPlan,
     index::{Settings, World},
@@ -185,6 +186,14 @@ impl Model for Looking {
 
     fn gateway_mac(&self, plan: &SubnetPlan, replica: &dyn Replica) -> Option<Mac> {
         Fabric.gateway_mac(plan, replica)
+    }
+
+    fn next_hops(&self, plan: &SubnetPlan, replica: &dyn Replica) -> Vec<IpAddr> {
+        Fabric.next_hops(plan, replica)
+    }
+
+    fn dhcp_answers(&self, subnet: &str, replica: &dyn Replica) -> DualStack<String> {
+        Fabric.dhcp_answers(subnet, replica)
     }
 }
 

@@ -6,6 +6,7 @@ pub mod controller;
 pub mod ctl;
 pub mod daemon;
 pub mod flags;
+mod icmp;
 pub mod lab;
 pub mod process;
 pub mod run;

@@ -69,7 +69,8 @@ pub use qos_policy::{BandwidthLimitRule, QosPolicy, QosPolicySpec, QosPolicyStat
 pub use router_lb_rule::{RouterLbRule, RouterLbRuleSpec};
 pub use security_group::{SecurityGroup, SecurityGroupRule, SecurityGroupSpec, SecurityGroupStatus};
 pub use subnet::{
-    Acl, NatPolicyMatch, NatPolicyRule, NatPolicyRuleStatus, Subnet, SubnetSpec, SubnetStatus, U2oFeatures,
+    Acl, NatPolicyMatch, NatPolicyMatchStatus, NatPolicyRule, NatPolicyRuleStatus, Subnet, SubnetSpec,
+    SubnetStatus, U2oFeatures,
 };
 pub use switch_lb_rule::{SwitchLbRule, SwitchLbRuleSpec};
 pub use vip::{Vip, VipSpec, VipStatus};

@@ -5,11 +5,13 @@
 
 mod acl;
 mod gateway;
+mod hearing;
 mod in_vain;
 pub mod ip_pool;
 mod kept;
 mod migration;
 mod namespace;
+mod nat;
 mod options;
 mod peering;
 mod pools;
@@ -20,11 +22,14 @@ mod vpc;
 mod wants;
 
 pub use acl::{RuleAction, RuleDirection, SubnetRule, SubnetRules, decide_rules};
-pub use gateway::{Central, Exit, Lead, lead};
+pub(crate) use gateway::asked_of;
+pub use gateway::{Central, Exit, Lead, asked, lead};
+pub use hearing::Hearing;
 pub use in_vain::in_vain;
 pub use kept::is_kept;
 pub use migration::{Binding, binding};
 pub use namespace::subnets_for;
+pub use nat::{NatAction, NatException, NatExceptions, nat_exceptions};
 pub use options::{Options, dhcp_options, ra_configs};
 pub use peering::{Peering, Peerings, decide_peerings};
 pub use pools::pools_for;

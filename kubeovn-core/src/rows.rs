@@ -249,6 +249,11 @@ pub trait Replica {
     fn each_pair<'a>(&'a self, row: &RowKey, column: &str, keys: &[&'static str], f: &mut EachPair<'_, 'a>) {
         keys.iter().for_each(|key| f(key, self.pair(row, column, key)));
     }
+    /// What the database itself calls the row: its UUID, as text. `None` when the row is absent, or has no such name.
+    fn uuid(&self, row: &RowKey) -> Option<String> {
+        let _ = row;
+        None
+    }
     /// Does the element column hold this element?
     fn holds(&self, row: &RowKey, column: &str, elem: &Elem) -> bool;
     /// Calls `f` for each element of an element column that can be named.

@@ -19,7 +19,10 @@ mod recover;
 mod settle;
 mod tell;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
 
 use crate::{
     contract::{
@@ -62,6 +65,8 @@ pub enum Input {
     },
     /// The replica is complete and new.
     Resynced,
+    /// Which addresses of gateways do not answer, all of them.
+    Silent(BTreeSet<IpAddr>),
     /// A write about this object did not happen, see [`Effect::Write`].
     WriteFailed(ObjectKey),
     /// The same, and it would not be taken at once either.
@@ -106,6 +111,8 @@ pub struct Spine {
     noted: BTreeMap<ObjectKey, Vec<Problem>>,
     /// Objects that are not told yet what their rows wait for: it may be there in a moment.
     waiting: BTreeSet<ObjectKey>,
+    /// Gateways are asked whether they answer: [`Input::Silent`] comes.
+    asking: bool,
     clock: clock::Clock,
     audit_due: bool,
     next_audit: Millis,
@@ -136,6 +143,7 @@ impl Spine {
             rewrite: BTreeMap::new(),
             noted: BTreeMap::new(),
             waiting: BTreeSet::new(),
+            asking: false,
             clock: clock::Clock::default(),
             audit_due: false,
             next_audit: 0,
@@ -146,6 +154,13 @@ impl Spine {
     #[must_use]
     pub fn with_batch(mut self, owners: usize) -> Self {
         self.engine = self.engine.with_batch(owners);
+        self
+    }
+
+    /// Somebody asks gateways whether they answer, and tells it by [`Input::Silent`].
+    #[must_use]
+    pub fn with_asking(mut self) -> Self {
+        self.asking = true;
         self
     }
 
@@ -247,6 +262,7 @@ impl Spine {
                     self.find_again(have);
                 }
             }
+            Input::Silent(silent) => self.world.hear(silent),
             Input::WriteFailed(key) => {
                 self.rewrite.insert(key, now + REWRITE_AFTER);
             }
@@ -285,7 +301,7 @@ impl Spine {
         }
         self.ensure_built_in(out);
         self.settle_all(now, have);
-        self.choose_gateways();
+        self.choose_gateways(have);
         for owner in std::mem::take(&mut self.world.dirty.rows) {
             self.engine.mark(owner);
         }
@@ -313,7 +329,7 @@ impl Spine {
             self.world.dirty.status.extend(std::mem::take(&mut self.waiting));
         }
         let now = self.clock.at(now);
-        self.tell(now, out);
+        self.tell(now, have, out);
         let (world, model) = (&self.world, &self.model);
         self.engine.plan_ahead(&mut |owner| model.render(world, owner), have);
     }

@@ -41,8 +41,11 @@ mod subnet;
 mod vpc;
 
 pub(crate) use adopt::recognise;
+
+use std::net::IpAddr;
+
 use kubeovn_core::{
-    addr::Mac,
+    addr::{DualStack, Mac},
     contract::model::{Model, Recovered},
     decide::{Exit, SubnetPlan},
     error::Problem,
@@ -218,6 +221,14 @@ impl Model for Fabric {
 
     fn gateway_mac(&self, plan: &SubnetPlan, replica: &dyn Replica) -> Option<Mac> {
         Some(subnet::gateway_mac(plan, replica))
+    }
+
+    fn next_hops(&self, plan: &SubnetPlan, replica: &dyn Replica) -> Vec<IpAddr> {
+        gateway::next_hops(plan, replica)
+    }
+
+    fn dhcp_answers(&self, subnet: &str, replica: &dyn Replica) -> DualStack<String> {
+        dhcp::answers(subnet, replica)
     }
 }
 

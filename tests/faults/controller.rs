@@ -28,7 +28,7 @@ impl Controller {
         let cluster = Arc::new(CutCluster { inner: ground.cluster(), fuse: fuse.clone() });
         let database = CutDatabase { inner: ground.database(), fuse: fuse.clone(), unanswered: None };
         let (asker, questions) = desk();
-        let company = Company { northd: None, questions };
+        let company = Company { questions, ..Company::default() };
         let task = tokio::spawn(run(Settings::default(), cluster, Box::new(database), company));
         Controller { task, asker, fuse }
     }

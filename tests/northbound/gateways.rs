@@ -1,5 +1,8 @@
 //! What leads pods out, as OVN's own tool sees it.
 
+use std::{net::IpAddr, sync::Arc, time::Duration};
+
+use kubeovn_bins::run::asking::{Asking, MemoryProber};
 use kubeovn_core::index::objects::{Kind, Meta, Node, Object, ObjectKey};
 
 use crate::{
@@ -67,4 +70,63 @@ fn policies_follow_types_nodes_and_pods() {
     let by_node = [format!("ip4.src == $led.n.2_ip4 reroute {second}"), local];
     wait_for("every node to lead", || (ways(&rig) == by_node).then_some(()));
     rig.settle();
+}
+
+/// Rounds come fast, so that all of it takes little time.
+#[test]
+fn a_gateway_that_does_not_answer_leads_nobody_until_it_does() {
+    let Object::Subnet(mut led) = subnet("led", "", "10.70.0.0/24", "led") else { panic!("no subnet") };
+    led.spec.gateway_type = "centralized".into();
+    led.spec.gateway_node = "n1,n2,n3".into();
+    led.spec.enable_ecmp = true;
+    let nodes = [node("n1", "172.18.0.2"), node("n2", "172.18.0.3"), node("n3", "172.18.0.4")];
+    let mut rig = Rig::stopped(nodes.into_iter().chain([Object::Subnet(led), pod("led", "a", "n1", &[])]));
+    let prober = Arc::new(MemoryProber::default());
+    let quick = Duration::from_millis(20);
+    rig.asking = Some(Asking { every: quick, times: 2, within: quick / 4, ..Asking::new(prober.clone()) });
+    rig.start();
+    rig.settle();
+    let told = rig.addresses();
+    let address = |name: &str| -> IpAddr {
+        let told = &told[&ObjectKey::cluster(Kind::Node, name).to_string()];
+        told.split(' ').next().unwrap().parse().unwrap()
+    };
+    // As the eye sees it, which then has seen all.
+    let by = |rig: &Rig, wanted: &[&str]| {
+        let leads = || {
+            let rows = rig.rows();
+            let hops =
+                rows.get("Logical_Router_Policy/ovn-cluster/29000/led/ip4")?.columns.get("nexthops")?.clone();
+            let is_hop =
+                |name: &&str| hops.iter().any(|hop| hop.trim_matches('"') == address(name).to_string());
+            Some(["n1", "n2", "n3"].into_iter().filter(is_hop).collect::<Vec<_>>())
+        };
+        wait_for(&format!("the way by {wanted:?}"), || (leads() == Some(wanted.to_vec())).then_some(()));
+    };
+    by(&rig, &["n1", "n2", "n3"]);
+    prober.silence([address("n2")]);
+    by(&rig, &["n1", "n3"]);
+    rig.settle();
+    let mark = rig.now();
+    rig.stays_silent_since(mark);
+
+    // The next controller finds n2 left out, and leaves it so.
+    rig.stop();
+    let (before, updates) = (rig.rows(), rig.seen.updates());
+    rig.start();
+    let mark = rig.now();
+    rig.stays_silent_since(mark);
+    assert_eq!((rig.rows(), rig.seen.updates()), (before, updates));
+
+    // Whoever hears nobody knows nothing of them.
+    prober.silence(["n1", "n2", "n3"].map(address));
+    by(&rig, &["n1", "n2", "n3"]);
+    rig.settle();
+    let mark = rig.now();
+    rig.stays_silent_since(mark);
+    prober.silence(["n1", "n3"].map(address));
+    by(&rig, &["n2"]);
+    prober.silence([]);
+    by(&rig, &["n1", "n2", "n3"]);
+    assert_eq!(rig.refused(), [""; 0]);
 }

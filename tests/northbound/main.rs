@@ -12,6 +12,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod answers;
 mod comeback;
 mod crash;
 #[path = "../support/driven.rs"]

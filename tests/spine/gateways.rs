@@ -335,3 +335,91 @@ fn groups_whose_names_fold_to_one_are_never_mixed_up() {
     sim.settle();
     assert!(groups_of(&sim, &port("p1.blue")).contains("a.b.c"), "it comes up by itself");
 }
+
+fn together(nodes: &str) -> Object {
+    let Object::Subnet(mut subnet) = central(nodes) else { panic!("no subnet") };
+    subnet.spec.enable_ecmp = true;
+    Object::Subnet(subnet)
+}
+
+fn silence(sim: &mut Sim, nodes: &[&str]) {
+    let silent = nodes.iter().map(|node| join_address(sim, node).parse().unwrap()).collect();
+    sim.feed(kubeovn_core::spine::Input::Silent(silent));
+}
+
+fn join_addresses(sim: &Sim, nodes: &[&str]) -> BTreeSet<String> {
+    nodes.iter().map(|node| join_address(sim, node)).collect()
+}
+
+fn says(sim: &Sim) -> (String, String) {
+    let conditions = &sim.spine.world().subnet("s1").unwrap().status.conditions;
+    let ready = conditions.iter().find(|c| &*c.r#type == "Ready").unwrap();
+    (ready.status.to_string(), ready.reason.to_string())
+}
+
+#[test]
+fn of_gateways_that_lead_together_those_that_do_not_answer_are_left_out() {
+    let mut sim = town(together("n1,n2,n3"));
+    let all = join_addresses(&sim, &["n1", "n2", "n3"]);
+    let told = |word: &str, reason: &str| (word.to_owned(), reason.to_owned());
+    assert_eq!(
+        (hops(&sim).into_iter().collect::<BTreeSet<_>>(), says(&sim)),
+        (all.clone(), told("True", "Programmed"))
+    );
+    for (silent, lead, txns, word, reason) in [
+        (&["n2"][..], &["n1", "n3"][..], 1, "True", "SUBNET-GATEWAY-SILENT"),
+        (&["n2"], &["n1", "n3"], 0, "True", "SUBNET-GATEWAY-SILENT"),
+        (&["n2", "n3"], &["n1"], 1, "True", "SUBNET-GATEWAY-SILENT"),
+        // Nobody else is there.
+        (&["n1", "n2", "n3"], &["n1", "n2", "n3"], 1, "False", "SUBNET-GATEWAY-SILENT"),
+        (&["n3"], &["n1", "n2"], 1, "True", "SUBNET-GATEWAY-SILENT"),
+        (&[], &["n1", "n2", "n3"], 1, "True", "Programmed"),
+    ] {
+        silence(&mut sim, silent);
+        assert_eq!(transactions(&mut sim), txns, "{silent:?}");
+        let lead = join_addresses(&sim, lead);
+        assert_eq!(
+            (hops(&sim).into_iter().collect::<BTreeSet<_>>(), says(&sim)),
+            (lead, told(word, reason)),
+            "{silent:?}"
+        );
+    }
+    // Who is not ready is out anyway; of those that are ready one answers.
+    sim.apply(ready("n1", false));
+    silence(&mut sim, &["n1", "n2"]);
+    sim.settle();
+    assert_eq!(hops(&sim), [join_address(&sim, "n3")]);
+    // The last that answers falls: better one that is ready than none.
+    sim.apply(ready("n3", false));
+    sim.settle();
+    assert_eq!((hops(&sim), says(&sim).0), (vec![join_address(&sim, "n2")], "False".to_owned()));
+}
+
+#[test]
+fn one_that_leads_alone_is_not_asked_and_stays() {
+    let mut sim = town(central("n1,n2"));
+    silence(&mut sim, &["n1"]);
+    assert_eq!(transactions(&mut sim), 0);
+    assert_eq!((active(&sim), says(&sim)), ("n1".to_owned(), ("True".to_owned(), "Programmed".to_owned())));
+}
+
+#[test]
+fn after_a_restart_who_was_left_out_stays_so_until_he_is_heard() {
+    let mut sim = town(together("n1,n2,n3"));
+    silence(&mut sim, &["n2"]);
+    sim.settle();
+    let again =
+        |sim: &Sim| Sim::on(sim.shop.clone(), crate::database::Database::on(sim.db.server.clone()), sim.now);
+    let mut heir = again(&sim).asking();
+    heir.shop.written.clear();
+    assert_eq!((transactions(&mut heir), &heir.shop.written), (0, &Vec::new()), "a restart wrote");
+    silence(&mut heir, &[]);
+    assert_eq!(transactions(&mut heir), 1);
+    assert_eq!(hops(&heir).len(), 3);
+    // Where nobody asks, whether nodes are ready decides alone.
+    silence(&mut heir, &["n3"]);
+    heir.settle();
+    let mut deaf = again(&heir);
+    deaf.settle();
+    assert_eq!(hops(&deaf).len(), 3);
+}

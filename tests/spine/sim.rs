@@ -67,6 +67,11 @@ impl Sim {
         sim
     }
 
+    /// Gateways are asked whether they answer.
+    pub(crate) fn asking(self) -> Self {
+        Self { spine: self.spine.with_asking(), ..self }
+    }
+
     pub(crate) fn feed(&mut self, input: Input) {
         self.spine.feed(self.now, input, &self.db.replica);
     }

@@ -11,7 +11,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use kubeovn_bins::run;
+use kubeovn_bins::run::{self, asking::Asking};
 use kubeovn_core::{
     cluster::memory::MemoryCluster,
     contract::database::{Database, DbEvent},
@@ -40,6 +40,8 @@ pub(crate) struct Drive {
     pub(crate) namespace: Uuid,
     /// The part of a pause that is added at random otherwise, in `0.0..=1.0`.
     pub(crate) jitter: f64,
+    /// How gateways are asked whether they answer.
+    pub(crate) asking: Option<Asking>,
 }
 
 /// What a controller sent and was told.
@@ -66,17 +68,24 @@ struct Driven {
 impl Drive {
     /// The only writer there is.
     pub(crate) fn new(config: ConnectConfig) -> Self {
-        Self { config, authority: Arc::new(SoleWriter), eager: false, namespace: Uuid::nil(), jitter: 0.0 }
+        Self {
+            config,
+            authority: Arc::new(SoleWriter),
+            eager: false,
+            namespace: Uuid::nil(),
+            jitter: 0.0,
+            asking: None,
+        }
     }
 }
 
 /// Runs until it is dropped.
 pub(crate) async fn controller(drive: Drive, cluster: Arc<MemoryCluster>, journal: Arc<Journal>) {
-    let Drive { config, authority, eager, namespace, jitter } = drive;
+    let Drive { config, authority, eager, namespace, jitter, asking } = drive;
     let connector = Connector::new(config, Box::new(move || jitter));
     let fence = FenceConfig { authority, nonce: Box::new(nonce), eager };
     let client = Client::new(&NORTHBOUND, connector, Identity::Given(namespace), Some(fence));
-    let company = run::controller::Company::default();
+    let company = run::controller::Company { asking, ..run::controller::Company::default() };
     run::controller::run(Settings::default(), cluster, Box::new(Driven { client, journal }), company).await;
 }
 

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
+use kubeovn_bins::run::asking::Asking;
 use kubeovn_core::{cluster::memory::MemoryCluster, index::objects::Object};
 use kubeovn_ovn::ovsdb::connect::ConnectConfig;
 use tokio::{
@@ -30,6 +31,8 @@ pub(crate) struct Rig {
     pub(crate) seen: Seen,
     /// What the controller sent and heard.
     journal: Arc<Journal>,
+    /// How controllers that are started from now on ask gateways whether they answer.
+    pub(crate) asking: Option<Asking>,
     pub(crate) server: Server,
     pub(crate) directory: Directory,
 }
@@ -67,15 +70,24 @@ impl Rig {
         // One thread for what runs by itself; the test has its own, on which it may wait.
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let seen = Seen::watch(runtime.handle(), server.socket());
-        let rig =
-            Rig { runtime, controller: None, cluster, seen, journal: Arc::default(), server, directory };
+        let rig = Rig {
+            runtime,
+            controller: None,
+            cluster,
+            seen,
+            journal: Arc::default(),
+            asking: None,
+            server,
+            directory,
+        };
         wait_for("the eye to open", || rig.seen.connected().then_some(()));
         rig
     }
 
     pub(crate) fn start(&mut self) {
         let config = ConnectConfig::new(self.server.endpoint().parse().unwrap(), DATABASE);
-        let run = driven::controller(Drive::new(config), self.cluster.clone(), self.journal.clone());
+        let drive = Drive { asking: self.asking.clone(), ..Drive::new(config) };
+        let run = driven::controller(drive, self.cluster.clone(), self.journal.clone());
         self.controller = Some(self.runtime.spawn(run));
     }
 

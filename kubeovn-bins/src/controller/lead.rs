@@ -30,6 +30,7 @@ use crate::{
         leased::Leased,
     },
     run::{
+        asking::{Asking, Icmp},
         controller::{self, Company},
         lease::{self, Leadership, LeaseTerm},
         report,
@@ -89,7 +90,8 @@ pub async fn run(install: Installation, stop: impl Future<Output = ()>) -> Resul
         // Ends with this.
         let _lacking = lacking::start(objects.clone(), hold.clone(), &install.unwanted);
         let objects = Arc::new(Leased::new(objects, hold));
-        let company = Company { northd: None, questions };
+        let asking = Some(Asking::new(Arc::new(Icmp)));
+        let company = Company { northd: None, questions, asking };
         *health.driver.lock().unwrap_or_else(PoisonError::into_inner) = Some(asker);
         tokio::select! {
             () = controller::run(install.settings.clone(), objects, Box::new(northbound), company) => {

@@ -143,6 +143,25 @@ impl Collector for Moment {
             ),
             bare(f64::from(conflicts)),
         )?;
+        let silent = u32::try_from(report.silent_gateways).unwrap_or(u32::MAX);
+        gauge(
+            encoder,
+            (
+                "kubeovn_gateways_silent",
+                "Join addresses of gateways that do not answer to ping and are left out.",
+            ),
+            bare(f64::from(silent)),
+        )?;
+        let deaf = Family::BOTH
+            .map(|family| ([("protocol", family.to_string())], flag(report.deaf.contains(&family))));
+        gauge(
+            encoder,
+            (
+                "kubeovn_gateways_unheard",
+                "Whether no gateway answers to this controller, so that it can't tell.",
+            ),
+            deaf,
+        )?;
         let available = numbers(report, |subnet, family| subnet.usage.available.get(family).copied());
         gauge(encoder, ("subnet_available_ip_count", "Addresses of a subnet that can be given."), available)?;
         let used = numbers(report, |subnet, family| subnet.usage.used.get(family).copied());

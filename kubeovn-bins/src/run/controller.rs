@@ -24,6 +24,7 @@ use tokio::sync::mpsc;
 use tracing::{debug, warn};
 
 use super::{
+    asking::{Asking, Rounds, Turn},
     chronicle::Chronicle,
     pause::Pause,
     report::{Book, Questions},
@@ -45,6 +46,8 @@ pub struct Company {
     pub northd: Option<Northd>,
     /// Who asks how it stands. Answered between two steps.
     pub questions: Questions,
+    /// How gateways are asked whether they answer; if not at all, whether their nodes are ready decides alone.
+    pub asking: Option<Asking>,
 }
 
 /// Runs the controller on a cluster and a Northbound database. Ends only when it is dropped: the next one finds what
@@ -67,7 +70,11 @@ pub async fn drive(
     mut database: Box<dyn Database>,
     company: Company,
 ) {
-    let Company { northd, mut questions } = company;
+    let Company { northd, mut questions, asking } = company;
+    if asking.is_some() {
+        spine = spine.with_asking();
+    }
+    let mut rounds = Rounds::new(asking);
     let mut book = Book::new();
     let mut pause = Pause::new(northd);
     let mut objects = cluster.watch(Kind::ALL);
@@ -86,8 +93,18 @@ pub async fn drive(
             event = database.next() => take(&mut spine, &mut pause, &mut book, event, &*database),
             question = questions.next() => {
                 // Who asked may be tired of waiting.
-                let _ = question.send(book.report(&spine));
+                let _ = question.send(book.report(&spine, &rounds));
             }
+            turn = rounds.next() => match turn {
+                Turn::Due => {
+                    rounds.begin(spine.world());
+                    continue;
+                }
+                Turn::Over(answers) => match rounds.end(answers, spine.world()) {
+                    Some(silent) => spine.feed(now(), Input::Silent(silent), database.replica()),
+                    None => continue,
+                },
+            },
             Some(failed) = failures.recv() => spine.feed(now(), failed, database.replica()),
             () = tokio::time::sleep(wake.max(SHORTEST)) => {}
         }

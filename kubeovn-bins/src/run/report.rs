@@ -2,13 +2,18 @@
 //!
 //! It answers between two steps of its loop, so an answer is also a sign of life: who stands still gives none.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
-use kubeovn_core::{contract::ipam::Usage, index::objects::Name, spine::Spine};
+use kubeovn_core::{addr::Family, contract::ipam::Usage, index::objects::Name, spine::Spine};
 use tokio::{
     sync::{mpsc, oneshot},
     time::{Instant, timeout},
 };
+
+use super::asking::Rounds;
 
 /// How it stands.
 #[derive(Clone, Debug, Default)]
@@ -25,6 +30,10 @@ pub struct Report {
     pub problems: BTreeMap<&'static str, u32>,
     /// Pods and nodes whose addresses could not be taken back at the start, since another one had them too.
     pub recovery_conflicts: usize,
+    /// Addresses of gateways that do not answer.
+    pub silent_gateways: usize,
+    /// Families in which no gateway answers to this controller, so that nothing is known of them.
+    pub deaf: BTreeSet<Family>,
     /// Pods, and how many of them hold an address.
     pub pods: usize,
     /// Nodes.
@@ -141,7 +150,7 @@ impl Book {
     }
 
     /// With what the spine knows.
-    pub(super) fn report(&self, spine: &Spine) -> Report {
+    pub(super) fn report(&self, spine: &Spine, rounds: &Rounds) -> Report {
         let world = spine.world();
         let mut problems = BTreeMap::new();
         for problem in spine.problems().values().flatten() {
@@ -166,6 +175,8 @@ impl Book {
             transactions: self.transactions.clone(),
             problems,
             recovery_conflicts: spine.recovery_conflicts().len(),
+            silent_gateways: world.silent().len(),
+            deaf: rounds.blind().clone(),
             pods: world.pods().count(),
             nodes: world.nodes().count(),
             subnets: world.subnets().map(subnet).collect(),

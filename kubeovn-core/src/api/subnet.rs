@@ -3,7 +3,7 @@
 mod limits;
 mod status;
 
-pub use status::{NatPolicyRuleStatus, SubnetStatus};
+pub use status::{NatPolicyMatchStatus, NatPolicyRuleStatus, SubnetStatus};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::CustomResource;
@@ -57,7 +57,8 @@ sparse! {
         /// The VPC that the subnet belongs to; it cannot be changed.
         #[schemars(extend("x-kubernetes-validations" = rules![
             rules::FILLED_IN =>
-                "a subnet cannot move to another VPC: delete the subnet and create it anew"
+                "a subnet cannot move to another VPC: delete the subnet and create it anew. To take back a VPC that was \
+                 only filled in, leave vpc empty again"
         ]))]
         pub vpc: Option<String>,
         /// The families of cidrBlock: IPv4, IPv6 or Dual; Mac for an underlay without addresses. Filled in by
@@ -94,6 +95,7 @@ sparse! {
         /// Whether packets to the outside leave with the node's address.
         pub nat_outgoing: Option<bool>,
         /// Exceptions from natOutgoing; the first rule that matches decides.
+        #[schemars(extend("maxItems" = limits::NAT_RULES))]
         pub nat_outgoing_policy_rules: Option<Vec<NatPolicyRule>>,
         /// Addresses outside the cluster that packets to the outside are sent to, one per family.
         #[schemars(extend("maxLength" = 128, "x-kubernetes-validations" = limits::addresses()))]
@@ -205,18 +207,22 @@ sparse! {
         #[serde(rename = "match")]
         pub match_: Option<NatPolicyMatch>,
         /// What becomes of them: nat (they leave with the node's address) or forward (with their own).
+        #[schemars(extend("enum" = ["", "nat", "forward"]))]
         pub action: Option<String>,
     }
 }
 
 sparse! {
     /// Which packets a NAT rule is for; both lists must match where both are given.
+    #[schemars(extend("x-kubernetes-validations" = limits::nat_match()))]
     pub struct NatPolicyMatch {
         /// Where they come from: addresses and CIDRs of one family, separated by commas.
         #[serde(rename = "srcIPs")]
+        #[schemars(extend("maxLength" = limits::NAT_LIST, "x-kubernetes-validations" = limits::nat_list()))]
         pub src_ips: Option<String>,
         /// Where they go: addresses and CIDRs of one family, separated by commas.
         #[serde(rename = "dstIPs")]
+        #[schemars(extend("maxLength" = limits::NAT_LIST, "x-kubernetes-validations" = limits::nat_list()))]
         pub dst_ips: Option<String>,
     }
 }

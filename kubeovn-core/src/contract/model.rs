@@ -1,10 +1,10 @@
 //! How facts become rows: what the spine asks of a fabric.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use super::ipam::Grant;
 use crate::{
-    addr::Mac,
+    addr::{DualStack, Mac},
     decide::SubnetPlan,
     index::World,
     rows::{OwnerKey, Render, Replica, RowKey},
@@ -20,6 +20,12 @@ pub trait Model: Send {
 
     /// The MAC of a subnet's gateway: nobody in the subnet may have it, or what leaves would go to him.
     fn gateway_mac(&self, plan: &SubnetPlan, replica: &dyn Replica) -> Option<Mac>;
+
+    /// Where the rows send what leaves a centralized subnet.
+    fn next_hops(&self, plan: &SubnetPlan, replica: &dyn Replica) -> Vec<IpAddr>;
+
+    /// UUIDs of the rows that answer DHCP in a subnet, where they are there.
+    fn dhcp_answers(&self, subnet: &str, replica: &dyn Replica) -> DualStack<String>;
 }
 
 /// The name under which an address is exclusive (`Rendered::exclusive`).

@@ -1,9 +1,10 @@
 //! How packets leave the default VPC: by the node that the pod is on, or by nodes that the subnet names.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
 
 use super::SubnetPlan;
 use crate::{
+    addr::Family,
     annotations,
     error::Problem,
     index::{
@@ -42,8 +43,10 @@ pub struct Lead {
     pub nodes: Vec<Name>,
     /// All of them at once.
     pub all: bool,
-    /// What is wrong with them.
+    /// What is wrong with all of them.
     pub problem: Option<Problem>,
+    /// What is wrong with some, while others lead.
+    pub silent: Option<Problem>,
 }
 
 impl Lead {
@@ -89,6 +92,8 @@ fn named(list: &str) -> Vec<Name> {
 
 /// Chooses the gateways of a centralized subnet among the nodes that have an address to send to; `None` for others.
 ///
+/// Of several that lead at once those are left out that do not answer, as long as one does.
+///
 /// Who leads goes on as long as it is listed and ready: a node that comes back takes nothing over. If none is ready, who
 /// leads, or else the first, goes on all the same: a node whose kubelet is silent may well forward, and nothing certainly
 /// doesn't. That is told.
@@ -98,15 +103,24 @@ pub fn lead(world: &World, plan: &SubnetPlan) -> Option<Lead> {
     let usable: Vec<&Arc<Node>> = listed
         .iter()
         .filter_map(|name| world.node(name))
-        .filter(|node| world.join_address(&node.meta.name).families().any(|f| plan.cidrs.get(f).is_some()))
+        .filter(|node| addresses(world, plan, &node.meta.name).next().is_some())
         .collect();
     let ready: Vec<&Arc<Node>> = usable.iter().copied().filter(|node| node.ready).collect();
-    let problem = if usable.is_empty() {
-        Some(nobody(&plan.name, &listed))
-    } else {
-        ready.is_empty().then(|| nobody_ready(&plan.name, &usable))
+    let is_silent = |node: &&Arc<Node>| {
+        wish.all && addresses(world, plan, &node.meta.name).any(|ip| world.silent().contains(&ip))
     };
-    let able = if ready.is_empty() { usable } else { ready };
+    let (silent, heard): (Vec<_>, Vec<_>) = ready.iter().copied().partition(is_silent);
+    let mut partly = (!silent.is_empty()).then(|| nobody_heard(&plan.name, &silent, heard.len()));
+    let (able, problem) = if usable.is_empty() {
+        (usable, Some(nobody(&plan.name, &listed)))
+    } else if ready.is_empty() {
+        let problem = nobody_ready(&plan.name, &usable);
+        (usable, Some(problem))
+    } else if heard.is_empty() {
+        (ready, partly.take())
+    } else {
+        (heard, None)
+    };
     let names = able.iter().map(|node| node.meta.name.clone());
     let nodes = if wish.all {
         names.collect()
@@ -115,7 +129,32 @@ pub fn lead(world: &World, plan: &SubnetPlan) -> Option<Lead> {
         let stays = names.clone().find(|name| leads.is_some_and(|leads| **name == *leads));
         stays.or(names.into_iter().next()).into_iter().collect()
     };
-    Some(Lead { nodes, all: wish.all, problem })
+    Some(Lead { nodes, all: wish.all, problem, silent: partly })
+}
+
+/// The addresses by which a node is reached that a subnet leaves by.
+fn addresses(world: &World, plan: &SubnetPlan, node: &str) -> impl Iterator<Item = IpAddr> {
+    let (address, cidrs) = (world.join_address(node), plan.cidrs);
+    Family::BOTH
+        .into_iter()
+        .filter(move |f| cidrs.get(*f).is_some())
+        .filter_map(move |f| address.get(f).copied())
+}
+
+/// The addresses of the gateways that are asked whether they answer: of subnets that leave by several at once.
+pub fn asked(world: &World) -> BTreeSet<IpAddr> {
+    let plans = world.plans_of(&world.settings().vpc);
+    plans.flat_map(|plan| asked_of(world, plan)).collect()
+}
+
+/// The same of one subnet.
+pub(crate) fn asked_of(world: &World, plan: &SubnetPlan) -> Vec<IpAddr> {
+    let Exit::Central(wish) = &plan.exit else { return Vec::new() };
+    let listed = if wish.all { wish.listed(world) } else { Vec::new() };
+    if listed.len() < 2 {
+        return Vec::new();
+    }
+    listed.iter().flat_map(|node| addresses(world, plan, node)).collect()
 }
 
 impl Central {
@@ -149,6 +188,20 @@ fn nobody(subnet: &str, listed: &[Name]) -> Problem {
          that is there, or set gatewayType to distributed"
     );
     Problem::new("SUBNET-GATEWAY-NONE", text)
+}
+
+fn nobody_heard(subnet: &str, silent: &[&Arc<Node>], others: usize) -> Problem {
+    let (number, names) = (silent.len(), annotations::joined(silent.iter().map(|node| &node.meta.name)));
+    let meanwhile = if others == 0 {
+        "Packets are sent by them all the same, and may be lost there".to_owned()
+    } else {
+        format!("Packets are sent by the other {others}")
+    };
+    let text = format!(
+        "subnet {subnet}: {number} of its gateways ({names}) are ready, but do not answer to ping on the join subnet. \
+         {meanwhile}. See whether ovn-controller and the daemon run there, and whether tunnels reach it"
+    );
+    Problem::new("SUBNET-GATEWAY-SILENT", text)
 }
 
 fn nobody_ready(subnet: &str, usable: &[&Arc<Node>]) -> Problem {

@@ -13,6 +13,7 @@ mod status;
 use std::fmt::{self, Display, Write as _};
 
 use crate::{
+    addr::DualStack,
     contract::cluster::Write,
     error::Problem,
     index::{
@@ -29,6 +30,8 @@ pub struct Seat {
     pub ready: bool,
     /// What hinders.
     pub problems: Vec<Problem>,
+    /// Of a subnet: the UUIDs of the rows that answer DHCP in it.
+    pub dhcp_answers: DualStack<String>,
 }
 
 /// What to tell about one object.

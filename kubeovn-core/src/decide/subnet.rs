@@ -3,6 +3,8 @@
 use std::net::IpAddr;
 
 use super::gateway::Exit;
+use super::in_vain;
+use super::nat::nat_exceptions;
 use super::pools::of_subnet;
 use crate::{
     addr::{Cidr, DualStack, Family, IpRange},
@@ -85,7 +87,8 @@ pub fn decide_subnets(world: &World, vpc: &str) -> Vec<(Name, Decision)> {
     let mut decisions = Vec::with_capacity(subnets.len());
     for subnet in subnets {
         let plan = read(world, subnet).and_then(|plan| fits(world, plan, &accepted));
-        let mut problems = inert("Subnet", &subnet.meta.name, &subnet.spec.inert);
+        let mut problems: Vec<Problem> = nat_exceptions(subnet).problem.into_iter().collect();
+        problems.extend(inert("Subnet", &subnet.meta.name, &in_vain::of_subnet(&subnet.spec)));
         let plan = match plan {
             Ok(plan) => {
                 accepted.push(plan.clone());

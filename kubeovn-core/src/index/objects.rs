@@ -19,7 +19,7 @@ pub use meta::{Labels, Meta, Name};
 pub use node::{Namespace, Node};
 pub use pod::{Ip, IpSpec, Pod};
 pub use selector::{Expression, Operator, Selector};
-pub use subnet::{Condition, NatMatch, NatRule, Subnet, SubnetAcl, SubnetSpec, SubnetStatus};
+pub use subnet::{Condition, NatMatch, NatRule, NatRuleStatus, Subnet, SubnetAcl, SubnetSpec, SubnetStatus};
 pub use vpc::{PolicyRoute, StaticRoute, Vpc, VpcPeering, VpcSpec, VpcStatus};
 pub use workload::{STATEFUL_SET, StatefulSet, VIRTUAL_MACHINE, Workload, member};
 

@@ -10,6 +10,7 @@ mod places;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
     sync::Arc,
 };
 
@@ -63,6 +64,8 @@ pub struct World {
     pool_usage: BTreeMap<Name, Usage>,
     places: places::Places,
     leads: BTreeMap<Name, Lead>,
+    /// Addresses of gateways on the join subnet that do not answer.
+    silent: BTreeSet<IpAddr>,
     words: Interner,
     /// What must be looked at again.
     pub dirty: Dirty,

@@ -7,7 +7,7 @@ use crate::{
     engine::Standing,
     error::Problem,
     index::objects::ObjectKey,
-    rows::{Millis, OwnerKey},
+    rows::{Millis, OwnerKey, OwnerKind, Replica},
 };
 
 /// So long what was asked of the cluster may take to be seen; then it is asked again.
@@ -17,7 +17,7 @@ impl Spine {
     /// Compares with what objects say, and asks for what they lack. What was asked already and has not come back yet
     /// is not asked again at once: it may be on its way. For ever it is not waited for, for somebody else may have
     /// changed it back before we saw it.
-    pub(super) fn tell(&mut self, now: Millis, out: &mut Vec<Effect>) {
+    pub(super) fn tell(&mut self, now: Millis, have: &dyn Replica, out: &mut Vec<Effect>) {
         let mut keys: Vec<ObjectKey> = std::mem::take(&mut self.world.dirty.status).into_iter().collect();
         keys.sort_unstable();
         for key in keys {
@@ -41,7 +41,13 @@ impl Spine {
                 let verdict = self.engine.verdict(owner);
                 let problems =
                     verdict.filter(|v| idle || v.standing != Standing::Waiting).map(|v| v.problems.clone());
-                Seat { ready: self.engine.settled(owner), problems: problems.unwrap_or_default() }
+                let answers =
+                    (owner.kind == OwnerKind::Subnet).then(|| self.model.dhcp_answers(&owner.name, have));
+                Seat {
+                    ready: self.engine.settled(owner),
+                    problems: problems.unwrap_or_default(),
+                    dhcp_answers: answers.unwrap_or_default(),
+                }
             };
             let telling = publish::tell(&self.world, &key, &seat);
             self.note(&key, telling.problems, out);

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use kubeovn_core::addr::{Cidr, DualStack};
 use kubeovn_core::annotations::{self, nic, node as key};
+use kubeovn_core::decide::nat_exceptions;
 use kubeovn_core::error::Problem;
-use kubeovn_core::hash::hash;
-use kubeovn_core::index::objects::{Kind, NatMatch, NatRule, Node, Pod, Subnet};
+use kubeovn_core::index::objects::{Kind, Node, Pod, Subnet, SubnetSpec};
 use tokio::sync::watch;
 use tokio::time::{Duration, Instant, sleep, sleep_until};
 
@@ -130,8 +130,11 @@ fn facts_of(
 /// A subnet that is in effect in OVN.
 fn subnet_of(subnet: &Subnet, node: &Node) -> Option<gateway::Subnet> {
     let spec = &subnet.spec;
-    let refused = subnet.status.conditions.iter().any(|c| &*c.r#type == "Validated" && &*c.status == "False");
-    if refused || !annotations::is_ovn(&spec.provider) {
+    let validated = subnet.status.conditions.iter().find(|c| &*c.r#type == "Validated");
+    let says = |word: &str| validated.is_some_and(|condition| &*condition.status == word);
+    // An underlay only once the controller has taken it: one that it is going to refuse would be routed to until then.
+    let waits = !spec.vlan.is_empty() && !says("True");
+    if says("False") || waits || !annotations::is_ovn(&spec.provider) {
         return None;
     }
     let cidrs: DualStack<Cidr> = spec.cidr_block.parse().ok()?;
@@ -140,19 +143,16 @@ fn subnet_of(subnet: &Subnet, node: &Node) -> Option<gateway::Subnet> {
         priority: spec.policy_routing_priority,
         table: spec.policy_routing_table,
     });
-    let rules = spec.nat_outgoing_policy_rules.iter().enumerate();
+    // What can't be in force the controller tells the subnet.
+    let exceptions = nat_exceptions(subnet).in_force.into_iter();
     Some(gateway::Subnet {
         name: subnet.meta.name.to_string(),
         uid: subnet.meta.uid.to_string(),
         cidrs,
-        carrier: if spec.vlan.is_empty() {
-            gateway::Carrier::Overlay
-        } else {
-            gateway::Carrier::Underlay { connected: false }
-        },
+        carrier: carrier(spec),
         deleting: subnet.meta.deleting,
         nat_outgoing: spec.nat_outgoing,
-        nat_rules: rules.filter_map(|(i, rule)| rule_of(&subnet.meta.name, i, rule)).collect(),
+        nat_rules: exceptions.map(|(_, exception)| exception).collect(),
         gateway: if spec.gateway_type.trim() == "centralized" {
             gateway::SubnetGateway::Centralized {
                 nodes: spec.gateway_node.clone(),
@@ -167,11 +167,15 @@ fn subnet_of(subnet: &Subnet, node: &Node) -> Option<gateway::Subnet> {
     })
 }
 
-/// An exception; one that can't be read is none, as with Kube-OVN, whose API server refuses it.
-fn rule_of(subnet: &str, index: usize, rule: &NatRule) -> Option<gateway::NatRule> {
-    let NatRule { r#match: NatMatch { src, dst }, action } = rule;
-    let id = format!("{:012x}", hash((subnet, index, src, dst, action)) >> 16);
-    gateway::NatRule::parse(&id, src, dst, action).ok()
+/// What carries its packets. Without a vlan the fields about it mean nothing.
+fn carrier(spec: &SubnetSpec) -> gateway::Carrier {
+    if spec.vlan.is_empty() {
+        gateway::Carrier::Overlay
+    } else if spec.logical_gateway {
+        gateway::Carrier::LogicalGateway
+    } else {
+        gateway::Carrier::Underlay { connected: spec.u2o_interconnection && spec.enable_lb != Some(true) }
+    }
 }
 
 fn pod_of(pod: &Pod) -> Option<gateway::Pod> {
@@ -179,3 +183,6 @@ fn pod_of(pod: &Pod) -> Option<gateway::Pod> {
     let ips = told(nic::IP_ADDRESS).filter(|_| told(nic::ALLOCATED) == Some("true"))?.parse().ok()?;
     Some(gateway::Pod { subnet: told(nic::LOGICAL_SWITCH)?.to_owned(), ips })
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,9 +3,8 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use ipnet::IpNet;
-use kubeovn_core::addr::{AddrParseError, Cidr, DualStack};
-use kubeovn_core::error::Problem;
+use kubeovn_core::addr::{Cidr, DualStack};
+pub use kubeovn_core::decide::{NatAction, NatException as NatRule};
 
 /// What is known, as plain values: nothing of it is looked up while planning.
 ///
@@ -111,55 +110,6 @@ pub struct Egress {
     pub priority: u32,
     /// `policyRoutingTableID`.
     pub table: u32,
-}
-
-/// An exception from `natOutgoing`: the first that matches decides.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NatRule {
-    /// What the rule is known by, `ruleID` of the subnet's status.
-    pub id: String,
-    /// Where packets come from; empty is from anywhere in the subnet.
-    pub src: Vec<Cidr>,
-    /// Where they go; empty is anywhere.
-    pub dst: Vec<Cidr>,
-    /// What becomes of them.
-    pub action: NatAction,
-}
-
-impl NatRule {
-    /// Reads an exception as it stands in a subnet's status.
-    ///
-    /// # Errors
-    /// `GATEWAY-NAT-RULE` when an address or the action can't be read.
-    pub fn parse(id: &str, src_ips: &str, dst_ips: &str, action: &str) -> Result<Self, Problem> {
-        let unreadable = |why: String| {
-            let text = format!("an exception from natOutgoing (id {id:?}) does nothing: {why}");
-            Problem::new("GATEWAY-NAT-RULE", text)
-        };
-        let list = |text: &str| -> Result<Vec<Cidr>, Problem> {
-            let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
-            let read = |item: &str| {
-                let one = item.parse::<IpAddr>().map(|ip| Cidr::new(IpNet::from(ip)));
-                one.or_else(|_| item.parse()).map_err(|error: AddrParseError| unreadable(error.to_string()))
-            };
-            items.map(read).collect()
-        };
-        let action = match action.trim() {
-            "nat" => NatAction::Nat,
-            "forward" => NatAction::Forward,
-            other => return Err(unreadable(format!("its action {other:?} is neither nat nor forward"))),
-        };
-        Ok(NatRule { id: id.to_owned(), src: list(src_ips)?, dst: list(dst_ips)?, action })
-    }
-}
-
-/// What an exception does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NatAction {
-    /// They leave with the node's address.
-    Nat,
-    /// They leave with their own.
-    Forward,
 }
 
 /// A pod on this node.

@@ -315,6 +315,10 @@ impl kubeovn_core::rows::Replica for Replica {
         self.uuid(row).is_some()
     }
 
+    fn uuid(&self, row: &RowKey) -> Option<String> {
+        Replica::uuid(self, row).map(|uuid| uuid.to_string())
+    }
+
     fn value(&self, row: &RowKey, column: &str) -> Option<&Value> {
         let (table, row) = self.row(row)?;
         Some(table.value(row, table.column(column)?))

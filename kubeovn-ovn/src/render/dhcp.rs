@@ -2,13 +2,13 @@
 //! otherwise.
 
 use kubeovn_core::{
-    addr::Family,
+    addr::{DualStack, Family},
     annotations::{NicKey, nic},
     contract::ipam::Grant,
     decide::{Options, SubnetPlan, dhcp_options},
     error::Problem,
     index::{World, ip_name, objects::Pod},
-    rows::{Atom, EXTERNAL_IDS, Elem, Give, OwnerKey, Rendered, RowKey, Value},
+    rows::{Atom, EXTERNAL_IDS, Elem, Give, OwnerKey, Rendered, Replica, RowKey, Value},
 };
 
 use super::{ids, provenance::Field};
@@ -177,6 +177,12 @@ fn add(
         elem: Elem::Pair(option.into(), value.into()),
         parent: false,
     }));
+}
+
+/// UUIDs of the rows by which a subnet's ports are answered.
+pub(super) fn answers(subnet: &str, replica: &dyn Replica) -> DualStack<String> {
+    let of = |family| replica.uuid(&of_subnet(subnet, family));
+    DualStack { v4: of(Family::V4), v6: of(Family::V6) }
 }
 
 /// What a subnet's ports are answered.

@@ -9,8 +9,9 @@ use std::net::IpAddr;
 
 use kubeovn_core::{
     addr::Family,
+    decide::SubnetPlan,
     index::{World, objects::Selector},
-    rows::{EXTERNAL_IDS, OwnerKey, Rendered, RowKey, Value},
+    rows::{EXTERNAL_IDS, OwnerKey, Rendered, Replica, RowKey, Value},
 };
 
 use super::{
@@ -97,6 +98,13 @@ pub(super) fn render(world: &World, owner: &OwnerKey, out: &mut Rendered) {
         add_policy(out, &plan.vpc, key.clone(), OUT, matching, "reroute", hops);
         out.row(key).pair(EXTERNAL_IDS, "subnet", plan.name.clone());
     }
+}
+
+/// Where the policies of a centralized subnet lead now.
+pub(super) fn next_hops(plan: &SubnetPlan, replica: &dyn Replica) -> Vec<IpAddr> {
+    let policies = plan.cidrs.families().map(|family| central_policy(&plan.vpc, &plan.name, family));
+    let hops = policies.filter_map(|row| replica.value(&row, "nexthops"));
+    hops.flat_map(Value::texts).filter_map(|hop| hop.parse().ok()).collect()
 }
 
 /// The group of a subnet's pods on a node, and the policies that lead them to it.

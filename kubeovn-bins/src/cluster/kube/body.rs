@@ -4,8 +4,8 @@ use kubeovn_core::{
     contract::cluster::{FINALIZER, NodeNetwork, Patch, Status},
     count::Count,
     index::objects::{
-        Expression, IpPoolStatus, Kind, Name, NatMatch, NatRule, Object, PolicyRoute, Selector, StaticRoute,
-        SubnetAcl, SubnetSpec, SubnetStatus, VpcPeering, VpcSpec, VpcStatus,
+        Expression, IpPoolStatus, Kind, Name, NatMatch, NatRule, NatRuleStatus, Object, PolicyRoute,
+        Selector, StaticRoute, SubnetAcl, SubnetSpec, SubnetStatus, VpcPeering, VpcSpec, VpcStatus,
     },
 };
 use serde_json::{Map, Value, json};
@@ -152,7 +152,11 @@ pub(super) fn status_fields(uid: &str, status: &Status, stamps: &Stamps, now: &s
                 v6usingIPs,
                 v6usingIPrange,
                 activateGateway,
+                dhcpV4OptionsUUID,
+                dhcpV6OptionsUUID,
+                natOutgoingPolicyRules,
             } = status;
+            let exceptions: Value = natOutgoingPolicyRules.iter().map(nat_rule_status).collect();
             json!({
                 "conditions": stamps.stamp(uid, conditions, now),
                 "v4availableIPs": number(*v4availableIPs), "v4availableIPrange": v4availableIPrange,
@@ -160,6 +164,8 @@ pub(super) fn status_fields(uid: &str, status: &Status, stamps: &Stamps, now: &s
                 "v6availableIPs": number(*v6availableIPs), "v6availableIPrange": v6availableIPrange,
                 "v6usingIPs": number(*v6usingIPs), "v6usingIPrange": v6usingIPrange,
                 "activateGateway": activateGateway,
+                "dhcpV4OptionsUUID": dhcpV4OptionsUUID, "dhcpV6OptionsUUID": dhcpV6OptionsUUID,
+                "natOutgoingPolicyRules": exceptions,
             })
         }
     };
@@ -167,6 +173,12 @@ pub(super) fn status_fields(uid: &str, status: &Status, stamps: &Stamps, now: &s
         Value::Object(fields) => fields,
         _ => Map::new(),
     }
+}
+
+fn nat_rule_status(rule: &NatRuleStatus) -> Value {
+    let NatRuleStatus { id, r#match: NatMatch { src, dst }, action } = rule;
+    let packets = set([("srcIPs", json!(src)), ("dstIPs", json!(dst))]);
+    json!({ "ruleID": id, "match": packets, "action": action })
 }
 
 /// A tree of JSON has no integers beyond 64 bits: those are read as what the server makes of them anyway.
@@ -243,6 +255,9 @@ fn subnet_spec(spec: &SubnetSpec) -> Value {
         external_egress_gateway,
         policy_routing_priority,
         policy_routing_table,
+        logical_gateway,
+        u2o_interconnection,
+        enable_lb,
         inert: _,
     } = spec;
     set([
@@ -274,6 +289,9 @@ fn subnet_spec(spec: &SubnetSpec) -> Value {
         ("externalEgressGateway", json!(external_egress_gateway)),
         ("policyRoutingPriority", json!(policy_routing_priority)),
         ("policyRoutingTableID", json!(policy_routing_table)),
+        ("logicalGateway", json!(logical_gateway)),
+        ("u2oInterconnection", json!(u2o_interconnection)),
+        ("enableLb", json!(enable_lb)),
     ])
 }
 

@@ -2,22 +2,14 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use kubeovn_node::netns::NetNs;
-use nix::sys::socket::{AddressFamily, SockFlag, SockProtocol, SockType, socket};
 use tokio::net::TcpSocket;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::listen::bind;
-use crate::lab::manifest::Traffic;
-
-/// Tells our echo requests apart, as all of them arrive at every raw socket of their namespace.
-static NEXT_ID: AtomicU16 = AtomicU16::new(1);
-
-/// Of an echo request and its answer, without the payload.
-const ECHO_HEADER: usize = 8;
+use crate::{icmp, lab::manifest::Traffic};
 
 /// Asks up to `attempts` times, each time waiting at most `each`. How long the first answer took; none if none came.
 ///
@@ -38,40 +30,17 @@ pub(super) async fn send(
     answered.map_err(|error| format!("cannot send: {error}"))
 }
 
-/// Echo requests over a raw socket.
+/// Echo requests.
 pub(super) async fn echo(
     from: &NetNs,
     to: IpAddr,
     attempts: u32,
     each: Duration,
 ) -> io::Result<Option<Duration>> {
-    let (family, protocol, request, reply) = match to {
-        IpAddr::V4(_) => (AddressFamily::Inet, SockProtocol::Icmp, 8, 0),
-        IpAddr::V6(_) => (AddressFamily::Inet6, SockProtocol::IcmpV6, 128, 129),
-    };
-    let make =
-        move || socket(family, SockType::Raw, SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK, protocol);
-    // The standard library's sockets send and receive on any kind of socket; a raw one has no port.
-    let raw = bind(from, move || Ok(UdpSocket::from(make()?))).await?;
+    let (raw, question) = bind(from, move || icmp::open(to)).await?;
     let raw = tokio::net::UdpSocket::from_std(raw)?;
-    let id = NEXT_ID.fetch_add(1, Ordering::Relaxed).to_be_bytes();
-    let is_ours = |packet: &[u8]| {
-        // IPv4 hands over its own header too; its length is in the low half of the first byte, in words.
-        let skip =
-            if to.is_ipv4() { packet.first().map_or(0, |first| usize::from(first & 0xf) * 4) } else { 0 };
-        let icmp = packet.get(skip..).unwrap_or_default();
-        icmp.first() == Some(&reply) && icmp.get(4..6) == Some(id.as_slice())
-    };
-    let ask = |sequence: u32| {
-        let [.., high, low] = sequence.to_be_bytes();
-        let mut packet = [request, 0, 0, 0, id[0], id[1], high, low];
-        if to.is_ipv4() {
-            // For IPv6 the kernel fills it in.
-            [packet[2], packet[3]] = checksum(&packet);
-        }
-        packet
-    };
-    exchange(&raw, SocketAddr::new(to, 0), attempts, each, ask, is_ours).await
+    let ask = |sequence: u32| question.request(sequence);
+    exchange(&raw, SocketAddr::new(to, 0), attempts, each, ask, |packet| question.is_answer(packet)).await
 }
 
 /// Datagrams that must come back as they are.
@@ -97,7 +66,7 @@ async fn exchange(
     to: SocketAddr,
     attempts: u32,
     each: Duration,
-    ask: impl Fn(u32) -> [u8; ECHO_HEADER],
+    ask: impl Fn(u32) -> [u8; icmp::LENGTH],
     is_answer: impl Fn(&[u8]) -> bool,
 ) -> io::Result<Option<Duration>> {
     // Without a route there is nothing to wait for, and it is an answer too: the packets do not arrive.
@@ -146,29 +115,4 @@ async fn connect(
         }
     }
     Ok(None)
-}
-
-/// The Internet checksum (RFC 1071) of a packet of even length.
-fn checksum(packet: &[u8]) -> [u8; 2] {
-    let words =
-        packet.chunks_exact(2).map(|word| word.iter().fold(0, |sum, byte| (sum << 8) | u32::from(*byte)));
-    let mut sum: u32 = words.sum();
-    while sum > 0xffff {
-        sum = (sum & 0xffff) + (sum >> 16);
-    }
-    let [.., high, low] = (!sum).to_be_bytes();
-    [high, low]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::checksum;
-
-    #[test]
-    fn a_packet_with_its_checksum_sums_to_nothing() {
-        let mut packet = [8, 0, 0, 0, 0xab, 0xcd, 0xff, 0x01];
-        [packet[2], packet[3]] = checksum(&packet);
-        assert_ne!(packet[2..4], [0, 0]);
-        assert_eq!(checksum(&packet), [0, 0]);
-    }
 }

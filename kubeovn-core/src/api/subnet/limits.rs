@@ -55,6 +55,34 @@ pub(super) fn spec() -> Value {
     ]
 }
 
+/// So many exceptions from natOutgoing there may be, and so long their lists may be: a server must be able to walk them.
+pub(super) const NAT_RULES: u32 = 64;
+pub(super) const NAT_LIST: u32 = 4096;
+
+/// Addresses and CIDRs of one family with commas between, by their looks: taken apart, a list is too dear for a server.
+/// The controller tells what looks like an address and is none.
+pub(super) fn nat_list() -> Value {
+    let list = |item: &str| format!("^ *{item} *(, *{item} *)*$");
+    let v4 = list("[0-9]{1,3}([.][0-9]{1,3}){3}(/[0-9]{1,2})?");
+    let v6 = list("[0-9a-fA-F:.]*:[0-9a-fA-F:.]*(/[0-9]{1,3})?");
+    rules![
+        format!("self == '' || self.matches('{v4}') || self.matches('{v6}')") =>
+            "write addresses and CIDRs of one family with commas between, such as 10.0.0.9,10.1.0.0/16"
+    ]
+}
+
+/// A rule about packets from one family to the other is about none.
+pub(super) fn nat_match() -> Value {
+    let given = |field| rules::given(field);
+    rules![
+        format!(
+            "!({}) || !({}) || self.srcIPs.contains(':') == self.dstIPs.contains(':')",
+            given("srcIPs"),
+            given("dstIPs")
+        ) => "write srcIPs and dstIPs of the same family"
+    ]
+}
+
 /// What holds for both parts of a pair.
 fn both(text: &str, holds: impl Fn(&str) -> String) -> String {
     format!("({}) && ({})", holds(&rules::first(text)), holds(&rules::rest(text)))

@@ -1,7 +1,6 @@
 //! What is told about a subnet.
 
 use super::super::{Condition, Count, sparse};
-use super::NatPolicyMatch;
 
 sparse! {
     /// What a subnet is.
@@ -68,8 +67,20 @@ sparse! {
         pub rule_id: Option<String>,
         /// Which packets the rule is for.
         #[serde(rename = "match")]
-        pub match_: Option<NatPolicyMatch>,
+        pub match_: Option<NatPolicyMatchStatus>,
         /// What becomes of them: nat or forward.
         pub action: Option<String>,
+    }
+}
+
+sparse! {
+    /// Which packets a NAT rule that is in force is for.
+    pub struct NatPolicyMatchStatus {
+        /// Where they come from.
+        #[serde(rename = "srcIPs")]
+        pub src_ips: Option<String>,
+        /// Where they go.
+        #[serde(rename = "dstIPs")]
+        pub dst_ips: Option<String>,
     }
 }

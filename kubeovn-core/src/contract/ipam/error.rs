@@ -176,7 +176,7 @@ pub enum AddrError {
     },
     /// A subnet with grants can't move to another space.
     #[error(
-        "subnet {subnet} can't move from {from} to {to} while {held} addresses are held in it. Delete their owners first"
+        "subnet {subnet} can't move from {from} to {to} while {held} addresses are held in it. Delete their owners first, or make spec.vpc what it was: empty, where it was left out"
     )]
     SpaceFixed {
         /// Subnet.

@@ -9,11 +9,11 @@ use crate::{
         ipam::Usage,
     },
     count::Count,
-    decide::{Peering, decide_peerings, decide_vpc},
+    decide::{NatExceptions, Peering, decide_peerings, decide_vpc, nat_exceptions},
     error::Problem,
     index::{
         World,
-        objects::{Condition, Meta, Name, ObjectKey, Subnet, SubnetStatus, VpcStatus},
+        objects::{Condition, Meta, Name, NatRuleStatus, ObjectKey, Subnet, SubnetStatus, VpcStatus},
     },
     rows::{OwnerKey, OwnerKind},
 };
@@ -29,7 +29,9 @@ pub(super) fn tell_subnet(world: &World, key: &ObjectKey, seats: &dyn Fn(&OwnerK
     for node in world.nodes_with_pods(&key.name) {
         problems.extend(seats(&OwnerKey::local(&key.name, node)).problems);
     }
-    let lost = world.lead(&key.name).and_then(|lead| lead.problem.clone());
+    let lead = world.lead(&key.name);
+    problems.extend(lead.and_then(|lead| lead.silent.clone()));
+    let lost = lead.and_then(|lead| lead.problem.clone());
     let ready = seat.ready && lost.is_none();
     problems.extend(lost);
     let mut usage = world.usage(&key.name).cloned().unwrap_or_default();
@@ -53,6 +55,9 @@ pub(super) fn tell_subnet(world: &World, key: &ObjectKey, seats: &dyn Fn(&OwnerK
         v6usingIPs: number(&usage.used, Family::V6),
         v6usingIPrange: text(&usage.used_ranges, Family::V6),
         activateGateway: active(world, subnet, decision.plan.is_some()),
+        dhcpV4OptionsUUID: text(&seat.dhcp_answers, Family::V4),
+        dhcpV6OptionsUUID: text(&seat.dhcp_answers, Family::V6),
+        natOutgoingPolicyRules: exceptions(subnet, decision.plan.is_some()),
     };
     let mut writes: Vec<Write> =
         finalizer(key, &subnet.meta, decision.plan.is_some(), holds_nothing(world.usage(&key.name)))
@@ -108,6 +113,15 @@ fn active(world: &World, subnet: &Subnet, decided: bool) -> String {
     let active = world.lead(&subnet.meta.name).map(|lead| lead.active().map(ToString::to_string));
     let told = || if decided { String::new() } else { subnet.status.activateGateway.clone() };
     active.map_or_else(told, Option::unwrap_or_default)
+}
+
+/// The exceptions from `natOutgoing` that are in force. While the subnet can't be used as it stands those of before are.
+fn exceptions(subnet: &Subnet, decided: bool) -> Vec<NatRuleStatus> {
+    if !decided {
+        return subnet.status.natOutgoingPolicyRules.clone();
+    }
+    let NatExceptions { in_force, .. } = nat_exceptions(subnet);
+    in_force.into_iter().map(|(rule, exception)| NatRuleStatus::of(exception.id, rule)).collect()
 }
 
 /// A number of a status, as it comes back when it is read.

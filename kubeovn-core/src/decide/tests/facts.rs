@@ -148,7 +148,7 @@ impl Facts {
 
     /// What is told about an object; `ready` says whether its rows are in the database.
     pub(super) fn tell(&self, key: &ObjectKey, ready: bool) -> publish::Telling {
-        publish::tell(&self.world, key, &|_| publish::Seat { ready, problems: Vec::new() })
+        publish::tell(&self.world, key, &|_| publish::Seat { ready, ..publish::Seat::default() })
     }
 
     /// What is told is obeyed; then there must be nothing left to tell.

@@ -74,6 +74,25 @@ fn all_that_are_ready_lead_where_that_is_asked_for() {
 }
 
 #[test]
+fn a_gateway_is_silent_in_the_families_that_the_subnet_has() {
+    let ecmp = || SubnetSpec { enable_ecmp: true, ..central("n1,n2") };
+    for (silent, leads) in [("100.64.0.3", vec!["n1"]), ("fd64::3", vec!["n1", "n2"])] {
+        let mut facts = facts(&[("n1", true), ("n2", true)], ecmp());
+        let held = grant("join", "ovn-cluster", "100.64.0.3,fd64::3");
+        facts.world.grant(&node_owner("n2"), vec![held], None);
+        facts.world.dirty = Dirty::default();
+        let silent: std::collections::BTreeSet<_> = [silent.parse().unwrap()].into();
+        facts.world.hear(silent.clone());
+        assert!(facts.world.dirty.gateways.contains("a"));
+        choose(&mut facts);
+        assert_eq!(chosen(&facts), (leads, ""), "{silent:?}");
+        facts.world.dirty = Dirty::default();
+        facts.world.hear(silent);
+        assert_eq!(facts.world.dirty, Dirty::default(), "that is no news");
+    }
+}
+
+#[test]
 fn selectors_count_where_no_node_is_named() {
     let exit = Selector { match_labels: pairs(&[("exit", "yes")]), ..Selector::default() };
     let spec = |nodes| SubnetSpec { gateway_node_selectors: vec![exit.clone()], ..central(nodes) };

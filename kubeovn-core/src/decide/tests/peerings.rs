@@ -109,6 +109,7 @@ fn a_vpc_is_told_its_connections_and_what_hinders_them() {
     let telling = publish::tell(&facts.world, &key, &|owner| publish::Seat {
         ready: true,
         problems: if *owner == Peering::owner("blue", "green") { vec![taken.clone()] } else { Vec::new() },
+        ..publish::Seat::default()
     });
     assert_eq!(telling.problems, std::slice::from_ref(&taken));
 }

@@ -203,8 +203,18 @@ fn no_subnet_lies_where_addresses_have_a_meaning_of_their_own() {
 #[test]
 fn a_field_that_nothing_acts_on_is_named_and_the_rest_is_in_effect() {
     let mut facts = Facts::new();
-    let inert: Vec<Name> = vec!["enableLb".into(), "vips".into()];
-    facts.subnet("a", "", "10.1.0.0/24", SubnetSpec { inert: inert.clone(), ..SubnetSpec::default() });
+    let inert: Vec<Name> = vec!["vips".into()];
+    facts.subnet(
+        "a",
+        "",
+        "10.1.0.0/24",
+        SubnetSpec {
+            inert: inert.clone(),
+            // Nodes read it, and that alone is no effect.
+            enable_lb: Some(true),
+            ..SubnetSpec::default()
+        },
+    );
     facts.subnet("b", "", "10.1.0.0/24", SubnetSpec { inert, ..SubnetSpec::default() });
     facts.decide();
     let a = facts.world.decision("a").unwrap();

@@ -151,7 +151,7 @@ fn what_hinders_the_rows_is_told_after_what_hinders_the_addresses() {
     let mut facts = facts();
     let (first, second) = (Problem::new("A", "addresses"), Problem::new("R", "rows"));
     facts.world.grant(&owner(), vec![], Some(first.clone()));
-    let seat = Seat { ready: false, problems: vec![second.clone()] };
+    let seat = Seat { ready: false, problems: vec![second.clone()], ..Seat::default() };
     let telling = tell(&facts.world, &web(), &|_| seat.clone());
     assert_eq!(telling.problems, [first, second]);
     assert_eq!(values(&patch(&telling).annotations), [("error", Some("A: addresses"))]);

@@ -10,7 +10,9 @@ use crate::{
     count::Count,
     decide::publish::{Seat, Telling, tell},
     error::Problem,
-    index::objects::{Condition, Kind, ObjectKey, Subnet, SubnetSpec, SubnetStatus},
+    index::objects::{
+        Condition, Kind, NatMatch, NatRule, NatRuleStatus, ObjectKey, Subnet, SubnetSpec, SubnetStatus,
+    },
 };
 
 fn key() -> ObjectKey {
@@ -97,7 +99,7 @@ fn a_refused_subnet_is_told_why_once_and_is_not_held_back() {
     let why = facts.world.decision("a").unwrap().problems.clone();
     // The renderer repeats what it was refused with.
     let other = Problem::new("ROWS", "more");
-    let seat = Seat { ready: true, problems: vec![why[0].clone(), other.clone()] };
+    let seat = Seat { ready: true, problems: vec![why[0].clone(), other.clone()], ..Seat::default() };
     let telling = tell(&facts.world, &key(), &|_| seat.clone());
     assert_eq!(telling.problems, [why[0].clone(), other]);
     let code = "SUBNET-GATEWAY-INVALID";
@@ -151,4 +153,57 @@ fn nothing_is_told_before_it_is_decided() {
     let mut facts = Facts::new();
     facts.subnet("a", "", "10.1.0.0/24", SubnetSpec::default());
     assert_eq!(facts.tell(&key(), true), Telling::default());
+}
+
+#[test]
+fn the_rows_that_answer_dhcp_are_told_as_the_database_calls_them() {
+    let mut facts = facts(SubnetSpec::default());
+    let answers = DualStack { v4: Some("4e1b".to_owned()), v6: None };
+    let seat = Seat { ready: true, dhcp_answers: answers, ..Seat::default() };
+    let telling = tell(&facts.world, &key(), &|_| seat.clone());
+    let told = status(&telling);
+    assert_eq!((&*told.dhcpV4OptionsUUID, &*told.dhcpV6OptionsUUID), ("4e1b", ""));
+    facts.obey(&telling.writes);
+    assert_eq!(tell(&facts.world, &key(), &|_| seat.clone()), Telling::default());
+    let gone = facts.tell(&key(), true);
+    assert_eq!(status(&gone).dhcpV4OptionsUUID, "");
+}
+
+#[test]
+fn exceptions_from_nat_are_told_as_long_as_they_are_in_force() {
+    let rule = |dst: &str, action: &str| NatRule {
+        r#match: NatMatch { src: String::new(), dst: dst.into() },
+        action: action.into(),
+    };
+    let spec = SubnetSpec {
+        nat_outgoing: true,
+        nat_outgoing_policy_rules: vec![rule("192.168.0.0/16", "forward"), rule("8.8.8.8", "snat")],
+        ..SubnetSpec::default()
+    };
+    let mut facts = facts(spec);
+    let telling = facts.tell(&key(), true);
+    let told = &status(&telling).natOutgoingPolicyRules;
+    let [NatRuleStatus { id, r#match, action }] = told.as_slice() else { panic!("{told:?}") };
+    // sha256sum(1) of `a0{"match":{"dstIPs":"192.168.0.0/16"},"action":"forward"}`
+    assert_eq!((&**id, &*r#match.dst, &**action), ("b8f6095904cb", "192.168.0.0/16", "forward"));
+    assert_eq!(telling.problems.iter().map(|p| p.code).collect::<Vec<_>>(), ["SUBNET-NAT-RULE"]);
+    let ready = ("Ready", "True", "SUBNET-NAT-RULE");
+    assert!(conditions(status(&telling)).contains(&ready), "the rest is in effect");
+    facts.settle(&key(), true);
+
+    let before = facts.world.subnet("a").unwrap().status.natOutgoingPolicyRules.clone();
+    facts.change(&key(), |subnet: &mut Subnet| subnet.spec.cidr_block = "x".into());
+    facts.decide();
+    assert_eq!(
+        status(&facts.tell(&key(), true)).natOutgoingPolicyRules,
+        before,
+        "a refused edit changes nothing"
+    );
+    facts.change(&key(), |subnet: &mut Subnet| {
+        subnet.spec.cidr_block = "10.1.0.0/24,fd00:1::/64".into();
+        subnet.spec.nat_outgoing = false;
+    });
+    facts.decide();
+    let off = facts.tell(&key(), true);
+    assert_eq!((status(&off).natOutgoingPolicyRules.len(), off.problems), (0, Vec::new()));
 }

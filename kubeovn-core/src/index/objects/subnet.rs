@@ -85,7 +85,13 @@ pub struct SubnetSpec {
     /// Number of the table in which they are the default.
     #[cfg_attr(feature = "serde", serde(rename = "policyRoutingTableID"))]
     pub policy_routing_table: u32,
-    /// Names of fields that are set, but that nothing acts on yet.
+    /// Of an underlay: OVN's router is its gateway. Read by nodes; the controller makes no underlays yet.
+    pub logical_gateway: bool,
+    /// Of an underlay: the router connects it to the overlay. Read by nodes, too.
+    pub u2o_interconnection: bool,
+    /// Services are reachable from it, or not; left out: as the cluster is set. Read by nodes, too.
+    pub enable_lb: Option<bool>,
+    /// Names of fields that are set, but that nothing reads yet.
     #[cfg_attr(feature = "serde", serde(flatten, deserialize_with = "inert::deserialize"))]
     pub inert: Vec<Name>,
 }
@@ -152,6 +158,33 @@ pub struct SubnetStatus {
     pub v6usingIPrange: String,
     /// The node that a centralized subnet leaves by now.
     pub activateGateway: String,
+    /// The row that answers DHCPv4 in OVN.
+    pub dhcpV4OptionsUUID: String,
+    /// The row that answers DHCPv6 in OVN.
+    pub dhcpV6OptionsUUID: String,
+    /// The exceptions from `natOutgoing` that are in force.
+    pub natOutgoingPolicyRules: Vec<NatRuleStatus>,
+}
+
+/// An exception from `natOutgoing` that is in force.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize), serde(default))]
+pub struct NatRuleStatus {
+    /// What hosts call it.
+    #[cfg_attr(feature = "serde", serde(rename = "ruleID"))]
+    pub id: String,
+    /// Which packets.
+    pub r#match: NatMatch,
+    /// `nat` or `forward`.
+    pub action: String,
+}
+
+impl NatRuleStatus {
+    /// What is said of a rule.
+    pub fn of(id: String, rule: &NatRule) -> Self {
+        let NatRule { r#match, action } = rule.clone();
+        NatRuleStatus { id, r#match, action }
+    }
 }
 
 /// A condition of any object's status, without its times: a write is due only when one of these differs.

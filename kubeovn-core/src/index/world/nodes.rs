@@ -21,6 +21,19 @@ impl World {
         self.leads.get(subnet)
     }
 
+    /// Addresses of gateways on the join subnet that do not answer.
+    pub fn silent(&self) -> &BTreeSet<IpAddr> {
+        &self.silent
+    }
+
+    /// Enters which addresses of gateways do not answer.
+    pub fn hear(&mut self, silent: BTreeSet<IpAddr>) {
+        if self.silent != silent {
+            self.silent = silent;
+            self.mark_leads();
+        }
+    }
+
     /// Enters which gateways a subnet has now.
     pub fn follow(&mut self, subnet: &Name, lead: Option<Lead>) {
         if self.leads.get(subnet) == lead.as_ref() {

@@ -125,16 +125,6 @@ fn exceptions_are_asked_in_their_order() {
 }
 
 #[test]
-fn an_exception_is_read_as_it_stands_in_a_status() {
-    let read = NatRule::parse("r", "10.16.0.4, 10.16.0.64/26", "", "forward").expect("a rule");
-    assert_eq!(read, rule("r", "10.16.0.4/32,10.16.0.64/26", "", NatAction::Forward));
-    for (src, dst, action) in [("10.16.0.300", "", "nat"), ("", "x", "nat"), ("10.16.0.4", "", "snat")] {
-        let problem = NatRule::parse("r", src, dst, action).expect_err("unreadable");
-        assert_eq!(problem.code, "GATEWAY-NAT-RULE", "{problem}");
-    }
-}
-
-#[test]
 fn a_gateway_outside_of_the_cluster() {
     let mut facts = samples::facts();
     let egress =

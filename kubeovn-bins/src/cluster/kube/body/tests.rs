@@ -86,6 +86,9 @@ fn a_new_object_says_all_that_its_record_does() {
         external_egress_gateway: "10.0.0.254".to_owned(),
         policy_routing_priority: 1001,
         policy_routing_table: 7,
+        logical_gateway: true,
+        u2o_interconnection: true,
+        enable_lb: Some(true),
         inert: Vec::new(),
     };
     let ip = IpSpec { ip_address: "10.0.0.2".into(), subnet: "s".into(), ..IpSpec::default() };
@@ -130,12 +133,26 @@ fn a_patch_has_what_it_changes_and_nothing_else() {
 
 #[test]
 fn a_status_is_written_field_by_field_with_what_is_nought() {
-    let status = SubnetStatus { v6availableIPs: Count((1 << 64) - 3).as_stored(), ..SubnetStatus::default() };
+    let exception = NatRuleStatus {
+        id: "2d68ef45f0b4".to_owned(),
+        r#match: NatMatch { src: String::new(), dst: "10.9.0.0/16".to_owned() },
+        action: "forward".to_owned(),
+    };
+    let status = SubnetStatus {
+        v6availableIPs: Count((1 << 64) - 3).as_stored(),
+        dhcpV4OptionsUUID: "6f2d3a0b-91c7-4d56-8e15-c2a477d0b9e3".to_owned(),
+        natOutgoingPolicyRules: vec![exception],
+        ..SubnetStatus::default()
+    };
     let fields = status_fields("u", &Status::Subnet(status.clone()), &Stamps::default(), "now");
     let text = json!({ "metadata": { "name": "s" }, "status": fields }).to_string();
     let Ok(Reading::Whole(Object::Subnet(subnet))) = object(Kind::Subnet, &text) else { panic!("{text}") };
     assert_eq!(subnet.status, status);
     assert_eq!((&fields["v4usingIPs"], &fields["v4usingIPrange"]), (&json!(0), &json!("")));
+    assert_eq!(fields["dhcpV6OptionsUUID"], json!(""));
+    let exceptions =
+        json!([{ "ruleID": "2d68ef45f0b4", "match": { "dstIPs": "10.9.0.0/16" }, "action": "forward" }]);
+    assert_eq!(fields["natOutgoingPolicyRules"], exceptions);
     let steps = super::status("u", fields.clone(), None);
     assert_eq!(steps[0], json!({ "op": "test", "path": "/metadata/uid", "value": "u" }));
     assert_eq!(steps.as_array().unwrap().len(), 1 + fields.len());
