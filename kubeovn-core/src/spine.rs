@@ -89,6 +89,7 @@ pub enum Effect {
 }
 
 /// See the [module](self).
+#[allow(clippy::struct_excessive_bools, reason = "each is about something else")]
 pub struct Spine {
     world: World,
     ipam: Box<dyn Ipam>,

@@ -192,7 +192,7 @@ impl Rounds {
         let blind: BTreeSet<Family> = self.hearing.blind().collect();
         for family in blind.difference(&self.blind) {
             let of_family = answers.iter().filter(|(ip, _)| Family::of(*ip) == *family);
-            let reason = of_family.filter_map(|(_, answer)| answer.as_ref().err()).last();
+            let reason = of_family.filter_map(|(_, answer)| answer.as_ref().err()).next_back();
             let reason = reason.map(ToString::to_string).unwrap_or_default();
             warn!(
                 %family,
