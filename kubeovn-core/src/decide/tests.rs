@@ -5,6 +5,7 @@ mod facts;
 mod gateways;
 mod marks;
 mod namespaces;
+mod networks;
 mod options;
 mod peerings;
 mod refusals;

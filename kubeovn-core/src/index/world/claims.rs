@@ -59,12 +59,13 @@ impl World {
 
     /// A record came or changed, or its pod went: is it one that stands for a pod that is not there?
     pub(super) fn note_record(&mut self, owner: &OwnerKey, record: &Ip) {
-        if is_reserved(record) {
+        let first = *record.meta.name == *ip_name(owner, "");
+        if first && is_reserved(record) {
             self.reserved.insert(owner.clone());
-        } else {
+        } else if first {
             self.reserved.remove(owner);
         }
-        let kept = is_reserved(record) || *record.spec.pod_type == *STATEFUL_SET;
+        let kept = (first && is_reserved(record)) || *record.spec.pod_type == *STATEFUL_SET;
         if kept && owner.kind == OwnerKind::Pod && self.pod_of(owner).is_none() {
             self.absent.insert(owner.clone());
             self.dirty.addresses.insert(owner.clone());
