@@ -13,6 +13,7 @@ mod machine;
 mod network;
 mod outside;
 mod restarts;
+mod takeover;
 mod tools;
 mod workloads;
 
@@ -43,6 +44,9 @@ const OF_OURS: &[(&str, Check)] = &[
     ("kubeovn_ctl_test_reaches_all", |cluster| Box::pin(tools::kubeovn_ctl_test_reaches_all(cluster))),
     ("restarts_of_ours_touch_no_packet", |cluster| {
         Box::pin(restarts::restarts_of_ours_touch_no_packet(cluster))
+    }),
+    ("a_node_of_kube_ovn_is_taken_over", |cluster| {
+        Box::pin(takeover::a_node_of_kube_ovn_is_taken_over(cluster))
     }),
     ("daemons_are_killed", |cluster| Box::pin(lifecycle::daemons_are_killed(cluster))),
     ("controller_is_killed", |cluster| Box::pin(lifecycle::controller_is_killed(cluster))),
