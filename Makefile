@@ -16,6 +16,7 @@ CHECK ?=
 e2e:
 	@.ci/setup e2e
 	@tests/kubernetes/build etcd kube-apiserver kube-controller-manager kube-proxy kube-scheduler kubectl kubelet
+	@tests/multus/build
 	cargo build --package kubeovn-bins --bins
 	cargo test --package kubeovn --features e2e --test e2e -- $(CHECK)
 

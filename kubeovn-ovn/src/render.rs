@@ -254,6 +254,8 @@ fn presence(world: &World, owner: &OwnerKey) -> Presence {
         OwnerKind::Peering => peering::presence(world, owner),
         OwnerKind::Subnet => match (world.subnet(name), world.decision(name)) {
             (Some(_), Some(decision)) => match &decision.plan {
+                // It only gives addresses.
+                Some(plan) if !plan.is_ours() => Presence::Gone,
                 Some(plan) => Presence::There { rank: plan.created },
                 None => Presence::Unclear(decision.problems.clone()),
             },

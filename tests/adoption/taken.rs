@@ -57,8 +57,12 @@ fn exactly_these_rows_go(age: Age) {
         "Logical_Router_Policy/30000 ip4.dst == 172.18.0.9",
         "Logical_Switch_Port/node-n9",
         // what leads pods out where there are none
+        "Logical_Router_Policy/29000 ip4.src == $attach.n2_ip4",
+        "Logical_Router_Policy/29000 ip4.src == $attach.n3.example.org_ip4",
         "Logical_Router_Policy/29000 ip4.src == $ovn.default.n3.example.org_ip4",
         "Logical_Router_Policy/29000 ip4.src == $vault.n3.example.org_ip4",
+        "Port_Group/attach.n2",
+        "Port_Group/attach.n3.example.org",
         "Port_Group/ovn.default.n3.example.org",
         "Port_Group/vault.n3.example.org",
         // routing hits of a custom VPC, which a routing hit of ours has taken the place of

@@ -7,11 +7,13 @@ use futures_util::future::LocalBoxFuture;
 use crate::{cluster::Cluster, cni::Cni};
 
 mod controller;
+mod further;
 mod lifecycle;
 mod machine;
 mod network;
 mod outside;
 mod restarts;
+mod takeover;
 mod tools;
 mod workloads;
 
@@ -38,9 +40,13 @@ const OF_OURS: &[(&str, Check)] = &[
     ("pods_leave_as_their_nodes", |cluster| Box::pin(outside::pods_leave_as_their_nodes(cluster))),
     ("pods_have_what_they_were_told", |cluster| Box::pin(network::pods_have_what_they_were_told(cluster))),
     ("subnets_of_namespaces", |cluster| Box::pin(network::subnets_of_namespaces(cluster))),
+    ("pods_have_further_interfaces", |cluster| Box::pin(further::pods_have_further_interfaces(cluster))),
     ("kubeovn_ctl_test_reaches_all", |cluster| Box::pin(tools::kubeovn_ctl_test_reaches_all(cluster))),
     ("restarts_of_ours_touch_no_packet", |cluster| {
         Box::pin(restarts::restarts_of_ours_touch_no_packet(cluster))
+    }),
+    ("a_node_of_kube_ovn_is_taken_over", |cluster| {
+        Box::pin(takeover::a_node_of_kube_ovn_is_taken_over(cluster))
     }),
     ("daemons_are_killed", |cluster| Box::pin(lifecycle::daemons_are_killed(cluster))),
     ("controller_is_killed", |cluster| Box::pin(lifecycle::controller_is_killed(cluster))),

@@ -82,7 +82,8 @@ async fn bridge(node: &Node, others: &[(u16, String)], number: u16) {
 
 const DAEMON: &str = "kubeovn-daemon";
 
-const SOCKET: &str = "/run/openvswitch/kube-ovn-daemon.sock";
+/// The daemon's.
+pub(crate) const SOCKET: &str = "/run/openvswitch/kube-ovn-daemon.sock";
 
 /// What the daemon copies to where containerd looks for it.
 const DESCRIPTION: &str = "/etc/kubernetes/01-kube-ovn.conflist";
@@ -102,12 +103,18 @@ async fn kubeovn(machine: &Machine) {
     machine.run(&ours(DAEMON).display().to_string(), &install).await.unwrap();
 }
 
+/// What keeps the rules of a node's gateway: each of the two on some, so that both do all that is asked of pods.
+pub(crate) fn firewall(node: &str) -> &'static str {
+    if node == "n3" { "iptables" } else { "nftables" }
+}
+
 /// How to start the daemon.
 fn daemon(machine: &Machine) -> Start {
     let flags = [
         format!("--kubeconfig={ADMIN_CONFIG}"),
         format!("--node-name={}", machine.name()),
         format!("--bind-socket={SOCKET}"),
+        format!("--firewall={}", firewall(machine.name())),
         "--v=3".to_owned(),
     ];
     machine.starter(DAEMON, &ours(DAEMON), &flags)

@@ -66,7 +66,7 @@ pub(crate) fn every_pod_leaves_by_one_way(sim: &Sim) {
         for grant in sim.ledger.held(&owner) {
             let inside = grant.space == settings.vpc && grant.subnet != settings.join;
             let Some(subnet) = world.subnet(&grant.subnet).filter(|_| inside) else { continue };
-            let groups = groups_of(sim, &RowKey::new(nb::LOGICAL_SWITCH_PORT, ip_name(&owner, "")));
+            let groups = groups_of(sim, &RowKey::new(nb::LOGICAL_SWITCH_PORT, ip_name(&owner, &grant.nic)));
             // An address outside of a prefix that was changed is nobody's any more.
             let cidrs = world.plan(&grant.subnet).map(|plan| plan.cidrs).unwrap_or_default();
             for ip in grant.ips.iter().filter(|ip| cidrs.iter().any(|cidr| cidr.contains(**ip))) {

@@ -22,6 +22,7 @@
 
 mod cluster;
 mod database;
+mod further;
 mod gateways;
 mod heal;
 mod kept;

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kubeovn_core::{
-    annotations::nic,
-    contract::ipam::Ipam as _,
+    annotations::{NicKey, nic},
+    contract::ipam::{Grant, Ipam as _},
     decide::is_kept,
     engine::Standing,
     error::Problem,
@@ -88,7 +88,11 @@ pub(crate) fn cuts_nobody_off(sim: &Sim, txn: &Txn) {
             && sim.spine.world().pod_of(&OwnerKey::pod(namespace, name)).is_none()
             && pod.meta.annotation(nic::ALLOCATED.ovn()).is_none();
         let ours = *holder == *uid && !unheard && !pod.meta.name.starts_with("localnet");
-        let lives = ours && pod.needs_network();
+        // Who leaves a further network loses the port in it.
+        let network = id("nic").map(|nic| &**nic).unwrap_or_default();
+        let mut asked = pod.networks.iter().flat_map(|networks| networks.all());
+        let stays = network.is_empty() || asked.any(|asked| network.starts_with(&asked.ovn_provider()));
+        let lives = ours && stays && pod.needs_network();
         assert!(!lives, "{key} lives and loses its port: {}", state(sim, &OwnerKey::pod(namespace, name)));
     }
 }
@@ -141,32 +145,41 @@ fn has_an_answer(sim: &Sim, owner: &OwnerKey, name: &str) {
         return;
     }
     assert!(!sim.spine.problems().contains_key(&key), "{key} is not told of {:?}", sim.spine.problems());
-    let [grant] = &sim.ledger.held(owner)[..] else { panic!("{key} has no answer") };
-    let told = |annotation: &str| pod.meta.annotation(annotation).unwrap_or("").to_owned();
-    assert_eq!(
-        told(nic::ALLOCATED.ovn()),
-        "true",
-        "{key} has an address and is not told: {}",
-        state(sim, owner)
-    );
-    assert_eq!(told(nic::IP_ADDRESS.ovn()), grant.ips.to_string(), "{key}");
-    assert_eq!(told(nic::MAC_ADDRESS.ovn()), grant.mac.unwrap().to_string(), "{key}");
-    assert_eq!(told(nic::LOGICAL_SWITCH.ovn()), &*grant.subnet, "{key}");
-    let port = RowKey::new(nb::LOGICAL_SWITCH_PORT, ip_name(owner, ""));
+    let held = sim.ledger.held(owner);
+    assert!(held.iter().any(|grant| grant.nic.is_empty()), "{key} has no answer");
+    for grant in &held {
+        is_told(sim, owner, &pod, grant);
+    }
+}
+
+/// Annotations, port and record of one of its interfaces.
+fn is_told(sim: &Sim, owner: &OwnerKey, pod: &Pod, grant: &Grant) {
+    let key = &owner.name;
+    let told = |key: NicKey| pod.meta.annotation(&key.of(&grant.nic)).unwrap_or("").to_owned();
+    assert_eq!(told(nic::ALLOCATED), "true", "{key} has an address and is not told: {}", state(sim, owner));
+    assert_eq!(told(nic::IP_ADDRESS), grant.ips.to_string(), "{key}");
+    let Some(Object::Ip(record)) =
+        sim.shop.cluster.get(&ObjectKey::cluster(Kind::Ip, ip_name(owner, &grant.nic)))
+    else {
+        panic!("{key} has no record")
+    };
+    assert_eq!(*record.spec.ip_address, grant.ips.to_string(), "the record of {key}");
+    let port = RowKey::new(nb::LOGICAL_SWITCH_PORT, ip_name(owner, &grant.nic));
+    let Some(mac) = grant.mac else {
+        assert!(!sim.db.replica.has(&port), "{key} has a port in another plugin's network");
+        return;
+    };
+    assert_eq!(told(nic::MAC_ADDRESS), mac.to_string(), "{key}");
+    assert_eq!(told(nic::LOGICAL_SWITCH), &*grant.subnet, "{key}");
     let Some(addresses) = sim.db.replica.value(&port, "addresses") else {
         panic!("{key} has no port: {}", state(sim, owner))
     };
-    let told = grant.ips.iter().fold(grant.mac.unwrap().to_string(), |text, ip| format!("{text} {ip}"));
+    let told = grant.ips.iter().fold(mac.to_string(), |text, ip| format!("{text} {ip}"));
     // Beside them what layer2_forward asks for.
     assert!(
         addresses.texts().map(|t| &**t).filter(|t| *t != "unknown").eq([&*told]),
         "{key}: its port has something else"
     );
-    let Some(Object::Ip(record)) = sim.shop.cluster.get(&ObjectKey::cluster(Kind::Ip, ip_name(owner, "")))
-    else {
-        panic!("{key} has no record")
-    };
-    assert_eq!(*record.spec.ip_address, grant.ips.to_string(), "the record of {key}");
 }
 
 /// All that there is to know about an owner, for whoever looks for the cause.
@@ -220,9 +233,14 @@ pub(crate) fn all_is_well(sim: &Sim) {
     assert_eq!(sim.db.replica.len(), replica_of(&sim.db).len(), "the replica is not what the server has");
     // One record for each grant, and one port.
     let world = sim.spine.world();
-    let mut grants = BTreeSet::new();
+    let (mut grants, mut ours) = (BTreeSet::new(), BTreeSet::new());
     sim.ledger.owners(&mut |owner, _| {
-        grants.extend(sim.spine.world().grants(owner).iter().map(|g| ip_name(owner, &g.nic).to_string()));
+        for grant in sim.spine.world().grants(owner) {
+            let name = ip_name(owner, &grant.nic).to_string();
+            // Other plugins' interfaces have no port.
+            ours.extend(grant.mac.map(|_| name.clone()));
+            grants.insert(name);
+        }
     });
     let records: BTreeSet<String> = world.ips().map(|ip| ip.meta.name.to_string()).collect();
     assert_eq!(records, grants, "records and grants");
@@ -233,7 +251,7 @@ pub(crate) fn all_is_well(sim: &Sim) {
             ports.insert(row.id.to_string());
         }
     });
-    assert_eq!(ports, grants, "ports and grants");
+    assert_eq!(ports, ours, "ports and grants");
     gateways::every_pod_leaves_by_one_way(sim);
 }
 

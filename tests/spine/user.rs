@@ -3,8 +3,9 @@
 use kubeovn_core::{
     annotations::{self, nic},
     index::objects::{
-        Kind, Meta, Namespace, Node, Object, ObjectKey, Pod, PolicyRoute, Selector, StatefulSet, Subnet,
-        SubnetAcl, SubnetSpec, VirtualMachine, VirtualMachineInstance, Vpc, VpcPeering, VpcSpec, Workload,
+        Kind, Meta, NETWORKS as NETWORKS_KEY, Namespace, Networks, Node, Object, ObjectKey, Pod, PolicyRoute,
+        Selector, StatefulSet, Subnet, SubnetAcl, SubnetSpec, VirtualMachine, VirtualMachineInstance, Vpc,
+        VpcPeering, VpcSpec, Workload,
     },
     rows::Replica as _,
 };
@@ -19,7 +20,7 @@ const NAMESPACES: [&str; 4] = ["red", "blue", "green", "ul"];
 const NODES: [&str; 3] = ["n1", "n2", "n3"];
 const VPCS: [&str; 2] = ["va", "vb"];
 // The last has the name of a VPC: its port may be called as that of a connection to it.
-const SUBNETS: [&str; 6] = ["s1", "s2", "s3", "ul", "a-b", "vb"];
+const SUBNETS: [&str; 7] = ["s1", "s2", "s3", "ul", "a-b", "vb", "far"];
 /// Members of the StatefulSet `st` of their namespace, if there is one.
 const MEMBERS: [&str; 3] = ["st-0", "st-1", "st-2"];
 const PODS: [&str; 5] = ["p0", "p1", "p2", "p3", "localnet"];
@@ -36,6 +37,12 @@ const CIDRS: [&str; 8] = [
 
 /// Nodes that a centralized subnet may leave by; with none, those with a label.
 const GATEWAYS: [&str; 5] = ["", "n1", "n2,n1", "n3: 172.18.0.4, n1,n3", "nowhere"];
+
+/// Providers of subnets of further networks, one of them of another plugin's.
+const FURTHER: [&str; 3] = ["lan.red.ovn", "lan.red.ovn", "phys.red"];
+
+/// What pods ask for in them.
+const NETWORKS: [&str; 6] = ["lan", "lan,phys", "lan@a,lan@b", "phys", "theirs", "a/b/c"];
 
 const TINY: [&str; 3] = ["10.2.0.0/30", "10.1.0.0/29", "fd03::/126"];
 
@@ -208,7 +215,10 @@ fn some_subnet(sim: &mut Sim, habits: Habits, rng: &mut Rng) {
     let exclude = rng.pick(&["", "10.1.0.2..10.1.0.5", "10.1.0.9", "nonsense"]);
     let central = rng.chance(40).then(|| (rng.pick(&GATEWAYS), rng.chance(30)));
     let name = rng.pick(&SUBNETS);
+    // The others are of the cluster's own network, or not, from one moment to the next.
+    let provider = if name == "far" || rng.chance(10) { rng.pick(&FURTHER) } else { "" };
     sim.apply(subnet(name, place, cidr, |spec| {
+        spec.provider = provider.into();
         if let Some((nodes, all)) = central {
             spec.gateway_type = "centralized".into();
             spec.gateway_node = nodes.into();
@@ -253,7 +263,24 @@ fn some_pod(sim: &mut Sim, habits: Habits, rng: &mut Rng) {
     if rng.chance(15) {
         wishes.push((nic::DHCP_V4_OPTIONS.ovn(), rng.pick(&["lease_time=61", "router=10.1.0.7", "bad"])));
     }
-    sim.apply(pod(rng.pick(&NAMESPACES), rng.pick(&PODS), rng.pick(&NODES), &wishes));
+    let networks = if rng.chance(25) { rng.pick(&NETWORKS) } else { "" };
+    let Object::Pod(mut pod) = pod(rng.pick(&NAMESPACES), rng.pick(&PODS), rng.pick(&NODES), &wishes) else {
+        return;
+    };
+    pod.networks = asked(networks);
+    sim.apply(Object::Pod(pod));
+}
+
+/// What an annotation of Multus' asks for.
+fn asked(networks: &str) -> Option<Box<Networks>> {
+    Networks::read("red", &[(NETWORKS_KEY.into(), networks.into())].into())
+}
+
+/// A pod of namespace `red` that asks for these networks.
+pub(crate) fn pod_in(namespace: &str, name: &str, node: &str, networks: &str) -> Object {
+    let Object::Pod(mut pod) = pod(namespace, name, node, &[]) else { unreachable!() };
+    pod.networks = asked(networks);
+    Object::Pod(pod)
 }
 
 /// One thing that somebody does to the database.

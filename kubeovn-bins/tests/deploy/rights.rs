@@ -21,7 +21,7 @@ use kube::{
 };
 use kubeovn_bins::{
     cluster::kube::{self as cluster, KubeCluster, Options},
-    controller::lacking::{LACKING, Tells},
+    controller::lacking::LACKING,
 };
 use kubeovn_core::{
     contract::cluster::{self as contract, Cluster, Event, NodeNetwork, Status, Write},
@@ -141,20 +141,17 @@ fn words(rights: &BTreeSet<Right>) -> Vec<String> {
 
 /// Kinds of others that a cluster may have.
 fn foreign() -> Vec<CustomResourceDefinition> {
-    let of_crds = LACKING
-        .iter()
-        .filter(|kind| ["policy.networking.k8s.io", "k8s.cni.cncf.io"].contains(&kind.resource.group));
+    let of_crds = LACKING.iter().filter(|kind| kind.resource.group == "policy.networking.k8s.io");
     let crd = |kind: &kubeovn_bins::controller::lacking::Lacking| {
         let resource = &kind.resource;
         let name = format!("{}.{}", resource.plural, resource.group);
-        let namespaced = kind.tells == Tells::Network;
         // The group of Kubernetes' own is protected by this.
         let approved = "https://github.com/kubernetes-sigs/network-policy-api";
         serde_json::from_value(json!({
             "metadata": { "name": name, "annotations": { "api-approved.kubernetes.io": approved } },
             "spec": {
                 "group": resource.group,
-                "scope": if namespaced { "Namespaced" } else { "Cluster" },
+                "scope": "Cluster",
                 "names": { "kind": resource.kind, "plural": resource.plural, "singular": resource.kind.to_lowercase() },
                 "versions": [{
                     "name": resource.version, "served": true, "storage": true,
@@ -186,13 +183,12 @@ async fn ask_in_vain(rig: &Rig) {
         let spec = match resource.kind {
             "Service" => continue,
             "NetworkPolicy" => json!({ "podSelector": {} }),
-            "NetworkAttachmentDefinition" => json!({ "config": r#"{"type":"kube-ovn"}"# }),
             _ if resource.group == "kubeovn.io" => samples[resource.kind]["spec"].clone(),
             _ => json!({}),
         };
         let gvk = GroupVersionKind::gvk(resource.group, resource.version, resource.kind);
         let of = ApiResource::from_gvk_with_plural(&gvk, resource.plural);
-        let namespaced = ["NetworkPolicy", "NetworkAttachmentDefinition", "VpcEgressGateway"];
+        let namespaced = ["NetworkPolicy", "VpcEgressGateway"];
         let api: Api<DynamicObject> = if namespaced.contains(&resource.kind) {
             Api::namespaced_with(rig.client.clone(), "default", &of)
         } else {

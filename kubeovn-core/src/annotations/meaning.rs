@@ -10,7 +10,7 @@ pub enum Meaning {
     Foreign,
     /// One of those that Kube-OVN has.
     Known,
-    /// Asks for something in a further network of OVN's, which nothing gives.
+    /// Asks for something in a further network of OVN's that nothing acts on yet.
     Further,
     /// In our name space, but there is none of that name. With the one that was probably meant.
     Unknown {
@@ -86,10 +86,9 @@ fn names(default: bool) -> impl Iterator<Item = &'static str> {
     nic::ALL.iter().map(|key| plain(key.ovn())).chain(more.filter(move |_| default))
 }
 
-/// Does a user ask for something by it? The others are what a pod was given.
+/// Does a user ask for something by it that nothing acts on?
 fn is_wish(name: &str) -> bool {
-    let ours = [nic::IP_ADDRESS, nic::MAC_ADDRESS, nic::LOGICAL_SWITCH].map(NicKey::ovn);
-    ours.into_iter().chain(NOT_SUPPORTED.iter().copied()).any(|key| plain(key) == name)
+    NOT_SUPPORTED.iter().any(|key| plain(key) == name)
 }
 
 /// The name that was probably meant: no more than a third of it is wrong.
@@ -194,6 +193,10 @@ mod tests {
     fn further_networks_are_known_by_their_form() {
         for key in
             ["lan.default.ovn.kubernetes.io/ip_address", "lan.default.ovn.kubernetes.io/ip_address.net1"]
+        {
+            assert_eq!(meaning(key), Meaning::Known, "{key}");
+        }
+        for key in ["lan.default.ovn.kubernetes.io/ingress_rate", "lan.default.ovn.net1.kubernetes.io/mirror"]
         {
             assert_eq!(meaning(key), Meaning::Further, "{key}");
         }

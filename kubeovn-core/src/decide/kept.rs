@@ -6,7 +6,10 @@ use super::{
 };
 use crate::{
     contract::ipam::Grant,
-    index::{World, objects::Workload},
+    index::{
+        World,
+        objects::{StatefulSet, Workload},
+    },
     rows::OwnerKey,
 };
 
@@ -35,7 +38,14 @@ pub fn is_kept(world: &World, owner: &OwnerKey, grant: &Grant) -> bool {
         None => set.map(|set| &set.meta.uid),
     };
     let Some(uid) = known else { return false };
+    let further = !grant.nic.is_empty();
     let gone = Member { pod: pod.into(), set: uid.clone(), subnet: grant.subnet.clone(), ips: grant.ips };
     let cidrs = plan.map(|plan| &plan.cidrs);
+    if further {
+        // Namespace and template choose the subnet of the first network alone.
+        let set = set.map(|set| StatefulSet { subnet: None, ..set.clone() });
+        let stays = std::slice::from_ref(&grant.subnet);
+        return retention::of_stateful_set(&gone, set.as_ref(), stays, cidrs) == Retention::Keep;
+    }
     retention::of_stateful_set(&gone, set, &subnets_for(world, namespace), cidrs) == Retention::Keep
 }

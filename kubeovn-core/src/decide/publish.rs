@@ -58,21 +58,21 @@ pub fn tell(world: &World, key: &ObjectKey, seat: &dyn Fn(&OwnerKey) -> Seat) ->
 }
 
 /// What an annotation should be; `None` for not there.
-type Want<'a> = (&'static str, Option<&'a dyn Display>);
+type Want<'a, K = &'static str> = (K, Option<&'a dyn Display>);
 
 /// The annotations of `want` that differ from what is there, as a patch has them. Nearly all are as they should be
 /// nearly always, so that no text is made before it is known to differ.
-fn differing<'a>(
+fn differing<'a, K: AsRef<str>>(
     have: &Labels,
-    want: impl IntoIterator<Item = Want<'a>>,
+    want: impl IntoIterator<Item = Want<'a, K>>,
 ) -> std::collections::BTreeMap<Name, Option<Name>> {
     want.into_iter()
-        .filter(|(key, value)| match (have.get(*key), value) {
+        .filter(|(key, value)| match (have.get(key.as_ref()), value) {
             (Some(text), Some(value)) => !reads(text, *value),
             (None, None) => false,
             _ => true,
         })
-        .map(|(key, value)| (Name::from(key), value.map(|value| value.to_string().into())))
+        .map(|(key, value)| (Name::from(key.as_ref()), value.map(|value| value.to_string().into())))
         .collect()
 }
 

@@ -22,8 +22,12 @@ use crate::{
 pub struct SubnetPlan {
     /// Name.
     pub name: Name,
-    /// Its VPC.
+    /// Its VPC. Without meaning where the interfaces are other plugins'.
     pub vpc: Name,
+    /// Which network it is of: empty for the cluster's own.
+    pub provider: Name,
+    /// Where its addresses are unique: its VPC, or the network of another plugin.
+    pub space: Name,
     /// Prefixes.
     pub cidrs: DualStack<Cidr>,
     /// Gateways: the router's addresses in it.
@@ -49,12 +53,17 @@ pub struct SubnetPlan {
 }
 
 impl SubnetPlan {
+    /// Its interfaces are OVN's. Of others it only gives the addresses: it has no switch and no router.
+    pub fn is_ours(&self) -> bool {
+        annotations::is_ovn(&self.provider)
+    }
+
     /// What it offers to the ledger, but for the gateway's MAC, which is the fabric's.
     pub fn offer(&self, settings: &Settings) -> Offer {
         let big = self.cidrs.iter().any(|c| c.usable().count() >= Settings::REST_FROM);
         Offer {
             subnet: self.name.clone(),
-            space: self.vpc.clone(),
+            space: self.space.clone(),
             cidrs: self.cidrs,
             gateways: self.gateways,
             excludes: self.excludes.clone(),
@@ -144,14 +153,8 @@ fn read(world: &World, subnet: &Subnet) -> Result<SubnetPlan, Problem> {
         );
         return Err(bad("SUBNET-UNDERLAY", text));
     }
-    if !["", annotations::OVN].contains(&spec.provider.as_str()) {
-        let text = format!(
-            "provider {} is not supported by this version, only the default network {:?} is. Leave provider out",
-            spec.provider,
-            annotations::OVN
-        );
-        return Err(bad("SUBNET-PROVIDER", text));
-    }
+    let provider = provider(spec.provider.trim()).map_err(|text| bad("SUBNET-PROVIDER", text))?;
+    let ours = annotations::is_ovn(&provider);
     let cidrs: DualStack<Cidr> =
         spec.cidr_block.parse().map_err(|e| bad("SUBNET-CIDR-INVALID", format!("cidrBlock: {e}")))?;
     if cidrs.is_empty() {
@@ -189,7 +192,8 @@ fn read(world: &World, subnet: &Subnet) -> Result<SubnetPlan, Problem> {
             return Err(bad("SUBNET-SELECTOR-INVALID", text));
         }
     }
-    let exit = Exit::of(world, subnet).map_err(|text| bad("SUBNET-GATEWAY-TYPE", text))?;
+    let exit = if ours { Exit::of(world, subnet) } else { Ok(Exit::None) };
+    let exit = exit.map_err(|text| bad("SUBNET-GATEWAY-TYPE", text))?;
     if spec.mtu != 0 && spec.mtu < IPV6_MTU && cidrs.v6.is_some() {
         let text = format!(
             "mtu {} is below {IPV6_MTU}, which IPv6 needs at least. Raise it, or leave it out",
@@ -200,11 +204,13 @@ fn read(world: &World, subnet: &Subnet) -> Result<SubnetPlan, Problem> {
     Ok(SubnetPlan {
         name: name.clone(),
         vpc: world.vpc_name(subnet),
+        provider,
+        space: world.space_of(subnet),
         cidrs,
         gateways,
         excludes,
         pools: of_subnet(world, name),
-        private: spec.private,
+        private: spec.private && ours,
         allow,
         mtu: (spec.mtu != 0).then_some(spec.mtu),
         table: spec.route_table.as_str().into(),
@@ -212,6 +218,26 @@ fn read(world: &World, subnet: &Subnet) -> Result<SubnetPlan, Problem> {
         created: subnet.meta.created,
         closing: subnet.meta.deleting,
     })
+}
+
+/// The network that a subnet is of, as far as a definition can have that name.
+fn provider(text: &str) -> Result<Name, String> {
+    if ["", annotations::OVN].contains(&text) {
+        return Ok(Name::default());
+    }
+    let is_part = |part: &str| {
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        !part.is_empty() && part.chars().all(plain)
+    };
+    let parts = text.split('.').filter(|part| is_part(part)).count();
+    if parts < 2 || parts != text.split('.').count() {
+        return Err(format!(
+            "provider {text:?} is neither {:?} nor <name>.<namespace> of a NetworkAttachmentDefinition, with .ovn behind it \
+             where the interfaces are OVN's. Correct it, or leave it out",
+            annotations::OVN
+        ));
+    }
+    Ok(text.into())
 }
 
 fn check_prefix(cidr: Cidr) -> Result<(), String> {
@@ -260,6 +286,9 @@ fn gateways(text: &str, cidrs: &DualStack<Cidr>) -> Result<DualStack<IpAddr>, St
 fn fits(world: &World, plan: SubnetPlan, accepted: &[SubnetPlan]) -> Result<SubnetPlan, Problem> {
     let name = &plan.name;
     let bad = |code, text: String| Problem::new(code, format!("subnet {name}: {text}"));
+    if !plan.is_ours() {
+        return apart(&plan, accepted).map(|()| plan);
+    }
     if *plan.vpc == **name {
         return Err(bad(
             "SUBNET-NAME-IS-VPC",
@@ -283,17 +312,7 @@ fn fits(world: &World, plan: SubnetPlan, accepted: &[SubnetPlan]) -> Result<Subn
             return Err(bad("SUBNET-NAMESPACE-FOREIGN", text));
         }
     }
-    for older in accepted {
-        for (a, b) in plan.cidrs.iter().flat_map(|a| older.cidrs.iter().map(move |b| (a, b))) {
-            if a.overlaps(*b) {
-                let text = format!(
-                    "cidrBlock {a} overlaps {b} of subnet {}, which is older, in VPC {}. Choose another prefix, or another VPC",
-                    older.name, plan.vpc
-                );
-                return Err(bad("SUBNET-CIDR-OVERLAP", text));
-            }
-        }
-    }
+    apart(&plan, accepted)?;
     if plan.vpc == world.settings().vpc {
         for node in world.nodes() {
             if let Some(ip) = node.internal.iter().find(|ip| plan.cidrs.iter().any(|c| c.contains(**ip))) {
@@ -306,4 +325,26 @@ fn fits(world: &World, plan: SubnetPlan, accepted: &[SubnetPlan]) -> Result<Subn
         }
     }
     Ok(plan)
+}
+
+/// Shares it no address with an older one of the same VPC, or of the same network of another plugin?
+fn apart(plan: &SubnetPlan, accepted: &[SubnetPlan]) -> Result<(), Problem> {
+    for older in accepted.iter().filter(|older| older.space == plan.space) {
+        for (a, b) in plan.cidrs.iter().flat_map(|a| older.cidrs.iter().map(move |b| (a, b))) {
+            if a.overlaps(*b) {
+                let (place, other) = if plan.is_ours() {
+                    (format!("in VPC {}", plan.vpc), "another VPC")
+                } else {
+                    (format!("of provider {}", plan.provider), "another provider")
+                };
+                let text = format!(
+                    "subnet {}: cidrBlock {a} overlaps {b} of subnet {}, which is older, {place}. Choose another prefix, or \
+                     {other}",
+                    plan.name, older.name
+                );
+                return Err(Problem::new("SUBNET-CIDR-OVERLAP", text));
+            }
+        }
+    }
+    Ok(())
 }

@@ -6,6 +6,7 @@ mod gateways;
 mod machines;
 mod marks;
 mod namespaces;
+mod networks;
 mod options;
 mod peerings;
 mod refusals;

@@ -3,8 +3,11 @@
 use std::net::IpAddr;
 
 use super::{
+    has_own,
     ip_pool::{IpPool, Member},
-    is_kept, pools_for, subnets_for,
+    is_kept,
+    networks::{Network, check_subnet, networks},
+    pools_for, subnets_for,
 };
 use crate::{
     addr::{DualStack, Family, Mac},
@@ -12,7 +15,7 @@ use crate::{
     contract::ipam::{AddrError, MacWish, Source, Want},
     error::Problem,
     index::{
-        World,
+        World, ip_name, is_reserved,
         objects::{Ip, Meta, Name, Pod, Workload, member},
     },
     rows::{OwnerKey, OwnerKind},
@@ -39,17 +42,42 @@ pub fn wants(world: &World, owner: &OwnerKey) -> Wanting {
             Some(pod) => of_pod(world, owner, pod),
             None => of_absent(world, owner),
         },
-        OwnerKind::Node => world
-            .node(&owner.name)
-            .map_or(Wanting::Nothing, |node| one(&node.meta, vec![world.settings().join.clone()], None)),
+        OwnerKind::Node => world.node(&owner.name).map_or(Wanting::Nothing, |node| {
+            let want = one(&node.meta, "", vec![world.settings().join.clone()], None);
+            want.map_or_else(Wanting::Unreadable, |want| Wanting::These(vec![want]))
+        }),
         _ => Wanting::Nothing,
     }
 }
 
 fn of_pod(world: &World, owner: &OwnerKey, pod: &Pod) -> Wanting {
-    let held = world.grants(owner).first();
+    match all_of_pod(world, owner, pod) {
+        Ok(wants) => Wanting::These(wants),
+        Err(problem) => Wanting::Unreadable(problem),
+    }
+}
+
+/// One for each of its networks, that of the cluster first.
+fn all_of_pod(world: &World, owner: &OwnerKey, pod: &Pod) -> Result<Vec<Want>, Problem> {
+    let further = networks(world, owner, pod)?;
+    let mut wants = Vec::with_capacity(1 + further.len());
+    if has_own(pod) {
+        wants.push(of_first(world, owner, pod)?);
+    }
+    for network in &further {
+        wants.push(of_network(world, owner, pod, network)?);
+    }
+    Ok(wants)
+}
+
+/// In the cluster's own network.
+fn of_first(world: &World, owner: &OwnerKey, pod: &Pod) -> Result<Want, Problem> {
+    let held = world.grants(owner).iter().find(|grant| grant.nic.is_empty());
     let record = world.reservation(owner).filter(|_| held.is_none());
     let chosen = pod.meta.annotation(nic::LOGICAL_SWITCH.ovn()).map(Name::from);
+    if let Some(chosen) = &chosen {
+        check_subnet(world, chosen, true)?;
+    }
     let subnets = match chosen.or(held.map(|grant| grant.subnet.clone())) {
         Some(subnet) => vec![subnet],
         None => subnets_for(world, &pod.meta.namespace),
@@ -60,28 +88,56 @@ fn of_pod(world: &World, owner: &OwnerKey, pod: &Pod) -> Wanting {
     }
     let runs_with = held.and_then(|grant| only_family(&grant.ips));
     if named || held.is_some() {
-        return one(&pod.meta, subnets, runs_with);
+        return one(&pod.meta, "", subnets, runs_with);
     }
-    match pool(world, owner, pod, subnets) {
-        Ok((subnets, from)) => match one(&pod.meta, subnets, runs_with) {
-            Wanting::These(wants) => {
-                Wanting::These(wants.into_iter().map(|want| Want { from: from.clone(), ..want }).collect())
-            }
-            other => other,
-        },
-        Err(problem) => Wanting::Unreadable(problem),
+    let (subnets, from) = pool(world, owner, pod, "", subnets)?;
+    Ok(Want { from, ..one(&pod.meta, "", subnets, runs_with)? })
+}
+
+/// In a further one.
+fn of_network(world: &World, owner: &OwnerKey, pod: &Pod, network: &Network<'_>) -> Result<Want, Problem> {
+    let held = world.grants(owner).iter().find(|grant| grant.nic == network.nic);
+    for subnet in &network.subnets {
+        check_subnet(world, subnet, network.ours)?;
     }
+    let record =
+        world.ip(&ip_name(owner, &network.nic)).filter(|record| held.is_none() && is_reserved(record));
+    let (ips, mac) = (network.ips(pod)?, network.mac(pod)?);
+    let named = !ips.is_empty() || pod.meta.annotation(&nic::IP_ADDRESS.of(&network.nic)).is_some();
+    let runs_with = held.and_then(|grant| only_family(&grant.ips));
+    let mut want = if let Some(record) = record.filter(|record| !named && !record.spec.subnet.is_empty()) {
+        Want { nic: network.nic.clone(), ..reserved(record)? }
+    } else if named || held.is_some() {
+        one(&pod.meta, &network.nic, network.subnets.clone(), runs_with)?
+    } else {
+        let (subnets, from) = pool(world, owner, pod, &network.nic, network.subnets.clone())?;
+        Want { from, ..one(&pod.meta, &network.nic, subnets, runs_with)? }
+    };
+    if !ips.is_empty() {
+        want.from = ips.into();
+    }
+    match mac {
+        _ if !network.ours => want.mac = MacWish::Without,
+        Some(mac) => want.mac = MacWish::Is(mac),
+        None => {}
+    }
+    Ok(want)
 }
 
 /// From which addresses of which subnets a pod that names none gets one: from the list or pool that it names, else from
-/// the pools of its namespace, else from what no pool has.
+/// the pools of its namespace (in the cluster's own network), else from what no pool has.
 fn pool(
     world: &World,
     owner: &OwnerKey,
     pod: &Pod,
+    nic: &str,
     subnets: Vec<Name>,
 ) -> Result<(Vec<Name>, Source), Problem> {
-    let Some(text) = pod.meta.annotation(nic::IP_POOL.ovn()) else {
+    let key = nic::IP_POOL.of(nic);
+    let Some(text) = pod.meta.annotation(&key) else {
+        if !nic.is_empty() {
+            return Ok((subnets, Source::Any));
+        }
         let in_subnets = |name: &Name| {
             let pool = world.ip_pool(name).map(|pool| &pool.spec.subnet);
             pool.is_some_and(|subnet| subnets.iter().any(|one| **one == **subnet))
@@ -97,7 +153,7 @@ fn pool(
         }
         return Ok((subnets, Source::Pools(pools)));
     };
-    let place = || format!("annotation {}", nic::IP_POOL.ovn());
+    let place = || format!("annotation {key}");
     let read = IpPool::parse(text).map_err(|error| unreadable(&place(), error))?;
     let member = pod
         .workload
@@ -119,41 +175,37 @@ fn pool(
 fn of_absent(world: &World, owner: &OwnerKey) -> Wanting {
     let held = world.grants(owner);
     match world.reservation(owner) {
-        Some(record) if held.is_empty() && !record.meta.deleting => reserved(record),
-        _ if held.is_empty() => Wanting::Nothing,
-        // One interface that is kept keeps them all: the pod comes back with all of them.
-        _ if held.iter().any(|grant| is_kept(world, owner, grant)) => Wanting::Kept,
-        _ => Wanting::Nothing,
+        Some(record) if held.is_empty() && !record.meta.deleting => {
+            return reserved(record).map_or_else(Wanting::Unreadable, |want| Wanting::These(vec![want]));
+        }
+        _ if held.is_empty() => return Wanting::Nothing,
+        _ => {}
     }
+    // The pod comes back with all of its interfaces: what is kept of the first decides.
+    let first = held.iter().any(|grant| grant.nic.is_empty());
+    let mut deciding = held.iter().filter(|grant| grant.nic.is_empty() || !first);
+    if deciding.any(|grant| is_kept(world, owner, grant)) { Wanting::Kept } else { Wanting::Nothing }
 }
 
 /// What a record asks for that a user made before its pod.
-fn reserved(record: &Ip) -> Wanting {
+fn reserved(record: &Ip) -> Result<Want, Problem> {
     let spec = &record.spec;
     if spec.subnet.is_empty() {
         let text = format!(
             "IP {}: spec.subnet is empty, so that no address can be kept. Name the subnet that the address is from",
             record.meta.name
         );
-        return Wanting::Unreadable(Problem::new("IP-RECORD-INVALID", text));
+        return Err(Problem::new("IP-RECORD-INVALID", text));
     }
+    let place = format!("IP {}", record.meta.name);
     let mut ips = DualStack::default();
     for text in [&spec.ip_address, &spec.v4_ip_address, &spec.v6_ip_address] {
-        match text.parse::<DualStack<IpAddr>>() {
-            Ok(more) => ips = DualStack { v4: ips.v4.or(more.v4), v6: ips.v6.or(more.v6) },
-            Err(error) => return Wanting::Unreadable(unreadable(&format!("IP {}", record.meta.name), error)),
-        }
+        let more: DualStack<IpAddr> = text.parse().map_err(|error| unreadable(&place, error))?;
+        ips = DualStack { v4: ips.v4.or(more.v4), v6: ips.v6.or(more.v6) };
     }
-    let mac = match Some(&*spec.mac_address).filter(|mac| !mac.is_empty()).map(str::parse).transpose() {
-        Ok(mac) => mac.map_or(MacWish::Any, MacWish::Is),
-        Err(error) => return Wanting::Unreadable(unreadable(&format!("IP {}", record.meta.name), error)),
-    };
-    Wanting::These(vec![Want {
-        subnets: vec![spec.subnet.clone()],
-        from: ips.into(),
-        mac,
-        ..Want::default()
-    }])
+    let mac = Some(&*spec.mac_address).filter(|mac| !mac.is_empty()).map(str::parse).transpose();
+    let mac = mac.map_err(|error| unreadable(&place, error))?.map_or(MacWish::Any, MacWish::Is);
+    Ok(Want { subnets: vec![spec.subnet.clone()], from: ips.into(), mac, ..Want::default() })
 }
 
 /// The family that a pod runs with, if it is one: a prefix that its subnet got later is none that it has.
@@ -162,46 +214,42 @@ fn only_family(ips: &DualStack<IpAddr>) -> Option<Family> {
     families.next().filter(|_| families.next().is_none())
 }
 
-/// One interface, with what the annotations ask for.
-fn one(meta: &Meta, subnets: Vec<Name>, runs_with: Option<Family>) -> Wanting {
-    let fixed: Result<DualStack<IpAddr>, _> = meta.annotation(nic::IP_ADDRESS.ovn()).unwrap_or("").parse();
-    let mac: Result<Option<Mac>, _> = meta.annotation(nic::MAC_ADDRESS.ovn()).map(str::parse).transpose();
-    let wished = match family(meta) {
-        Ok(wished) => wished,
-        Err(problem) => return Wanting::Unreadable(problem),
-    };
-    match (fixed, mac) {
-        (Ok(fixed), Ok(mac)) => {
-            let mac = mac.map_or(MacWish::Any, MacWish::Is);
-            let family = runs_with.filter(|family| fixed.families().all(|named| named == *family)).or(wished);
-            Wanting::These(vec![Want { subnets, from: fixed.into(), mac, family, ..Want::default() }])
-        }
-        (Err(error), _) => {
-            Wanting::Unreadable(unreadable(&format!("annotation {}", nic::IP_ADDRESS.ovn()), error))
-        }
-        (_, Err(error)) => {
-            Wanting::Unreadable(unreadable(&format!("annotation {}", nic::MAC_ADDRESS.ovn()), error))
-        }
-    }
+/// One interface, with what the annotations of its network ask for.
+fn one(meta: &Meta, nic: &str, subnets: Vec<Name>, runs_with: Option<Family>) -> Result<Want, Problem> {
+    let (ip_key, mac_key) = (nic::IP_ADDRESS.of(nic), nic::MAC_ADDRESS.of(nic));
+    let wished = family(meta, nic)?;
+    let fixed: DualStack<IpAddr> = meta
+        .annotation(&ip_key)
+        .unwrap_or("")
+        .parse()
+        .map_err(|error| unreadable(&format!("annotation {ip_key}"), error))?;
+    let mac: Option<Mac> = meta
+        .annotation(&mac_key)
+        .map(str::parse)
+        .transpose()
+        .map_err(|error| unreadable(&format!("annotation {mac_key}"), error))?;
+    let family = runs_with.filter(|family| fixed.families().all(|named| named == *family)).or(wished);
+    let mac = mac.map_or(MacWish::Any, MacWish::Is);
+    Ok(Want { nic: nic.into(), subnets, from: fixed.into(), mac, family, ..Want::default() })
 }
 
 /// The one family that a pod asks for.
-fn family(meta: &Meta) -> Result<Option<Family>, Problem> {
-    match meta.annotation(nic::IP_FAMILY.ovn()) {
+fn family(meta: &Meta, nic: &str) -> Result<Option<Family>, Problem> {
+    let key = nic::IP_FAMILY.of(nic);
+    match meta.annotation(&key) {
         None => Ok(None),
         Some("ipv4") => Ok(Some(Family::V4)),
         Some("ipv6") => Ok(Some(Family::V6)),
         Some(other) => {
             let text = format!(
-                "annotation {}: {other:?} is no family. Write ipv4 or ipv6, or leave it out for all that the subnet has",
-                nic::IP_FAMILY.ovn()
+                "annotation {key}: {other:?} is no family. Write ipv4 or ipv6, or leave it out for all that the subnet has"
             );
             Err(Problem::new("POD-IP-FAMILY", text))
         }
     }
 }
 
-fn unreadable(place: &str, error: crate::addr::AddrParseError) -> Problem {
+pub(super) fn unreadable(place: &str, error: crate::addr::AddrParseError) -> Problem {
     let error = AddrError::from(error);
     Problem::new(error.code(), format!("{place}: {error}"))
 }

@@ -6,6 +6,7 @@
 mod ip_pool;
 mod machine;
 mod meta;
+mod network;
 mod node;
 mod pod;
 mod selector;
@@ -16,6 +17,7 @@ mod workload;
 pub use ip_pool::{IpPool, IpPoolSpec, IpPoolStatus};
 pub use machine::{VirtualMachine, VirtualMachineInstance};
 pub use meta::{Labels, Meta, Name};
+pub use network::{Attachment, DEFAULT_NETWORK, NETWORKS, Networks};
 pub use node::{Namespace, Node};
 pub use pod::{Ip, IpSpec, Pod};
 pub use selector::{Expression, Operator, Selector};

@@ -20,6 +20,7 @@ use super::{
     objects::{Ip, IpPool, Kind, Meta, Name, Namespace, Node, ObjectKey, Pod, StatefulSet, Subnet, Vpc},
 };
 use crate::{
+    annotations,
     contract::ipam::{Grant, Usage},
     decide::{Exit, Lead, Peering, SubnetPlan},
     error::Problem,
@@ -53,6 +54,8 @@ pub struct World {
     absent: claims::Owners,
     reserved: claims::Owners,
     by_vpc: BTreeMap<Name, BTreeSet<Name>>,
+    /// Subnets of further networks, by their provider.
+    further: BTreeMap<Name, BTreeSet<Name>>,
     /// VPCs that name a VPC, existing or not, as the other side of a connection.
     peered: BTreeMap<Name, BTreeSet<Name>>,
     bindings: bindings::Bindings,
@@ -127,6 +130,14 @@ impl World {
         self.by_vpc.get(vpc).into_iter().flatten().filter_map(|name| self.subnets.get(name))
     }
 
+    /// The subnets of a further network, the oldest first.
+    pub fn subnets_of_provider(&self, provider: &str) -> Vec<&Arc<Subnet>> {
+        let names = self.further.get(provider).into_iter().flatten();
+        let mut subnets: Vec<_> = names.filter_map(|name| self.subnets.get(name)).collect();
+        subnets.sort_by(|a, b| a.meta.seniority().cmp(&b.meta.seniority()));
+        subnets
+    }
+
     /// The subnets that name a namespace or select it by its labels, by name.
     pub fn bound_to(&self, namespace: &str) -> impl Iterator<Item = &Arc<Subnet>> {
         self.bindings.subnets(namespace).into_iter().filter_map(|name| self.subnets.get(name))
@@ -177,9 +188,10 @@ impl World {
         self.decisions.get(subnet)?.plan.as_ref()
     }
 
-    /// The subnets in effect of a VPC, by name.
+    /// The subnets in effect of a VPC, by name. Those that only give addresses for other plugins are in none.
     pub fn plans_of(&self, vpc: &str) -> impl Iterator<Item = &Arc<SubnetPlan>> {
-        self.by_vpc.get(vpc).into_iter().flatten().filter_map(|name| self.plan(name))
+        let plans = self.by_vpc.get(vpc).into_iter().flatten().filter_map(|name| self.plan(name));
+        plans.filter(|plan| plan.is_ours())
     }
 
     /// What an owner was granted.
@@ -262,10 +274,20 @@ impl World {
         .unwrap_or(0)
     }
 
-    /// The VPC that a subnet names, or the default one.
+    /// Where the addresses of a subnet are unique: its VPC, or the network of another plugin that it gives addresses for. No
+    /// VPC has such a name.
+    pub fn space_of(&self, subnet: &Subnet) -> Name {
+        let provider = subnet.spec.provider.trim();
+        let ours = annotations::is_ovn(provider);
+        if ours { self.vpc_name(subnet) } else { format!("provider/{provider}").into() }
+    }
+
+    /// The VPC that a subnet names, or the default one. What one says that only gives addresses for other plugins is without
+    /// meaning: it is in no VPC, and stands with the default one.
     pub fn vpc_name(&self, subnet: &Subnet) -> Name {
         let vpc = subnet.spec.vpc.trim();
-        if vpc.is_empty() { self.settings.vpc.clone() } else { vpc.into() }
+        let ours = annotations::is_ovn(subnet.spec.provider.trim());
+        if vpc.is_empty() || !ours { self.settings.vpc.clone() } else { vpc.into() }
     }
 }
 

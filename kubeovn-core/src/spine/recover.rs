@@ -1,11 +1,11 @@
 //! What was granted before a restart, from all that is durable: rows of the database, annotations, IP objects.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{Effect, Spine};
 use crate::{
     addr::{DualStack, Mac},
-    annotations::nic,
+    annotations::{NicKey, nic},
     contract::{
         cluster::{Note, Write},
         ipam::{AddrError, Grant, Role},
@@ -16,7 +16,7 @@ use crate::{
     hash::FixedMap,
     index::{
         ip_name, ip_owner,
-        objects::{Ip, Kind, Meta, Name, ObjectKey},
+        objects::{Ip, IpSpec, Kind, Meta, Name, ObjectKey},
     },
     rows::{Millis, OwnerKey, OwnerKind, Replica, RowKey},
 };
@@ -46,8 +46,12 @@ impl Spine {
             }
         }
         let owners = self.world.owners();
+        let further = self.further();
         for owner in owners.iter().filter(|o| matches!(o.kind, OwnerKind::Pod | OwnerKind::Node)) {
-            self.restore(now, owner, out);
+            self.restore(now, owner, "", out);
+            for nic in further.get(owner).into_iter().flatten() {
+                self.restore(now, owner, nic, out);
+            }
             self.world.dirty.addresses.insert(owner.clone());
         }
         self.world.dirty.rows.extend(owners);
@@ -83,12 +87,27 @@ impl Spine {
         grants
     }
 
-    /// What the objects say of an owner. Whoever may edit a pod may write into its annotations what was never given; so
+    /// The interfaces in further networks that records name, by pod.
+    fn further(&self) -> BTreeMap<OwnerKey, Vec<Name>> {
+        let mut all: BTreeMap<OwnerKey, Vec<Name>> = BTreeMap::new();
+        for ip in self.world.ips() {
+            let IpSpec { pod_name, namespace, .. } = &ip.spec;
+            let rest = ip.meta.name.strip_prefix(&**pod_name).and_then(|rest| rest.strip_prefix('.'));
+            let nic = rest.and_then(|rest| rest.strip_prefix(&**namespace)?.strip_prefix('.'));
+            if let (Some(nic), Some(owner)) = (nic, ip_owner(ip).filter(|owner| owner.kind == OwnerKind::Pod))
+            {
+                all.entry(owner).or_default().push(nic.into());
+            }
+        }
+        all
+    }
+
+    /// What the objects say of an owner's interface. Whoever may edit a pod may write into its annotations what was never given; so
     /// what they say is taken back only where the record, which tenants can't write, says the same. Without a record they
     /// are what a user asks for, and are granted as that, or not.
-    fn restore(&mut self, now: Millis, owner: &OwnerKey, out: &mut Vec<Effect>) {
+    fn restore(&mut self, now: Millis, owner: &OwnerKey, nic: &str, out: &mut Vec<Effect>) {
         // Its port has told already.
-        if self.world.grants(owner).iter().any(|grant| grant.nic.is_empty()) {
+        if self.world.grants(owner).iter().any(|grant| *grant.nic == *nic) {
             return;
         }
         let Some(uid) = self.world.uid(owner) else { return };
@@ -96,9 +115,9 @@ impl Spine {
             OwnerKind::Node => self.world.node(&owner.name).map(|n| &n.meta),
             _ => self.world.pod_of(owner).filter(|p| p.needs_network()).map(|p| &p.meta),
         };
-        let annotated = meta.and_then(|meta| annotated(meta, now));
-        let record = self.world.ip(&ip_name(owner, "")).filter(|ip| ip_owner(ip).as_ref() == Some(owner));
-        let recorded = record.and_then(|ip| recorded(ip, now));
+        let annotated = meta.and_then(|meta| annotated(meta, nic, now));
+        let record = self.world.ip(&ip_name(owner, nic)).filter(|ip| ip_owner(ip).as_ref() == Some(owner));
+        let recorded = record.and_then(|ip| recorded(ip, nic, now));
         let found = match (annotated, recorded) {
             // A node's are written by nobody else.
             (Some(annotated), None) if owner.kind == OwnerKind::Node => Some((annotated, "its annotations")),
@@ -120,7 +139,7 @@ impl Spine {
     fn space(&self, subnet: &Name) -> Name {
         self.world
             .subnet(subnet)
-            .map_or_else(|| self.world.settings().vpc.clone(), |s| self.world.vpc_name(s))
+            .map_or_else(|| self.world.settings().vpc.clone(), |s| self.world.space_of(s))
     }
 
     /// A grant of an owner that is gone, or of its predecessor, is not taken back: its rows go and its record is
@@ -183,31 +202,30 @@ fn is_same(one: &Grant, other: &Grant) -> bool {
 }
 
 /// What the annotations of a pod or node say that it was given.
-fn annotated(meta: &Meta, now: Millis) -> Option<Grant> {
-    (meta.annotation(nic::ALLOCATED.ovn()) == Some("true")).then_some(())?;
-    grant(
-        meta.annotation(nic::LOGICAL_SWITCH.ovn())?.into(),
-        meta.annotation(nic::LOGICAL_ROUTER.ovn()).unwrap_or("").into(),
-        meta.annotation(nic::IP_ADDRESS.ovn())?,
-        meta.annotation(nic::MAC_ADDRESS.ovn())?,
-        now,
-    )
+fn annotated(meta: &Meta, nic: &str, now: Millis) -> Option<Grant> {
+    let told = |key: NicKey| meta.annotation(&key.of(nic));
+    (told(nic::ALLOCATED) == Some("true")).then_some(())?;
+    let subnet = told(nic::LOGICAL_SWITCH)?.into();
+    let space = told(nic::LOGICAL_ROUTER).unwrap_or("").into();
+    grant(nic, subnet, told(nic::IP_ADDRESS)?, told(nic::MAC_ADDRESS)?, now)
+        .map(|grant| Grant { space, ..grant })
 }
 
 /// What an IP object says.
-fn recorded(ip: &Ip, now: Millis) -> Option<Grant> {
-    grant(ip.spec.subnet.clone(), Name::default(), &ip.spec.ip_address, &ip.spec.mac_address, now)
+fn recorded(ip: &Ip, nic: &str, now: Millis) -> Option<Grant> {
+    grant(nic, ip.spec.subnet.clone(), &ip.spec.ip_address, &ip.spec.mac_address, now)
 }
 
-fn grant(subnet: Name, space: Name, ips: &str, mac: &str, now: Millis) -> Option<Grant> {
+/// Only in further networks there are interfaces without a hardware address of ours: other plugins make them.
+fn grant(nic: &str, subnet: Name, ips: &str, mac: &str, now: Millis) -> Option<Grant> {
     let ips: DualStack<std::net::IpAddr> = ips.parse().ok()?;
-    let mac: Mac = mac.parse().ok()?;
+    let mac: Option<Mac> = if mac.is_empty() && !nic.is_empty() { None } else { Some(mac.parse().ok()?) };
     (!ips.is_empty()).then(|| Grant {
-        nic: "".into(),
+        nic: nic.into(),
         subnet,
-        space,
+        space: Name::default(),
         ips,
-        mac: Some(mac),
+        mac,
         role: Role::Active,
         generation: 0,
         since: now,

@@ -87,11 +87,19 @@ fn switch_port(row: &dyn Stranger) -> Option<Adoption> {
         // A virtual address that a port only answers for is no pod's.
         ("", Some(pod)) if row.pair("options", "arp_proxy").is_none() => {
             let (namespace, short) = pod.split_once('/')?;
-            let agrees = name.strip_suffix(namespace)?.strip_suffix('.')? == short;
-            agrees.then(|| Adoption::swept(OwnerKey::pod(namespace, short), name))
+            let rest = name.strip_prefix(short)?.strip_prefix('.')?.strip_prefix(namespace)?;
+            let further = rest.strip_prefix('.').is_some_and(is_further);
+            (rest.is_empty() || further).then(|| Adoption::swept(OwnerKey::pod(namespace, short), name))
         }
         _ => None,
     }
+}
+
+/// A provider whose ports are OVN's, perhaps with the name of an interface behind it.
+fn is_further(provider: &str) -> bool {
+    let fields: Vec<&str> = provider.split('.').collect();
+    let named = fields.iter().all(|field| !field.is_empty());
+    named && matches!(fields[..], [_, _, "ovn"] | [_, _, "ovn", _])
 }
 
 fn policy(row: &dyn Stranger) -> Option<Adoption> {

@@ -197,7 +197,7 @@ fn word(family: Family) -> &'static str {
     }
 }
 
-/// Owner and id of a row of Kube-OVN's: of a subnet, or of a pod's port on the default network.
+/// Owner and id of a row of Kube-OVN's: of a subnet, or of a pod's port.
 pub(super) fn known(subnet: &str, port: Option<&str>, protocol: &str) -> Option<(OwnerKey, String)> {
     use kubeovn_core::rows::OwnerKind::Subnet;
     let family = Family::BOTH.into_iter().find(|family| family.to_string() == protocol)?;
@@ -205,7 +205,9 @@ pub(super) fn known(subnet: &str, port: Option<&str>, protocol: &str) -> Option<
         None => Some((OwnerKey::new(Subnet, subnet), of_subnet(subnet, family).id.to_string())),
         Some(port) => {
             // Namespaces have no dots, names of pods may. Ports of other networks end in their provider's name.
-            let (pod, namespace) = port.rsplit_once('.').filter(|(_, end)| *end != "ovn")?;
+            let further =
+                port.strip_suffix(".ovn").and_then(|rest| rest.rsplit_once('.')?.0.rsplit_once('.'));
+            let (pod, namespace) = further.map_or(port, |(first, _)| first).rsplit_once('.')?;
             Some((OwnerKey::pod(namespace, pod), format!("{port}/port/{}", word(family))))
         }
     }

@@ -1,6 +1,6 @@
 //! What ports tell about addresses granted before a restart.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
 use kubeovn_core::{
     addr::{DualStack, Family, Mac},
@@ -8,6 +8,7 @@ use kubeovn_core::{
         ipam::{Grant, Role},
         model::Recovered,
     },
+    index::ip_name,
     rows::{EXTERNAL_IDS, OwnerKey, OwnerKind, Replica, RowKey},
 };
 
@@ -25,6 +26,12 @@ pub(super) fn recover(replica: &dyn Replica) -> Vec<Recovered> {
     ports.into_iter().filter_map(|(row, owner)| read(replica, &row, owner)).collect()
 }
 
+/// Kube-OVN did not note it either: in a further network the port has the provider behind the pod's name.
+fn nic_of(port: &str, owner: &OwnerKey) -> Arc<str> {
+    let behind = port.strip_prefix(&*ip_name(owner, "")).and_then(|rest| rest.strip_prefix('.'));
+    behind.unwrap_or_default().into()
+}
+
 fn read(replica: &dyn Replica, row: &RowKey, owner: OwnerKey) -> Option<Recovered> {
     let id = |key| replica.pair(row, EXTERNAL_IDS, key).cloned();
     let addresses = replica.value(row, "addresses")?.texts().next()?;
@@ -35,7 +42,7 @@ fn read(replica: &dyn Replica, row: &RowKey, owner: OwnerKey) -> Option<Recovere
         ips.slot(Family::of(ip)).get_or_insert(ip);
     }
     let grant = Grant {
-        nic: id("nic").unwrap_or_default(),
+        nic: id("nic").unwrap_or_else(|| nic_of(&row.id, &owner)),
         subnet: id("ls")?,
         // Kube-OVN did not note it: it is that of the subnet.
         space: id("space").unwrap_or_default(),

@@ -6,7 +6,7 @@ use serde_json::json;
 use tokio::process::{Child, Command};
 
 use super::workloads::{SHARED, agents};
-use crate::{central::WIRE_ADDRESS, cluster::Cluster, wait::until};
+use crate::{central::WIRE_ADDRESS, cluster::Cluster, cni, node::Node, wait::until};
 
 /// Where the host outside listens, which tells everybody who calls by which address he is seen.
 const PORT: u16 = 7_777;
@@ -36,6 +36,19 @@ async fn seen_as(cluster: &Cluster, pod: &str, wanted: &str) {
     .await;
 }
 
+/// Each node's rules are where its daemon was told to keep them, and nowhere else.
+async fn keeps_its_rules(node: &Node) {
+    let run = async |program: &str, args: &[&str]| node.machine().run(program, args).await.unwrap();
+    let (chains, tables) = (run("iptables-save", &[]).await, run("nft", &["list", "tables"]).await);
+    let found =
+        (chains.contains("OVN-POSTROUTING"), tables.lines().any(|table| table.ends_with(" kube-ovn")));
+    let wanted = match cni::firewall(node.name()) {
+        "iptables" => (true, false),
+        _ => (false, true),
+    };
+    assert_eq!(found, wanted, "{}:\n{chains}\n{tables}", node.name());
+}
+
 async fn nat(cluster: &Cluster, on: bool) {
     let patch = json!({"spec": {"natOutgoing": on}}).to_string();
     cluster.kubectl.must(&["patch", "subnet", "ovn-default", "--type=merge", "--patch", &patch]).await;
@@ -49,6 +62,9 @@ pub(super) async fn pods_leave_as_their_nodes(cluster: Arc<Cluster>) {
         |name: &str| cluster.nodes.iter().find(|node| node.name() == name).unwrap().machine().address();
     for (pod, node) in &agents {
         seen_as(&cluster, pod, &address(node).to_string()).await;
+    }
+    for node in &cluster.nodes {
+        keeps_its_rules(node).await;
     }
     // The host outside knows no way to pods, and answers only what it is asked.
     nat(&cluster, false).await;

@@ -106,7 +106,7 @@ impl Follower {
     async fn list(&mut self) -> Result<(), Failure> {
         let means = self.means.clone();
         let one = self.kind.tells == Tells::Start;
-        let whole = matches!(self.kind.tells, Tells::Condition { .. } | Tells::Network);
+        let whole = matches!(self.kind.tells, Tells::Condition { .. });
         let (mut number, mut further) = (0, None);
         let mut there = BTreeSet::new();
         let revision = loop {
@@ -120,10 +120,8 @@ impl Follower {
                 break page.revision;
             }
             for (object, text) in page.objects {
-                if self.kind.tells != Tells::Network || words::is_ours(&text) {
-                    number += 1;
-                    self.look(&object, Some(text)).await?;
-                }
+                number += 1;
+                self.look(&object, Some(text)).await?;
                 there.insert(key(&object));
             }
             match page.further {
@@ -172,7 +170,7 @@ impl Follower {
     async fn look(&mut self, object: &Slim, text: Option<String>) -> Result<(), Failure> {
         let now = (object.uid.clone(), object.generation);
         // Of the others a new generation says nothing: an event is about the object, whatever is in it.
-        let every = matches!(self.kind.tells, Tells::Condition { apart: true } | Tells::Network);
+        let every = self.kind.tells == Tells::Condition { apart: true };
         let told = self.told.get(&key(object));
         if told.is_some_and(|told| if every { *told == now } else { told.0 == now.0 }) {
             return Ok(());
@@ -206,8 +204,7 @@ impl Follower {
             };
             let outcome = match self.kind.tells {
                 Tells::Start => return Ok(()),
-                Tells::Network if !words::is_ours(&whole) => return Ok(()),
-                Tells::Network | Tells::Event => {
+                Tells::Event => {
                     self.may_write().await?;
                     let _permit = means.permits.acquire().await;
                     means.objects.remark(resource, object, CODE, &sentence).await

@@ -1,6 +1,6 @@
 //! Which kinds ask for something that nothing does yet.
 
-use self::Tells::{Condition, Event, Network, Start};
+use self::Tells::{Condition, Event, Start};
 use crate::cluster::kube::Resource;
 
 /// How the objects of a kind are told.
@@ -13,8 +13,6 @@ pub enum Tells {
     },
     /// By an event: they have no conditions, or those are of others.
     Event,
-    /// By an event, if they name our CNI plugin.
-    Network,
     /// By a line at the start, for all of them.
     Start,
 }
@@ -77,6 +75,5 @@ pub static LACKING: &[Lacking] = &[
     foreign((POLICY, "v1alpha1"), ("AdminNetworkPolicy", "adminnetworkpolicies"), Event, "it is not enforced: pods send and receive what it forbids"),
     foreign((POLICY, "v1alpha1"), ("BaselineAdminNetworkPolicy", "baselineadminnetworkpolicies"), Event, "it is not enforced: pods send and receive what it forbids"),
     foreign((POLICY, "v1alpha2"), ("ClusterNetworkPolicy", "clusternetworkpolicies"), Event, "it is not enforced: pods send and receive what it forbids"),
-    foreign(("k8s.cni.cncf.io", "v1"), ("NetworkAttachmentDefinition", "network-attachment-definitions"), Network, "it names kube-ovn, and no address is given in further networks"),
     foreign(("", "v1"), ("Service", "services"), Start, "no load balancer is made in OVN and no external address is given: kube-proxy, or another, has to serve it"),
 ];

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{
     LACKING, Lacking, Tells,
-    words::{Present, is_ours, patch, sentence},
+    words::{Present, patch, sentence},
 };
 
 fn crds() -> Vec<Value> {
@@ -118,24 +118,6 @@ fn a_sentence_names_the_object_and_what_does_not_happen() {
     );
 }
 
-#[test]
-fn networks_of_other_plugins_are_left_alone() {
-    let is = |config: &str| is_ours(&json!({ "metadata": {}, "spec": { "config": config } }).to_string());
-    for ours in [
-        r#"{"type":"kube-ovn","provider":"a.b.ovn"}"#,
-        r#"{"plugins":[{"type":"tuning"},{"type":"kube-ovn"}]}"#,
-        r#"{"type":"macvlan","ipam":{"type":"kube-ovn"}}"#,
-    ] {
-        assert!(is(ours), "{ours}");
-    }
-    for other in
-        [r#"{"type":"macvlan","ipam":{"type":"host-local"}}"#, "{}", "", "kube-ovn", r#"{"plugins":7}"#]
-    {
-        assert!(!is(other), "{other}");
-    }
-    assert!(!is_ours("{}"));
-}
-
 /// The table of kinds in docs/compatibility.md is that of this version.
 #[test]
 fn the_table_of_kinds_is_fresh() {
@@ -152,7 +134,6 @@ fn the_table_of_kinds_is_fresh() {
         let told = match kind.tells {
             Tells::Condition { .. } => "a condition",
             Tells::Event => "an event",
-            Tells::Network => "an event, if it names kube-ovn",
             Tells::Start => "a line at the start, for all",
         };
         let Lacking { resource, what, .. } = kind;

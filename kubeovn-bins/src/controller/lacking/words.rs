@@ -1,6 +1,5 @@
 //! What is said, and the change that says it.
 
-use kubeovn_core::api::foreign::NetworkAttachmentDefinition;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -73,15 +72,4 @@ pub(super) fn patch(object: &Present, sentence: &str, apart: bool, now: &str) ->
     };
     let test = |path, value: &str| json!({ "op": "test", "path": path, "value": value });
     Some(json!([test("/metadata/uid", uid), test("/metadata/resourceVersion", revision), change]))
-}
-
-/// Does a NetworkAttachmentDefinition name our CNI plugin, for interfaces or for addresses?
-pub(super) fn is_ours(json: &str) -> bool {
-    let is = |part: &Value| part.get("type").and_then(Value::as_str) == Some("kube-ovn");
-    let names = |plugin: &Value| is(plugin) || plugin.get("ipam").is_some_and(is);
-    let definition = serde_json::from_str::<NetworkAttachmentDefinition>(json).ok();
-    let config = definition.and_then(|definition| definition.spec.config);
-    let config: Value = config.and_then(|config| serde_json::from_str(&config).ok()).unwrap_or_default();
-    names(&config)
-        || config.get("plugins").and_then(Value::as_array).is_some_and(|list| list.iter().any(names))
 }

@@ -1,10 +1,10 @@
 //! Pods: what they were given, or why not.
 
-use std::fmt::Display;
+use std::{borrow::Cow, fmt::Display};
 
 use super::{Seat, Telling, Want, differing, ip};
 use crate::{
-    annotations::{self, Meaning, meaning, nic},
+    annotations::{self, Meaning, NicKey, meaning, nic},
     contract::{
         cluster::{Patch, Write},
         ipam::Grant,
@@ -13,10 +13,13 @@ use crate::{
     error::{NAME_TAKEN, NOT_SUPPORTED, Problem, UNKNOWN_ANNOTATION},
     index::{
         World,
-        objects::{ObjectKey, Pod},
+        objects::{Name, ObjectKey, Pod},
     },
     rows::OwnerKey,
 };
+
+/// How the names of annotations end that say of a network that something was given in it.
+const ALLOCATED: &str = ".kubernetes.io/allocated";
 
 /// Record first, then, once the port is in the database, one patch with all annotations: whatever crashes in
 /// between, a pod that says `allocated` has a record and a port.
@@ -44,6 +47,10 @@ pub(super) fn tell(world: &World, key: &ObjectKey, seat: &dyn Fn(&OwnerKey) -> S
     if is_recorded && seat.ready {
         for grant in grants {
             patch.annotations.extend(differing(&pod.meta.annotations, given(world, pod, grant)));
+        }
+        // Of what can't be had now it is not known whether it is wanted.
+        if problems.is_empty() {
+            patch.annotations.extend(left(pod, grants));
         }
     }
     let error = problems.first().map(|problem| problem as &dyn Display);
@@ -100,23 +107,59 @@ fn unknown(pod: &Pod) -> Option<Problem> {
     })
 }
 
-/// What a pod is told of a grant. Prefix and gateway are only told when the subnet is in effect.
-fn given<'a>(world: &'a World, pod: &'a Pod, grant: &'a Grant) -> impl Iterator<Item = Want<'a>> {
+/// What a pod is told of a grant. Prefix and gateway are only told when the subnet is in effect. Where another plugin makes
+/// the interface there is nothing of OVN's.
+fn given<'a>(
+    world: &'a World,
+    pod: &'a Pod,
+    grant: &'a Grant,
+) -> impl Iterator<Item = Want<'a, Cow<'static, str>>> {
+    let key = |key: NicKey| key.of(&grant.nic);
     let plan = world.plan(&grant.subnet);
-    let plan = plan.map(|plan| -> [Want<'a>; 2] {
-        [(nic::CIDR.ovn(), Some(&plan.cidrs)), (nic::GATEWAY.ovn(), Some(&plan.gateways))]
+    let plan = plan.map(|plan| -> [Want<'a, Cow<'static, str>>; 2] {
+        [(key(nic::CIDR), Some(&plan.cidrs)), (key(nic::GATEWAY), Some(&plan.gateways))]
     });
-    let typed = pod.meta.annotation(nic::POD_NIC_TYPE.ovn()).is_some();
-    let typed: Option<Want<'a>> = (!typed).then_some((nic::POD_NIC_TYPE.ovn(), Some(&"veth-pair")));
-    let routed: Option<Want<'a>> =
-        pod.node.is_some().then_some((nic::ROUTED.ovn(), Some(&annotations::TRUE)));
-    let given: [Want<'a>; 5] = [
-        (nic::ALLOCATED.ovn(), Some(&annotations::TRUE)),
-        (nic::IP_ADDRESS.ovn(), Some(&grant.ips)),
-        (nic::MAC_ADDRESS.ovn(), grant.mac.as_ref().map(|mac| mac as &dyn Display)),
-        (nic::LOGICAL_SWITCH.ovn(), Some(&grant.subnet)),
-        (nic::LOGICAL_ROUTER.ovn(), Some(&grant.space)),
+    let ours = grant.mac.is_some();
+    let typed = ours && pod.meta.annotation(&key(nic::POD_NIC_TYPE)).is_some();
+    let typed: Option<Want<'a, Cow<'static, str>>> =
+        (!typed).then(|| (key(nic::POD_NIC_TYPE), ours.then_some(&"veth-pair" as &dyn Display)));
+    let routed: Option<Want<'a, Cow<'static, str>>> =
+        (ours && pod.node.is_some()).then(|| (key(nic::ROUTED), Some(&annotations::TRUE as &dyn Display)));
+    let given: [Want<'a, Cow<'static, str>>; 5] = [
+        (key(nic::ALLOCATED), Some(&annotations::TRUE)),
+        (key(nic::IP_ADDRESS), Some(&grant.ips)),
+        (key(nic::MAC_ADDRESS), grant.mac.as_ref().map(|mac| mac as &dyn Display)),
+        (key(nic::LOGICAL_SWITCH), ours.then_some(&grant.subnet as &dyn Display)),
+        (key(nic::LOGICAL_ROUTER), ours.then_some(&grant.space as &dyn Display)),
     ];
-    let machine = pod.machine().map(|name| -> Want<'a> { (nic::VIRTUAL_MACHINE.ovn(), Some(name)) });
+    let machine =
+        pod.machine().map(|name| -> Want<'a, Cow<'static, str>> { (key(nic::VIRTUAL_MACHINE), Some(name)) });
     given.into_iter().chain(machine).chain(plan.into_iter().flatten()).chain(typed).chain(routed)
+}
+
+/// What a pod still says of a further network that it has left: all of it goes, as with Kube-OVN.
+fn left(pod: &Pod, grants: &[Grant]) -> impl Iterator<Item = (Name, Option<Name>)> {
+    let network = |key: &str| key.split_once(".kubernetes.io/").map(|(network, _)| network.to_owned());
+    let told =
+        pod.meta.annotations.keys().filter(|key| key.ends_with(ALLOCATED)).filter_map(|key| network(key));
+    let is_left = |network: &String| {
+        let known = grants.iter().any(|grant| *grant.nic == **network);
+        network != annotations::OVN && network.contains('.') && !known && !asks_for(pod, network)
+    };
+    let left: Vec<String> = told.filter(is_left).collect();
+    let keys = pod
+        .meta
+        .annotations
+        .keys()
+        .filter(move |key| network(key).is_some_and(|network| left.contains(&network)));
+    keys.map(|key| (key.clone(), None))
+}
+
+/// Does a pod name the network whose annotations begin like that?
+fn asks_for(pod: &Pod, network: &str) -> bool {
+    pod.networks.iter().flat_map(|networks| networks.all()).any(|asked| {
+        let ovn = asked.ovn_provider();
+        let own = asked.interface.as_ref().map(|interface| format!("{ovn}.{interface}"));
+        network == ovn || network == asked.plain_provider() || own.is_some_and(|own| network == own)
+    })
 }

@@ -32,7 +32,9 @@ pub(super) fn tell_subnet(world: &World, key: &ObjectKey, seats: &dyn Fn(&OwnerK
     let lead = world.lead(&key.name);
     problems.extend(lead.and_then(|lead| lead.silent.clone()));
     let lost = lead.and_then(|lead| lead.problem.clone());
-    let ready = seat.ready && lost.is_none();
+    // One that only gives addresses has nothing in the database.
+    let rowless = decision.plan.as_ref().is_some_and(|plan| !plan.is_ours());
+    let ready = (seat.ready || rowless) && lost.is_none();
     problems.extend(lost);
     let mut usage = world.usage(&key.name).cloned().unwrap_or_default();
     if decision.plan.as_ref().is_none_or(|plan| plan.closing) {

@@ -24,9 +24,9 @@ const CASES: &[Case] = &[
     },
     Case {
         code: "SUBNET-PROVIDER",
-        bad: |s| s.provider = "net1.default.ovn".into(),
-        says: &["net1.default.ovn", "only the default network \"ovn\""],
-        good: |s| s.provider = "ovn".into(),
+        bad: |s| s.provider = "net1".into(),
+        says: &["\"net1\"", "<name>.<namespace>", "leave it out"],
+        good: |s| s.provider = " net1.default.ovn".into(),
     },
     Case {
         code: "SUBNET-CIDR-INVALID",

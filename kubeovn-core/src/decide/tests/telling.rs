@@ -163,6 +163,7 @@ fn annotations_without_effect_are_named_and_the_rest_goes_on() {
     facts.change(&web(), |pod: &mut Pod| {
         pod.meta.annotations = pairs(&[
             ("kubectl.kubernetes.io/restartedAt", "now"),
+            ("lan.default.ovn.kubernetes.io/ingress_rate", "3"),
             ("lan.default.ovn.kubernetes.io/mac_address", "0a:58:0a:10:00:05"),
             ("ovn.kubernetes.io/eip", "1.2.3.4"),
             ("ovn.kubernetes.io/frobnicate", "x"),
@@ -175,7 +176,7 @@ fn annotations_without_effect_are_named_and_the_rest_goes_on() {
     assert_eq!((vain.code, slip.code), ("FIELD-NOT-SUPPORTED", "ANNOTATION-UNKNOWN"));
     assert!(
         vain.message.contains(
-            "annotation ovn.kubernetes.io/eip,lan.default.ovn.kubernetes.io/mac_address set, but this version"
+            "annotation ovn.kubernetes.io/eip,lan.default.ovn.kubernetes.io/ingress_rate set, but this version"
         ),
         "{vain}"
     );

@@ -1,6 +1,6 @@
 //! Pods and the records of their addresses.
 
-use super::{Meta, Name, Workload};
+use super::{Meta, Name, Networks, Workload};
 use crate::rows::OwnerKey;
 
 /// A pod.
@@ -17,6 +17,8 @@ pub struct Pod {
     pub finished: bool,
     /// What brings it back with its address.
     pub workload: Option<Box<Workload>>,
+    /// The networks that it asks for beside or instead of the cluster's own.
+    pub networks: Option<Box<Networks>>,
 }
 
 impl Pod {
@@ -97,7 +99,7 @@ impl Default for IpSpec {
 mod raw {
     use super::{
         super::{meta::raw::Raw as Metadata, workload::raw::OwnerReference},
-        Name, Pod,
+        Name, Networks, Pod,
     };
 
     #[derive(serde::Deserialize)]
@@ -134,9 +136,11 @@ mod raw {
             };
             let (meta, owners) = raw.metadata.split();
             let workload = owners.iter().find_map(|owner| owner.workload(&meta.name)).map(Box::new);
+            let networks = Networks::read(&meta.namespace, &meta.annotations);
             Pod {
                 meta,
                 workload,
+                networks,
                 node: raw.spec.node_name.filter(|n| !n.is_empty()),
                 host_network: raw.spec.host_network.unwrap_or(false),
                 finished,

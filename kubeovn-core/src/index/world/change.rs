@@ -4,9 +4,9 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::{World, ip_name, ip_owner};
 use crate::{
-    annotations::{NicKey, nic, pod},
+    annotations::{self, NicKey, nic, pod},
     decide::Peering,
-    index::objects::{IpPool, Kind, Name, Namespace, Object, ObjectKey, Pod, Subnet, SubnetSpec, Vpc},
+    index::objects::{IpPool, Kind, Meta, Name, Namespace, Object, ObjectKey, Pod, Subnet, SubnetSpec, Vpc},
     rows::{OwnerKey, OwnerKind},
 };
 
@@ -75,7 +75,7 @@ impl World {
                     namespace: new.meta.namespace.clone(),
                     name: new.meta.name.clone(),
                 });
-                if let Some(owner) = owner.as_ref().filter(|owner| *new.meta.name == *ip_name(owner, "")) {
+                if let Some(owner) = &owner {
                     self.note_record(owner, &new);
                 }
                 self.ips.insert(new.meta.name.clone(), Arc::new(new));
@@ -96,6 +96,7 @@ impl World {
             self.dirty.gateways.insert(name.clone());
         }
         self.bindings.set_subnet(old.as_deref(), &new);
+        self.set_provider(&name, old.as_deref(), Some(&new));
         let same = |old: &Subnet| {
             old.spec == new.spec
                 && old.meta.deleting == new.meta.deleting
@@ -139,8 +140,13 @@ impl World {
         let old = pods.get(&new.meta.name).map(|pod| &**pod);
         self.words.pod(&mut new, old, record);
         self.dirty.status.insert(key);
+        let nics = self.grants.get(&owner).into_iter().flat_map(|grants| &**grants).map(|grant| &*grant.nic);
+        let nics: Vec<&str> = nics.collect();
+        let says_same = |nic: &str, old: &Meta, new: &Meta| {
+            PORT_KEYS.into_iter().all(|key| old.annotation(&key.of(nic)) == new.annotation(&key.of(nic)))
+        };
         let asks_same = |old: &Pod, new: &Pod| {
-            PORT_KEYS.into_iter().all(|key| old.meta.annotation(key.ovn()) == new.meta.annotation(key.ovn()))
+            nics.iter().all(|nic| says_same(nic, &old.meta, &new.meta))
                 && old.meta.annotation(pod::NORTH_GATEWAY) == new.meta.annotation(pod::NORTH_GATEWAY)
         };
         let new = Arc::new(new);
@@ -200,6 +206,7 @@ impl World {
                     self.leads.remove(name);
                     self.mark_exit(name, before.as_ref());
                     self.bindings.remove_subnet(&old);
+                    self.set_provider(name, Some(&old), None);
                     let vpc = self.vpc_name(&old);
                     self.leave_vpc(&vpc, name);
                 }
@@ -260,6 +267,31 @@ impl World {
             }
             self.dirty.rows.insert(owner);
         }
+    }
+
+    /// Notes for which further network a subnet is, and marks the pods that may have asked for it.
+    fn set_provider(&mut self, name: &Name, old: Option<&Subnet>, new: Option<&Subnet>) {
+        fn provider(subnet: &Subnet) -> Option<&str> {
+            Some(subnet.spec.provider.trim()).filter(|provider| !["", annotations::OVN].contains(provider))
+        }
+        let (old, new) = (old.and_then(provider), new.and_then(provider));
+        if old == new {
+            return;
+        }
+        if let Some(old) = old
+            && let Some(names) = self.further.get_mut(old)
+        {
+            names.remove(name);
+            if names.is_empty() {
+                self.further.remove(old);
+            }
+        }
+        if let Some(new) = new {
+            self.further.entry(new.into()).or_default().insert(name.clone());
+        }
+        let ask = self.pods.values().flat_map(BTreeMap::values).filter(|pod| pod.networks.is_some());
+        let ask: Vec<_> = ask.map(|pod| OwnerKey::pod(&pod.meta.namespace, &pod.meta.name)).collect();
+        self.dirty.addresses.extend(ask);
     }
 
     fn leave_vpc(&mut self, vpc: &Name, subnet: &Name) {

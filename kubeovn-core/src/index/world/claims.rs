@@ -75,12 +75,14 @@ impl World {
 
     /// A record came or changed, or its pod went: is it one that stands for a pod that is not there?
     pub(super) fn note_record(&mut self, owner: &OwnerKey, record: &Ip) {
-        if is_reserved(record) {
+        let first = *record.meta.name == *ip_name(owner, "");
+        if first && is_reserved(record) {
             self.reserved.insert(owner.clone());
-        } else {
+        } else if first {
             self.reserved.remove(owner);
         }
-        let kept = is_reserved(record) || [STATEFUL_SET, VIRTUAL_MACHINE].contains(&&*record.spec.pod_type);
+        let outlives = [STATEFUL_SET, VIRTUAL_MACHINE].contains(&&*record.spec.pod_type);
+        let kept = (first && is_reserved(record)) || outlives;
         if kept && owner.kind == OwnerKind::Pod && self.pod_of(owner).is_none() {
             self.absent.insert(owner.clone());
             self.dirty.addresses.insert(owner.clone());

@@ -11,8 +11,10 @@ use crate::{
     rows::{OwnerKey, OwnerKind},
 };
 
-fn has_own_dhcp(pod: &Pod) -> bool {
-    [nic::DHCP_V4_OPTIONS, nic::DHCP_V6_OPTIONS].iter().any(|key| pod.meta.annotation(key.ovn()).is_some())
+fn has_own_dhcp(pod: &Pod, grants: &[Grant]) -> bool {
+    let keys = [nic::DHCP_V4_OPTIONS, nic::DHCP_V6_OPTIONS];
+    let asks = |grant: &Grant| keys.iter().any(|key| pod.meta.annotation(&key.of(&grant.nic)).is_some());
+    grants.iter().any(asks)
 }
 
 impl World {
@@ -39,7 +41,8 @@ impl World {
         let holders = self.holders.get(subnet).into_iter().flatten();
         self.dirty.status.extend(holders.clone().flat_map(|owner| self.machines.objects_of(owner)));
         // Those who are answered otherwise than the others of the subnet, by its gateway and MTU.
-        let own = |owner: &&OwnerKey| self.pod_of(owner).is_some_and(|pod| has_own_dhcp(pod));
+        let own =
+            |owner: &&OwnerKey| self.pod_of(owner).is_some_and(|pod| has_own_dhcp(pod, self.grants(owner)));
         let own: Vec<OwnerKey> = holders.filter(own).cloned().collect();
         self.dirty.rows.extend(own);
         if *subnet == self.settings.join {

@@ -106,3 +106,20 @@ fn ports_that_tell_too_little_are_passed_over() {
     }
     assert_eq!(left(&|port| port.0 = None), all[1..], "nobody's");
 }
+
+#[test]
+fn kube_ovns_ports_tell_their_network_by_their_names() {
+    let mut rows = Rows::of(&world());
+    for port in ["db-0.default", "db-0.default.net1.default.ovn"] {
+        rows.port(port).1.pairs.or_default("external_ids").remove("nic");
+    }
+    let nics = |recovered: &Recovered| (recovered.row.id.to_string(), recovered.grant.nic.to_string());
+    let nics: Vec<_> = Fabric.recover(&rows).iter().map(nics).collect();
+    let pair = |port: &str, nic: &str| (port.to_owned(), nic.to_owned());
+    let all = [
+        pair("db-0.default", ""),
+        pair("db-0.default.net1.default.ovn", "net1.default.ovn"),
+        pair("node-n1", ""),
+    ];
+    assert_eq!(nics, all);
+}
