@@ -7,5 +7,7 @@ pub mod ctl;
 pub mod daemon;
 pub mod flags;
 pub mod lab;
+pub mod metrics;
 pub mod process;
 pub mod run;
+pub mod serve;
