@@ -84,9 +84,9 @@ async fn subnets(host: &Netlink, wanted: &Routing, outcome: &mut Outcome) -> Res
         }
         new.push((route, if places.contains(&route.dst) { What::Replaced } else { What::Made }));
     }
-    let make = |(route, what)| async move { (route, what, host.replace_route(route).await) };
-    let made: Vec<_> = new.into_iter().map(make).collect();
-    let mut made = stream::iter(made).buffered(AT_ONCE);
+    let replace = |(route, what)| async move { (route, what, host.replace_route(route).await) };
+    let asked: Vec<_> = new.into_iter().map(replace).collect();
+    let mut made = stream::iter(asked).buffered(AT_ONCE);
     while let Some((route, what, done)) = made.next().await {
         outcome.note(format!("route {route}"), what, done);
     }
@@ -148,9 +148,9 @@ async fn rules(
             extra.push((*rule, *who));
         }
     }
-    let make = |rule| async move { (rule, host.add_source_rule(rule).await) };
-    let made: Vec<_> = wanted.difference(&ours).map(make).collect();
-    let mut made = stream::iter(made).buffered(AT_ONCE);
+    let add = |rule| async move { (rule, host.add_source_rule(rule).await) };
+    let asked: Vec<_> = wanted.difference(&ours).map(add).collect();
+    let mut made = stream::iter(asked).buffered(AT_ONCE);
     while let Some((rule, done)) = made.next().await {
         outcome.note(format!("rule {rule}"), What::Made, done);
     }
