@@ -1,5 +1,6 @@
 //! One machine in namespaces: OVS, OVN, the daemon, and pods that the controller has given their addresses.
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +12,7 @@ use kubeovn_core::cluster::memory::MemoryCluster;
 use kubeovn_core::index::objects::{
     Kind, Meta, Node, Object, ObjectKey, Pod as PodObject, Subnet, SubnetSpec,
 };
-use kubeovn_node::daemon::{Daemon, DaemonConfig, Firewall, TunnelSource};
+use kubeovn_node::daemon::{Daemon, DaemonConfig, Firewall, Obstacles, TunnelSource};
 use kubeovn_node::netns::NetNs;
 use kubeovn_node::ovs;
 use kubeovn_node::tunnel::TunnelWish;
@@ -87,7 +88,7 @@ impl Machine {
         let mut obstacles = daemon.obstacles();
         let (stop, stopped) = oneshot::channel();
         let daemon = tokio::spawn(daemon.run(async { drop(stopped.await) }));
-        let ready = tokio::time::timeout(PATIENCE, obstacles.wait_for(|obstacles| obstacles.is_empty()));
+        let ready = tokio::time::timeout(PATIENCE, obstacles.wait_for(Obstacles::is_empty));
         assert!(ready.await.is_ok(), "the node does not get ready: {:?}", obstacles.borrow());
         let (fabric, daemon) = (Some(fabric), Some((stop, daemon)));
         Machine { node, record, socket, cluster, daemon, fabric, sweep }
@@ -188,7 +189,8 @@ async fn network(fabric: &Fabric, pods: usize) {
     for (switch, router, net) in
         [("join", "0a:58:64:40:00:01", "100.64.0.1/16"), ("ovn-default", "0a:58:0a:10:00:01", "10.16.0.1/16")]
     {
-        line += &format!(
+        let _ = write!(
+            line,
             " -- ls-add {switch} -- lrp-add ovn-cluster r-{switch} {router} {net} -- lsp-add {switch} {switch}-r -- \
              lsp-set-type {switch}-r router -- lsp-set-addresses {switch}-r router -- lsp-set-options {switch}-r \
              router-port=r-{switch}"
@@ -198,7 +200,7 @@ async fn network(fabric: &Fabric, pods: usize) {
     for number in 0..pods {
         let (port, mac) = (format!("web-{number}.default"), mac(number));
         let ip = format!("10.16.{}.{}", number / 200, number % 200 + 10);
-        line += &format!(" -- lsp-add ovn-default {port} -- lsp-set-addresses {port} {mac}~{ip}");
+        let _ = write!(line, " -- lsp-add ovn-default {port} -- lsp-set-addresses {port} {mac}~{ip}");
     }
     let words = line.split_whitespace().map(|word| word.replace('~', " "));
     let database = format!("--db=unix:{}", fabric.northbound().display());

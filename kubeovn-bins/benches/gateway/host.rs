@@ -36,7 +36,7 @@ impl Host {
     }
 
     /// So many subnets. Every second one is masqueraded; the last one leaves by a gateway outside.
-    pub(crate) fn facts(&self, subnets: usize) -> Facts {
+    pub(crate) fn facts(subnets: usize) -> Facts {
         Facts {
             node: "n1".to_owned(),
             node_ips: "172.18.0.2,fd18::2".parse().unwrap(),
@@ -59,14 +59,18 @@ impl Host {
     }
 
     /// The last subnet has a gateway outside, and so many pods on this node.
-    pub(crate) fn with_pods(&self, mut facts: Facts, pods: usize) -> Facts {
+    pub(crate) fn with_pods(mut facts: Facts, pods: usize) -> Facts {
         let last = facts.subnets.last_mut().unwrap();
         last.nat_outgoing = false;
         last.egress = Some(Egress { gateways: "172.18.0.100".parse().unwrap(), priority: 100, table: 1000 });
-        let subnet = last.name.clone();
-        let pod = |i| Pod { subnet: subnet.clone(), ips: DualStack { v4: Some(address(i)), v6: None } };
-        facts.pods = (0..pods).map(pod).collect();
+        facts.pods = Self::pods(&last.name, pods);
         facts
+    }
+
+    /// So many pods of a subnet.
+    pub(crate) fn pods(subnet: &str, pods: usize) -> Vec<Pod> {
+        let pod = |i| Pod { subnet: subnet.to_owned(), ips: DualStack { v4: Some(address(i)), v6: None } };
+        (0..pods).map(pod).collect()
     }
 
     /// As many rules, in another table and of another priority, made and taken away again; how long the making took.
@@ -110,7 +114,7 @@ fn subnet(number: usize) -> Subnet {
         name: format!("s{number}"),
         uid: format!("00000000-0000-0000-0000-{number:012}"),
         cidrs: format!("10.{second}.{third}.0/24,fd20:{number:x}::/112").parse().unwrap(),
-        nat_outgoing: number % 2 == 0,
+        nat_outgoing: number.is_multiple_of(2),
         ..Subnet::default()
     }
 }
