@@ -11,4 +11,3 @@ pub mod lacking;
 pub mod lead;
 pub mod metrics;
 pub mod serve;
-pub mod tls;

@@ -8,4 +8,5 @@ pub mod error;
 pub mod flags;
 pub mod install;
 pub mod installation;
+pub mod metrics;
 pub mod serve;

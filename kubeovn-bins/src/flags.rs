@@ -3,6 +3,7 @@
 //! All of them are taken, so that a manifest that was written for Kube-OVN starts. What is asked for in vain is said
 //! ([`Flags::in_vain`]).
 
+mod logger;
 #[cfg(test)]
 pub(crate) mod table_in_docs;
 #[cfg(test)]
@@ -20,8 +21,15 @@ pub struct Program {
     pub name: &'static str,
     /// What it does, in a sentence.
     pub about: &'static str,
-    /// Every flag.
+    /// Its own flags; those of the logger, which every program has, are not among them.
     pub flags: &'static [Flag],
+}
+
+impl Program {
+    /// Every flag that it takes.
+    pub fn all(&self) -> impl Iterator<Item = &'static Flag> + use<> {
+        self.flags.iter().chain(logger::FLAGS)
+    }
 }
 
 /// A flag.
@@ -98,7 +106,7 @@ impl Flags {
         arguments: impl IntoIterator<Item = OsString>,
     ) -> Result<Self, FlagError> {
         let flags = Flags { program, matches: command(program).try_get_matches_from(arguments)? };
-        for flag in program.flags {
+        for flag in program.all() {
             flags.check(flag)?;
         }
         Ok(flags)
@@ -152,8 +160,8 @@ impl Flags {
 
     /// Flags that are given another value than their default, and that nothing acts on yet.
     pub fn in_vain(&self) -> Vec<String> {
-        let given = |flag: &&Flag| flag.fate == Fate::Later && self.text(flag.name) != flag.default;
-        let flags = self.program.flags.iter().filter(given);
+        let given = |flag: &&'static Flag| flag.fate == Fate::Later && self.text(flag.name) != flag.default;
+        let flags = self.program.all().filter(given);
         flags.map(|flag| format!("--{}={}", flag.name, self.text(flag.name))).collect()
     }
 }
@@ -180,7 +188,7 @@ fn command(program: &'static Program) -> Command {
         .version(env!("CARGO_PKG_VERSION"))
         .about(program.about)
         .args_override_self(true)
-        .args(program.flags.iter().map(arg))
+        .args(program.all().map(arg))
 }
 
 /// As Go reads it.

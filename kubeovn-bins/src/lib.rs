@@ -8,5 +8,7 @@ pub mod daemon;
 pub mod flags;
 mod icmp;
 pub mod lab;
+pub mod metrics;
 pub mod process;
 pub mod run;
+pub mod serve;

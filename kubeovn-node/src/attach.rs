@@ -9,12 +9,13 @@ use kubeovn_core::addr::Mac;
 use kubeovn_core::error::Problem;
 
 use crate::cni::nic::NicNames;
-use crate::netlink::{Netlink, NetlinkError, Route, Veth};
+use crate::netlink::{LinkChange, Netlink, NetlinkError, Route, Veth};
 use crate::netns::{NetNs, NetNsError};
 use crate::offload::{OffloadError, disable_offloads};
 use crate::sysctl::{self, SysctlError};
 
-/// Inside a pod IPv6 is on, and nobody but us configures it.
+/// Inside a pod IPv6 is on, and nobody but us configures it. Settings that are missing (no IPv6 in this kernel) or may not be
+/// written are as good as they get.
 const POD_SETTINGS: &[(&str, &str)] = &[
     ("net/ipv6/conf/all/disable_ipv6", "0"),
     ("net/ipv6/conf/default/disable_ipv6", "0"),
@@ -96,13 +97,13 @@ impl From<&AttachError> for Problem {
 
 /// Makes the interface be as it should. After an error nothing is left of an interface that was not there before.
 pub async fn up(host: &Netlink, netns: &NetNs, nic: &PodNic) -> Result<(), AttachError> {
-    allow_ipv6(netns)?;
+    sysctl::write_possible(netns, POD_SETTINGS)?;
     let pod = Netlink::new(netns)?;
     let fresh = !is_paired(host, &pod, nic).await?;
     if fresh {
         create(host, netns, nic).await?;
     }
-    let done = configure(host, &pod, netns, nic).await;
+    let done = configure(host, &pod, netns, nic, fresh).await;
     if done.is_err() && fresh {
         // The first error is the one to tell.
         let _ = host.delete_link(&nic.names.host).await;
@@ -155,37 +156,32 @@ async fn create(host: &Netlink, netns: &NetNs, nic: &PodNic) -> Result<(), Attac
     }
 }
 
-async fn configure(host: &Netlink, pod: &Netlink, netns: &NetNs, nic: &PodNic) -> Result<(), AttachError> {
+async fn configure(
+    host: &Netlink,
+    pod: &Netlink,
+    netns: &NetNs,
+    nic: &PodNic,
+    fresh: bool,
+) -> Result<(), AttachError> {
     let dev = nic.if_name.as_str();
-    pod.set_alias(dev, &nic.names.container).await?;
-    pod.set_mac(dev, nic.mac.bytes()).await?;
-    host.set_mtu(&nic.names.host, nic.mtu).await?;
-    pod.set_mtu(dev, nic.mtu).await?;
     if nic.userspace {
         disable_offloads(netns, dev)?;
     }
-    host.set_up(&nic.names.host).await?;
-    pod.set_up(dev).await?;
+    let mtu = Some(nic.mtu);
+    host.set_link(&nic.names.host, LinkChange { mtu, up: true, ..LinkChange::default() }).await?;
+    let (alias, mac) = (Some(nic.names.container.as_str()), Some(nic.mac.bytes()));
+    pod.set_link(dev, LinkChange { alias, mac, mtu, up: true }).await?;
     pod.replace_addresses(dev, &nic.addresses).await?;
-    let wanted: Vec<Route> = nic.defaults.iter().chain(&nic.extras).cloned().collect();
-    pod.delete_other_routes(dev, &wanted).await?;
+    if !fresh {
+        let wanted: Vec<Route> = nic.defaults.iter().chain(&nic.extras).cloned().collect();
+        pod.delete_other_routes(dev, &wanted).await?;
+    }
     for route in &nic.defaults {
         pod.replace_route(route).await?;
     }
     for route in &nic.extras {
         if let Err(error) = pod.replace_route(route).await {
             tracing::warn!(%error, link = nic.names.host, "a route that was asked for is left out");
-        }
-    }
-    Ok(())
-}
-
-/// Settings that are missing (no IPv6 in this kernel) or may not be written are as good as they get.
-fn allow_ipv6(netns: &NetNs) -> Result<(), SysctlError> {
-    for setting in POD_SETTINGS {
-        match sysctl::write(netns, &[*setting]) {
-            Err(error) if error.is_not_found() || error.is_denied() => {}
-            done => done?,
         }
     }
     Ok(())

@@ -13,6 +13,7 @@ pub mod nic;
 pub mod plugin;
 pub mod protocol;
 pub mod server;
+pub mod timing;
 
 mod client;
 mod result;

@@ -40,6 +40,7 @@ use self::node_object::NodeObject;
 use self::standing::Standing;
 pub use self::standing::{Obstacles, Part};
 use crate::cni::server::Server;
+use crate::cni::timing::{Observer, Unobserved};
 use crate::gateway::{Gateway, GatewayError, Iptables, Nft};
 use crate::netlink::{Netlink, NetlinkError};
 use crate::netns::NetNs;
@@ -198,13 +199,27 @@ impl Daemon {
             cluster: cluster.clone(),
             standing,
         };
-        let (wait, turns) = (config.wait, <_>::default());
-        let wirer = Wirer { facts, switch, host, mtu, obstacles: obstacles.clone(), wait, turns };
+        let wirer = Wirer {
+            facts,
+            switch,
+            host,
+            mtu,
+            obstacles: obstacles.clone(),
+            wait: config.wait,
+            turns: <_>::default(),
+            observer: Arc::new(Unobserved),
+        };
         tasks.spawn(driver.run());
         tasks.spawn(listen(cluster.watch(KINDS), publish));
         tasks.spawn(home.run());
         tasks.spawn(told.run());
         Ok(Self { server, wirer, tasks, obstacles })
+    }
+
+    /// Tells how long the plugin's requests took.
+    pub fn observed(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.wirer.observer = observer.clone();
+        Self { server: self.server.observed(observer), ..self }
     }
 
     /// What stands against the node's network being as it should be, now and from now on.

@@ -8,6 +8,7 @@
 //! whose releases break often, do not leave this module.
 
 mod address;
+mod dump;
 mod error;
 mod link;
 mod neighbour;
@@ -15,10 +16,11 @@ mod route;
 mod rule;
 
 use tokio::runtime::Handle as Runtime;
+use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
 pub use self::error::NetlinkError;
-pub use self::link::{Link, Veth};
+pub use self::link::{Link, LinkChange, Veth};
 pub use self::neighbour::look_for;
 pub use self::route::Route;
 pub use self::rule::{OURS, SourceRule, TableGateway};
@@ -29,6 +31,8 @@ use crate::netns::NetNs;
 pub struct Netlink {
     handle: rtnetlink::Handle,
     driver: JoinHandle<()>,
+    /// Whose turn it is to ask for a list.
+    dumping: Mutex<()>,
 }
 
 impl Netlink {
@@ -46,11 +50,13 @@ impl Netlink {
             rtnetlink::new_connection()
         };
         let object = ns.path().display();
-        let (connection, handle, _events) = ns
+        let (mut connection, handle, _events) = ns
             .run(connect)
             .map_err(|e| NetlinkError::from_ns("connect to", &object, &e))?
             .map_err(|e| NetlinkError::from_io("connect to", &object, &e))?;
-        Ok(Self { handle, driver: runtime.spawn(connection) })
+        // Only by its end it can be told that a list is whole.
+        connection.set_forward_done(true);
+        Ok(Self { handle, driver: runtime.spawn(connection), dumping: Mutex::default() })
     }
 }
 

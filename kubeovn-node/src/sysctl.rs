@@ -57,16 +57,27 @@ pub fn read(ns: &NetNs, key: &str) -> Result<String, SysctlError> {
 ///
 /// A setting that has the value already is not written: containers often see `/proc/sys` read-only.
 pub fn write(ns: &NetNs, settings: &[(&str, &str)]) -> Result<(), SysctlError> {
+    ns.run(|| settings.iter().copied().try_for_each(write_file))?
+}
+
+/// The same, but passes over what there is not ([`SysctlError::is_not_found`]) and what we may not change
+/// ([`SysctlError::is_denied`]).
+pub fn write_possible(ns: &NetNs, settings: &[(&str, &str)]) -> Result<(), SysctlError> {
     let apply = || {
-        for (key, value) in settings {
-            let path = path_of(key)?;
-            if read_file(&path, key)? != *value {
-                fs::write(&path, value).map_err(|source| failed("write", key, source))?;
-            }
-        }
-        Ok(())
+        settings.iter().try_for_each(|setting| match write_file(*setting) {
+            Err(error) if error.is_not_found() || error.is_denied() => Ok(()),
+            done => done,
+        })
     };
     ns.run(apply)?
+}
+
+fn write_file((key, value): (&str, &str)) -> Result<(), SysctlError> {
+    let path = path_of(key)?;
+    if read_file(&path, key)? != value {
+        fs::write(&path, value).map_err(|source| failed("write", key, source))?;
+    }
+    Ok(())
 }
 
 fn read_file(path: &Path, key: &str) -> Result<String, SysctlError> {

@@ -16,6 +16,7 @@ use kubeovn_core::cni::{AttachmentId, Environment, Printed};
 use kubeovn_node::cni::plugin;
 use kubeovn_node::cni::protocol::{GcRequest, IpConfig, PodRequest, PodResponse};
 use kubeovn_node::cni::server::{Handler, Refusal, Server};
+use kubeovn_node::cni::timing::{Observer, Stages};
 use mockall::mock;
 use serde_json::{Value, json};
 use tokio::sync::{Notify, oneshot};
@@ -293,6 +294,40 @@ async fn every_refusal_has_its_status_and_its_text() {
         assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
         assert!(answer.ends_with(&json!({"error": error}).to_string()), "{answer}");
     }
+}
+
+/// Paths and statuses that were answered.
+#[derive(Debug, Default)]
+struct Told(Mutex<Vec<(&'static str, u16)>>);
+
+impl Observer for Told {
+    fn answered(&self, path: &'static str, status: u16, took: Duration) {
+        assert!(took < Duration::from_secs(10));
+        self.0.lock().expect("lock").push((path, status));
+    }
+
+    fn added(&self, _id: &AttachmentId, _stages: &Stages) {}
+}
+
+#[tokio::test]
+async fn answers_on_known_paths_are_told() {
+    let daemon = Daemon::start();
+    let told = Arc::new(Told::default());
+    let socket = daemon.dir.join("observed.sock");
+    let server = Server::bind(&socket).expect("bind").observed(told.clone());
+    let serving = tokio::spawn(server.run(daemon.fake.clone(), std::future::pending()));
+    for text in [
+        "GET /metrics HTTP/1.1\r\n\r\n",
+        "POST /api/v1/del HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}",
+        "POST /api/v1/add HTTP/1.1\r\nContent-Length: 3\r\n\r\nxyz",
+        "GET /api/v1/status HTTP/1.1\r\n\r\n",
+    ] {
+        raw(&socket, text).await;
+    }
+    until(|| told.0.lock().expect("lock").len() == 3).await;
+    let found = told.0.lock().expect("lock").clone();
+    assert_eq!(found, [("/api/v1/del", 204), ("/api/v1/add", 400), ("/api/v1/status", 503)]);
+    serving.abort();
 }
 
 #[tokio::test]

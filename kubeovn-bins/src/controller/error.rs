@@ -5,7 +5,7 @@ use std::{io, net::SocketAddr, path::PathBuf};
 use kubeovn_ovn::ovsdb::connect::EndpointError;
 use thiserror::Error;
 
-use crate::flags::FlagError;
+use crate::{flags::FlagError, serve::PortError};
 
 /// Why there is no controller.
 #[derive(Debug, Error)]
@@ -85,4 +85,13 @@ pub enum ControllerError {
     /// The driver ended though nobody asked it to.
     #[error("CONTROLLER-STREAM-ENDED: the stream of objects ended. Started again, everything is read anew")]
     Ended,
+}
+
+impl From<PortError> for ControllerError {
+    fn from(error: PortError) -> Self {
+        match error {
+            PortError::Taken { address, source } => ControllerError::Port { address, source },
+            PortError::Certificate { folder, source } => ControllerError::Certificate { folder, source },
+        }
+    }
 }

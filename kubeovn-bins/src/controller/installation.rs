@@ -1,7 +1,6 @@
 //! What an installation chose: flags and environment, read and checked once.
 
 use std::{
-    net::{IpAddr, Ipv6Addr, SocketAddr},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -12,10 +11,11 @@ use kubeovn_core::{
 };
 use kubeovn_ovn::ovsdb::connect::{ClientCertificate, ConnectConfig, Endpoints, TlsConfig, Verify};
 
-use super::{error::ControllerError, tls::Certificate};
+use super::error::ControllerError;
 use crate::{
     flags::{FlagError, Flags},
     run::lease,
+    serve::{Place, Port},
 };
 
 /// Where the certificates for OVN's databases are mounted.
@@ -28,16 +28,12 @@ pub struct Environment {
     pub pod_name: String,
     /// `POD_NAMESPACE`: where the lease is.
     pub pod_namespace: String,
-    /// `POD_IPS`: where we listen if `bind_local`.
-    pub pod_ips: String,
-    /// `ENABLE_BIND_LOCAL_IP=true`.
-    pub bind_local: bool,
+    /// Where and as whom we answer.
+    pub place: Place,
     /// `ENABLE_SSL=true`: certificates are in /var/run/tls.
     pub ssl: bool,
     /// `OVN_DB_IPS`: where the databases are, if no flag says it.
     pub database_ips: String,
-    /// `SERVING_CERT_DIR`: where the certificate of the port is, with `--secure-serving`.
-    pub serving_folder: String,
 }
 
 /// What was chosen.
@@ -49,12 +45,8 @@ pub struct Installation {
     pub northbound: ConnectConfig,
     /// The lease.
     pub lease: lease::Config,
-    /// Where to listen for health checks.
-    pub listen: SocketAddr,
-    /// What the port shows over TLS; `None` for plain HTTP.
-    pub serving: Option<Certificate>,
-    /// Whether /metrics is shown.
-    pub metrics: bool,
+    /// Where health checks and metrics are.
+    pub port: Port,
     /// The access to the API server; that of the pod where it is not given.
     pub kubeconfig: Option<PathBuf>,
     /// Flags that nothing acts on yet, as they were given.
@@ -70,11 +62,9 @@ impl Environment {
         Environment {
             pod_name: text("POD_NAME"),
             pod_namespace: text("POD_NAMESPACE"),
-            pod_ips: text("POD_IPS"),
-            bind_local: text("ENABLE_BIND_LOCAL_IP") == "true",
+            place: Place::read(&variable),
             ssl: text("ENABLE_SSL") == "true",
             database_ips: text("OVN_DB_IPS"),
-            serving_folder: text("SERVING_CERT_DIR"),
         }
     }
 }
@@ -90,9 +80,7 @@ impl Installation {
             settings: settings(flags)?,
             northbound: northbound(flags, environment)?,
             lease: lease_config(flags, environment, start)?,
-            listen: SocketAddr::new(listen(environment), flags.number("pprof-port")?),
-            serving: flags.is_on("secure-serving").then(|| certificate(environment)),
-            metrics: flags.is_on("enable-metrics"),
+            port: Port::chosen(flags, &environment.place, &environment.pod_name)?,
             kubeconfig: Some(flags.text("kubeconfig")).filter(|path| !path.is_empty()).map(PathBuf::from),
             in_vain: flags.in_vain(),
             unwanted: [("enable-np", "NetworkPolicy"), ("enable-lb", "Service")]
@@ -225,22 +213,6 @@ fn lease_config(
         return Err(flags.wrong("leader-elect-lease-duration", problem).into());
     }
     Ok(config)
-}
-
-/// That of the folder, or one of our own for the names by which the pod is reached.
-fn certificate(environment: &Environment) -> Certificate {
-    if !environment.serving_folder.is_empty() {
-        return Certificate::Folder(PathBuf::from(&environment.serving_folder));
-    }
-    let ips = environment.pod_ips.split(',').map(str::trim).filter(|ip| ip.parse::<IpAddr>().is_ok());
-    let name = Some(&*environment.pod_name).filter(|name| !name.is_empty());
-    Certificate::Own(name.into_iter().chain(ips).chain(["localhost"]).map(str::to_owned).collect())
-}
-
-/// All addresses, or the pod's own where that was chosen.
-fn listen(environment: &Environment) -> IpAddr {
-    let own = environment.pod_ips.split(',').next().and_then(|ip| ip.trim().parse().ok());
-    own.filter(|_| environment.bind_local).unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED))
 }
 
 #[cfg(test)]

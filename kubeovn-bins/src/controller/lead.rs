@@ -14,21 +14,15 @@ use kubeovn_ovn::{
     },
 };
 use tokio::sync::{oneshot, watch};
-use tracing::{info, warn};
 use uuid::Uuid;
 
-use super::{
-    error::ControllerError,
-    installation::Installation,
-    lacking,
-    serve::{self, Health},
-    tls::Serving,
-};
+use super::{error::ControllerError, installation::Installation, lacking, serve::Health};
 use crate::{
     cluster::{
         kube::{self as cluster, KubeCluster, Options},
         leased::Leased,
     },
+    process,
     run::{
         asking::{Asking, Icmp},
         controller::{self, Company},
@@ -42,12 +36,7 @@ use crate::{
 /// # Errors
 /// See [`ControllerError`]; in each case the process should end and be started again.
 pub async fn run(install: Installation, stop: impl Future<Output = ()>) -> Result<(), ControllerError> {
-    if !install.in_vain.is_empty() {
-        warn!(
-            flags = install.in_vain.join(" "),
-            "these flags are taken, but this version does not act on them; docs/kubernetes.md lists which do"
-        );
-    }
+    process::tell_in_vain(&install.in_vain);
     let client = cluster::client(
         cluster::access(install.kubeconfig.as_deref())
             .await
@@ -56,17 +45,9 @@ pub async fn run(install: Installation, stop: impl Future<Output = ()>) -> Resul
     .map_err(|error| no_access(&error))?;
     let objects = Arc::new(KubeCluster::new(client.clone(), Options::default()));
     let (tell, mut told) = watch::channel(Leadership::Waiting { holder: None });
-    let health = Arc::new(Health {
-        leadership: told.clone(),
-        cluster: objects.clone(),
-        driver: Mutex::new(None),
-        metrics: install.metrics,
-    });
-    let serving = install.serving.clone().map(Serving::new).transpose()?.map(Arc::new);
-    let address = install.listen;
-    let listener =
-        serve::listen(address).await.map_err(|source| ControllerError::Port { address, source })?;
-    info!(%address, tls = serving.is_some(), "listening for /livez, /readyz and /metrics");
+    let health =
+        Arc::new(Health { leadership: told.clone(), cluster: objects.clone(), driver: Mutex::new(None) });
+    let port = install.port.clone().open().await?;
 
     let (holds, hold) = watch::channel(None);
     let (let_go, parting) = oneshot::channel::<()>();
@@ -102,9 +83,9 @@ pub async fn run(install: Installation, stop: impl Future<Output = ()>) -> Resul
     };
     let result = tokio::select! {
         result = work => result,
-        served = serve::serve(listener, serving, health.clone()) => match served {
+        served = port.serve(health.clone()) => match served {
             Ok(()) => Err(ControllerError::Ended),
-            Err(source) => Err(ControllerError::Port { address, source }),
+            Err(error) => Err(error.into()),
         },
         () = stop => Ok(()),
     };

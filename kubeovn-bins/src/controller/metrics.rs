@@ -1,16 +1,12 @@
-//! Metrics in the text form of OpenMetrics: Kube-OVN's names where it has them, and what tells an operator whether the
+//! The controller's metrics: Kube-OVN's names where it has them, and what tells an operator whether the
 //! controller does its work.
 
 use kubeovn_core::addr::Family;
-use prometheus_client::{
-    collector::Collector,
-    encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric, text::encode},
-    metrics::{counter::ConstCounter, gauge::ConstGauge},
-    registry::Registry,
-};
+use prometheus_client::{collector::Collector, encoding::DescriptorEncoder};
 
 use crate::{
     cluster::kube::{KindStatus, State},
+    metrics::{counter, flag, gauge},
     run::report::{Report, SubnetReport},
 };
 
@@ -25,45 +21,7 @@ pub struct Moment {
     pub watches: Vec<KindStatus>,
 }
 
-impl Moment {
-    /// As text.
-    pub fn text(self) -> String {
-        let mut registry = Registry::default();
-        registry.register_collector(Box::new(self));
-        let mut text = String::new();
-        // Writing to a string does not fail.
-        let _ = encode(&mut text, &registry);
-        text
-    }
-}
-
 type Labels<const N: usize> = [(&'static str, String); N];
-
-fn gauge<S: EncodeLabelSet>(
-    encoder: &mut DescriptorEncoder<'_>,
-    (name, help): (&str, &str),
-    samples: impl IntoIterator<Item = (S, f64)>,
-) -> std::fmt::Result {
-    let mut family =
-        encoder.encode_descriptor(name, help, None, prometheus_client::metrics::MetricType::Gauge)?;
-    for (labels, value) in samples {
-        ConstGauge::new(value).encode(family.encode_family(&labels)?)?;
-    }
-    Ok(())
-}
-
-fn counter<S: EncodeLabelSet>(
-    encoder: &mut DescriptorEncoder<'_>,
-    (name, help): (&str, &str),
-    samples: impl IntoIterator<Item = (S, u64)>,
-) -> std::fmt::Result {
-    let mut family =
-        encoder.encode_descriptor(name, help, None, prometheus_client::metrics::MetricType::Counter)?;
-    for (labels, value) in samples {
-        ConstCounter::new(value).encode(family.encode_family(&labels)?)?;
-    }
-    Ok(())
-}
 
 /// Kube-OVN's labels of a subnet's numbers.
 fn labels(subnet: &SubnetReport, protocol: &str) -> Labels<3> {
@@ -91,7 +49,6 @@ fn numbers(report: &Report, number: impl Fn(&SubnetReport, Family) -> Option<u12
 impl Collector for Moment {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> std::fmt::Result {
         let encoder = &mut encoder;
-        let flag = |is: bool| f64::from(u8::from(is));
         let bare = |value: f64| [([("component", "controller")], value)];
         gauge(
             encoder,

@@ -1,28 +1,25 @@
-//! `/livez`, `/readyz` and `/metrics`, on Kube-OVN's port.
+//! How the controller stands, on Kube-OVN's port.
 //!
-//! They tell the truth: `/livez` fails when the driver's loop stands still, `/readyz` while anything is not read, not
+//! It tells the truth: `/livez` fails when the driver's loop stands still, `/readyz` while anything is not read, not
 //! followed or not reachable, and says what.
 
 use std::{
-    io,
-    net::{Ipv4Addr, SocketAddr},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use axum::{Router, extract::State, http::StatusCode, response::IntoResponse, routing::get};
-use tokio::{net::TcpListener, sync::watch};
+use async_trait::async_trait;
+use tokio::sync::watch;
 
-use super::{
-    metrics::Moment,
-    tls::{Secure, Serving},
-};
+use super::metrics::Moment;
 use crate::{
     cluster::kube::{self, KubeCluster},
+    metrics,
     run::{
         lease::Leadership,
         report::{Asker, Report},
     },
+    serve,
 };
 
 /// A driver that gives no sign of life for so long stands still: probes of the installer wait 5 s.
@@ -38,8 +35,6 @@ pub struct Health {
     pub cluster: Arc<KubeCluster>,
     /// The driver, once it runs.
     pub driver: Mutex<Option<Asker>>,
-    /// Whether metrics are shown.
-    pub metrics: bool,
 }
 
 impl Health {
@@ -94,60 +89,26 @@ impl Health {
     }
 }
 
-/// Listens.
-///
-/// # Errors
-/// The system's: the port is taken, or may not be.
-pub async fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    match TcpListener::bind(address).await {
-        // Where there is no IPv6 all addresses are IPv4's.
-        Err(error) if address.ip().is_unspecified() && error.kind() != io::ErrorKind::AddrInUse => {
-            TcpListener::bind((Ipv4Addr::UNSPECIFIED, address.port())).await
+#[async_trait]
+impl serve::Health for Health {
+    async fn dead(&self) -> Option<String> {
+        match self.report().await {
+            Some(None) => Some("the driver gives no sign of life".to_owned()),
+            _ => None,
         }
-        bound => bound,
     }
-}
 
-/// Answers, until it is dropped; over TLS if there are the means.
-///
-/// # Errors
-/// The system's.
-pub async fn serve(
-    listener: TcpListener,
-    serving: Option<Arc<Serving>>,
-    health: Arc<Health>,
-) -> io::Result<()> {
-    let mut router =
-        Router::new().route("/livez", get(livez)).route("/healthz", get(livez)).route("/readyz", get(readyz));
-    if health.metrics {
-        router = router.route("/metrics", get(metrics));
+    async fn ready(&self) -> Result<String, Vec<String>> {
+        let obstacles = self.obstacles().await;
+        if !obstacles.is_empty() {
+            return Err(obstacles);
+        }
+        Ok(if self.leads() { "ok" } else { "ok: another one works" }.to_owned())
     }
-    let router = router.with_state(health);
-    match serving {
-        Some(serving) => axum::serve(Secure::new(listener, serving)?, router).await,
-        None => axum::serve(listener, router).await,
-    }
-}
 
-async fn livez(State(health): State<Arc<Health>>) -> impl IntoResponse {
-    match health.report().await {
-        Some(None) => (StatusCode::SERVICE_UNAVAILABLE, "the driver gives no sign of life\n"),
-        _ => (StatusCode::OK, "ok\n"),
+    async fn metrics(&self) -> String {
+        let (leads, watches) = (self.leads(), self.cluster.status());
+        let report = self.report().await.flatten();
+        metrics::collected(Moment { leads, report, watches })
     }
-}
-
-async fn readyz(State(health): State<Arc<Health>>) -> impl IntoResponse {
-    let obstacles = health.obstacles().await;
-    if obstacles.is_empty() {
-        return (StatusCode::OK, if health.leads() { "ok\n" } else { "ok: another one works\n" }.to_owned());
-    }
-    let text = obstacles.iter().fold(String::new(), |text, obstacle| text + obstacle + "\n");
-    (StatusCode::SERVICE_UNAVAILABLE, text)
-}
-
-async fn metrics(State(health): State<Arc<Health>>) -> impl IntoResponse {
-    let (leads, watches) = (health.leads(), health.cluster.status());
-    let report = health.report().await.flatten();
-    let text = Moment { leads, report, watches }.text();
-    ([("content-type", "application/openmetrics-text; version=1.0.0; charset=utf-8")], text)
 }

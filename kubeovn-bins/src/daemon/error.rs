@@ -5,7 +5,7 @@ use std::{io, net::SocketAddr, path::PathBuf};
 use kubeovn_node::daemon::DaemonError;
 use thiserror::Error;
 
-use crate::flags::FlagError;
+use crate::{flags::FlagError, serve::PortError};
 
 /// Why there is no daemon.
 #[derive(Debug, Error)]
@@ -38,6 +38,18 @@ pub enum StartError {
         /// The system's words.
         source: io::Error,
     },
+    /// The certificate that the port should show can't be used.
+    #[error(
+        "DAEMON-CERTIFICATE: {}: {source}. Put tls.crt and tls.key there, in PEM, or leave SERVING_CERT_DIR out: then one is \
+         made",
+        folder.display()
+    )]
+    Certificate {
+        /// Where it should be.
+        folder: PathBuf,
+        /// What is wrong with it.
+        source: io::Error,
+    },
     /// The description of the network can't be put in its place.
     #[error("DAEMON-CNI-CONF: {}: {source}. Look at --cni-conf-file, --cni-conf-dir and --cni-conf-name", path.display())]
     Install {
@@ -49,4 +61,13 @@ pub enum StartError {
     /// The node's parts.
     #[error("DAEMON-START: {0}. It needs root, or the capabilities that the manifest names")]
     Start(#[from] DaemonError),
+}
+
+impl From<PortError> for StartError {
+    fn from(error: PortError) -> Self {
+        match error {
+            PortError::Taken { address, source } => StartError::Port { address, source },
+            PortError::Certificate { folder, source } => StartError::Certificate { folder, source },
+        }
+    }
 }

@@ -1,9 +1,6 @@
 //! What an installation chose: flags and environment, read and checked once.
 
-use std::{
-    net::{IpAddr, Ipv6Addr, SocketAddr},
-    path::PathBuf,
-};
+use std::path::PathBuf;
 
 use kubeovn_core::{
     addr::{Cidr, DualStack},
@@ -16,7 +13,10 @@ use kubeovn_node::{
 };
 
 use super::error::StartError;
-use crate::flags::{FlagError, Flags};
+use crate::{
+    flags::{FlagError, Flags},
+    serve::{Place, Port},
+};
 
 /// Where the Open_vSwitch database is.
 const OVS: &str = "/run/openvswitch/db.sock";
@@ -28,10 +28,8 @@ pub struct Environment {
     pub node: String,
     /// `POD_IP`: the address of the daemon's pod, and so of the node.
     pub pod_ip: String,
-    /// `POD_IPS`: where we listen if `bind_local`.
-    pub pod_ips: String,
-    /// `ENABLE_BIND_LOCAL_IP=true`.
-    pub bind_local: bool,
+    /// Where and as whom we answer.
+    pub place: Place,
 }
 
 /// What was chosen.
@@ -41,10 +39,8 @@ pub struct Installation {
     pub daemon: DaemonConfig,
     /// Socket of the Open_vSwitch database.
     pub ovs: PathBuf,
-    /// Where to listen for health checks.
-    pub listen: SocketAddr,
-    /// Whether /metrics is shown.
-    pub metrics: bool,
+    /// Where health checks and metrics are.
+    pub port: Port,
     /// The access to the API server; that of the pod where it is not given.
     pub kubeconfig: Option<PathBuf>,
     /// Flags that nothing acts on yet, as they were given.
@@ -55,12 +51,7 @@ impl Environment {
     /// Reads it by a function that knows variables by their names.
     pub fn read(variable: impl Fn(&str) -> Option<String>) -> Self {
         let text = |name: &str| variable(name).unwrap_or_default();
-        Environment {
-            node: text("KUBE_NODE_NAME"),
-            pod_ip: text("POD_IP"),
-            pod_ips: text("POD_IPS"),
-            bind_local: text("ENABLE_BIND_LOCAL_IP") == "true",
-        }
+        Environment { node: text("KUBE_NODE_NAME"), pod_ip: text("POD_IP"), place: Place::read(&variable) }
     }
 }
 
@@ -92,10 +83,9 @@ impl Installation {
             ..own
         };
         Ok(Installation {
+            port: Port::chosen(flags, &environment.place, &daemon.node)?,
             daemon,
             ovs: given("ovs-socket").unwrap_or(OVS).into(),
-            listen: SocketAddr::new(listen(environment), flags.number("pprof-port")?),
-            metrics: flags.is_on("enable-metrics"),
             kubeconfig: given("kubeconfig").map(PathBuf::from),
             in_vain: flags.in_vain(),
         })
@@ -125,12 +115,6 @@ fn firewall(flags: &Flags) -> Result<Firewall, FlagError> {
         "iptables" => Ok(Firewall::Iptables),
         _ => Err(flags.wrong("firewall", "write nftables or iptables")),
     }
-}
-
-/// The pod's first address, or all of the host's.
-fn listen(environment: &Environment) -> IpAddr {
-    let first = environment.pod_ips.split(',').next().and_then(|ip| ip.trim().parse().ok());
-    first.filter(|_| environment.bind_local).unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED))
 }
 
 #[cfg(test)]
@@ -174,7 +158,7 @@ mod tests {
         assert_eq!((&*install.daemon.node, install.daemon.services.len()), ("n1", 2));
         let TunnelSource::Wish(wish) = &install.daemon.tunnel else { panic!("{install:?}") };
         assert_eq!((wish.network, wish.mtu, wish.own.len()), (NetworkType::Vxlan, 0, 1));
-        assert_eq!(install.listen.port(), 10_665);
+        assert_eq!(install.port.address.port(), 10_665);
     }
 
     #[test]

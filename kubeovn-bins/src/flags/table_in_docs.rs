@@ -6,10 +6,10 @@ use super::{Flag, Flags, Program};
 
 /// Between `<!-- NAME -->` and `<!-- /NAME -->` is the table of this program, and every flag makes sense.
 pub(crate) fn is_fresh(program: &'static Program, name: &str) {
-    let names: BTreeSet<&str> = program.flags.iter().map(|flag| flag.name).collect();
-    assert_eq!(names.len(), program.flags.len(), "no flag is there twice");
+    let names: BTreeSet<&str> = program.all().map(|flag| flag.name).collect();
+    assert_eq!(names.len(), program.all().count(), "no flag is there twice");
     Flags::parse(program, [OsString::from(program.name)]).expect("every default can be read");
-    assert!(program.flags.iter().all(|flag| !flag.help.is_empty() && !flag.help.ends_with('.')));
+    assert!(program.all().all(|flag| !flag.help.is_empty() && !flag.help.ends_with('.')));
 
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/kubernetes.md");
     let text = std::fs::read_to_string(file).unwrap();
@@ -20,7 +20,7 @@ pub(crate) fn is_fresh(program: &'static Program, name: &str) {
         |flag: &Flag| if flag.default.is_empty() { String::new() } else { format!("`{}`", flag.default) };
     let row =
         |flag: &Flag| format!("| `--{}` | {} | {} | {} |\n", flag.name, default(flag), flag.fate, flag.help);
-    let rows: String = program.flags.iter().map(row).collect();
+    let rows: String = program.all().map(row).collect();
     let table = format!("| flag | default | acts | what it is for |\n|---|---|---|---|\n{rows}");
     let fresh = format!("{before}{begin}{table}{end}{after}");
     if std::env::var_os("UPDATE_GOLDEN").is_some() {

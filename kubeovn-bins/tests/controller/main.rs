@@ -9,6 +9,8 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "../support/authority.rs"]
+mod authority;
 mod flags;
 #[path = "../../../tests/support/kubernetes.rs"]
 mod kubernetes;

@@ -1,42 +1,15 @@
 //! Probes and metrics over TLS.
 
-use std::{fs, net::IpAddr, path::Path};
+use std::fs;
 
 use http::Request;
 use kube::{Client, Config};
 use nix::sys::signal::Signal;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 
-use crate::rig::{Controller, Rig, until};
-
-/// A CA, and the certificates that it gives.
-struct Authority(CertifiedIssuer<'static, KeyPair>);
-
-impl Authority {
-    fn new() -> Self {
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        Authority(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
-    }
-
-    /// Puts a certificate for an address into a folder.
-    fn issue(&self, address: &str, folder: &Path) {
-        let address: IpAddr = address.split_once(':').unwrap().0.parse().unwrap();
-        let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new(vec![address.to_string()]).unwrap();
-        let certificate = params.signed_by(&key, &self.0).unwrap();
-        fs::create_dir_all(folder).unwrap();
-        fs::write(folder.join("tls.key"), key.serialize_pem()).unwrap();
-        fs::write(folder.join("tls.crt"), certificate.pem()).unwrap();
-    }
-
-    /// A client that trusts this one alone.
-    fn client(&self, controller: &Controller) -> Client {
-        let mut config = Config::new(format!("https://{}", controller.address()).parse().unwrap());
-        config.root_cert = Some(vec![self.0.der().to_vec()]);
-        Client::try_from(config).unwrap()
-    }
-}
+use crate::{
+    authority::Authority,
+    rig::{Rig, until},
+};
 
 async fn metrics(client: &Client) -> Option<String> {
     client.request_text(Request::get("/metrics").body(Vec::new()).unwrap()).await.ok()
@@ -61,7 +34,7 @@ async fn metrics_are_read_by_who_trusts_the_ca_also_of_a_new_certificate() {
     old.issue("127.0.0.1:0", &folder);
     let mut controller = rig.controller_in("safe", &[&variable], &["--secure-serving"]);
     old.issue(&controller.address(), &folder);
-    let (trusting, other) = (old.client(&controller), new.client(&controller));
+    let (trusting, other) = (old.client(&controller.address()), new.client(&controller.address()));
     let text = until("metrics", async || metrics(&trusting).await).await;
     assert!(text.contains("kubeovn_leading"), "{text}");
     assert_eq!(metrics(&other).await, None, "of a CA that it is not from");
@@ -71,11 +44,11 @@ async fn metrics_are_read_by_who_trusts_the_ca_also_of_a_new_certificate() {
     new.issue(&controller.address(), &folder);
     let key = fs::read(folder.join("tls.key")).unwrap();
     fs::write(folder.join("tls.key"), "half").unwrap();
-    until("the old one", async || metrics(&old.client(&controller)).await).await;
+    until("the old one", async || metrics(&old.client(&controller.address())).await).await;
     assert!(controller.log().contains("what was read before is shown"), "{}", controller.log());
     fs::write(folder.join("tls.key"), key).unwrap();
-    until("the new one", async || metrics(&new.client(&controller)).await).await;
-    assert!(metrics(&old.client(&controller)).await.is_none());
+    until("the new one", async || metrics(&new.client(&controller.address())).await).await;
+    assert!(metrics(&old.client(&controller.address())).await.is_none());
     controller.signal(Signal::SIGTERM);
     assert_eq!(controller.ends().await.code(), Some(0));
 }
@@ -93,5 +66,5 @@ async fn without_a_certificate_one_is_made() {
         (0..8).map(|_| std::net::TcpStream::connect(controller.address()).unwrap()).collect();
     assert!(metrics(&client).await.is_some());
     drop(silent);
-    assert!(metrics(&Authority::new().client(&controller)).await.is_none(), "nobody can check it");
+    assert!(metrics(&Authority::new().client(&controller.address())).await.is_none(), "nobody can check it");
 }

@@ -99,12 +99,12 @@ fn the_controller_understands_what_it_is_told() {
     let environment = Environment::read(|name| variables(&container, name));
     let install = Installation::new(&flags, &environment, "start").unwrap();
     assert_eq!(install.northbound.endpoints, "tcp:10.96.0.5:6641".parse().unwrap());
-    assert_eq!(install.listen.to_string(), "192.0.2.1:10660");
+    assert_eq!(install.port.address.to_string(), "192.0.2.1:10660");
     for probe in ["readinessProbe", "livenessProbe"] {
-        assert_eq!(container[probe]["httpGet"]["port"], install.listen.port());
+        assert_eq!(container[probe]["httpGet"]["port"], install.port.address.port());
         assert_eq!(
             container[probe]["httpGet"]["scheme"],
-            if install.serving.is_some() { "HTTPS" } else { "HTTP" }
+            if install.port.tls.is_some() { "HTTPS" } else { "HTTP" }
         );
     }
     assert_eq!(container["readinessProbe"]["httpGet"]["path"], "/readyz");
@@ -133,7 +133,7 @@ fn plugin_and_daemon_find_each_other() {
     let environment = daemon::installation::Environment::read(|name| variables(&container, name));
     let install = daemon::installation::Installation::new(&flags, &environment).unwrap();
     assert_eq!((&*install.daemon.node, &*environment.pod_ip), ("n1", "192.0.2.1"));
-    assert_eq!(install.listen.to_string(), "192.0.2.1:10665");
+    assert_eq!(install.port.address.to_string(), "192.0.2.1:10665");
     let socket = install.daemon.socket;
     assert_eq!(plugin["server_socket"], socket.to_str().unwrap());
     let place = socket.parent().unwrap().to_str().unwrap();
@@ -141,7 +141,7 @@ fn plugin_and_daemon_find_each_other() {
     assert!(mounts.iter().any(|mount| mount["mountPath"] == place), "the runtime finds it on the host");
     assert_eq!(install.ovs.parent(), socket.parent());
     for probe in ["readinessProbe", "livenessProbe"] {
-        assert_eq!(container[probe]["httpGet"]["port"], install.listen.port());
+        assert_eq!(container[probe]["httpGet"]["port"], install.port.address.port());
     }
 }
 

@@ -17,12 +17,13 @@ use async_trait::async_trait;
 use serde::de::DeserializeOwned;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use self::http::Request;
 use super::protocol::{
     GcRequest, PATH_ADD, PATH_CHECK, PATH_DEL, PATH_GC, PATH_STATUS, PodRequest, PodResponse,
 };
+use super::timing::{Observer, Unobserved};
 
 /// How long a caller may take to send its request.
 const READ_WITHIN: Duration = Duration::from_secs(3);
@@ -32,6 +33,8 @@ const WRITE_WITHIN: Duration = Duration::from_secs(10);
 const DRAIN_WITHIN: Duration = Duration::from_secs(5);
 /// Pause after a failed `accept`, which fails at once again while file descriptors are short.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
+/// All that is answered.
+const PATHS: [&str; 5] = [PATH_ADD, PATH_DEL, PATH_CHECK, PATH_GC, PATH_STATUS];
 
 /// Why a request was not done. The text is for users: a stable code, the cause, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,6 +89,7 @@ pub struct Server {
     listener: UnixListener,
     path: PathBuf,
     inode: u64,
+    observer: Arc<dyn Observer>,
 }
 
 impl Server {
@@ -101,7 +105,12 @@ impl Server {
         std::fs::set_permissions(&fresh, Permissions::from_mode(0o600))?;
         let inode = std::fs::metadata(&fresh)?.ino();
         std::fs::rename(&fresh, &path)?;
-        Ok(Self { listener, path, inode })
+        Ok(Self { listener, path, inode, observer: Arc::new(Unobserved) })
+    }
+
+    /// Tells how long each request took.
+    pub fn observed(self, observer: Arc<dyn Observer>) -> Self {
+        Self { observer, ..self }
     }
 
     /// Serves until `shutdown` ends, then lets running requests finish for a few seconds and removes the socket.
@@ -112,7 +121,10 @@ impl Server {
             tokio::select! {
                 () = &mut shutdown => break,
                 accepted = self.listener.accept() => match accepted {
-                    Ok((stream, _)) => { running.spawn(serve(stream, handler.clone())); }
+                    Ok((stream, _)) => {
+                        let observer = self.observer.clone();
+                        running.spawn(serve(stream, handler.clone(), observer));
+                    }
                     Err(error) => {
                         tracing::warn!(%error, "cannot accept a CNI request");
                         tokio::time::sleep(ACCEPT_AGAIN).await;
@@ -145,9 +157,14 @@ fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-async fn serve(mut stream: UnixStream, handler: Arc<dyn Handler>) {
+async fn serve(mut stream: UnixStream, handler: Arc<dyn Handler>, observer: Arc<dyn Observer>) {
+    let began = Instant::now();
+    let mut path = None;
     let (status, body) = match timeout(READ_WITHIN, http::read(&mut stream)).await {
-        Ok(Ok(Some(request))) => answer(&request, handler.as_ref()).await,
+        Ok(Ok(Some(request))) => {
+            path = PATHS.into_iter().find(|path| *path == request.path);
+            answer(&request, handler.as_ref()).await
+        }
         // Closed without a word: somebody looked whether we listen.
         Ok(Ok(None)) => return,
         Ok(Err(refused)) => (refused.status, error_body(&refused.reason)),
@@ -157,6 +174,9 @@ async fn serve(mut stream: UnixStream, handler: Arc<dyn Handler>) {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::debug!(%error, "the CNI caller did not wait for its answer"),
         Err(_) => tracing::debug!("the CNI caller does not read its answer"),
+    }
+    if let Some(path) = path {
+        observer.answered(path, status, began.elapsed());
     }
 }
 
@@ -170,7 +190,7 @@ async fn answer(request: &Request, handler: &dyn Handler) -> (u16, Vec<u8>) {
         ("POST", PATH_CHECK) => nothing(parse(&request.body).map(|pod| handler.check(pod))).await,
         ("POST", PATH_GC) => nothing(parse(&request.body).map(|gc| handler.gc(gc))).await,
         ("GET", PATH_STATUS) => handler.status().await.map(|()| None),
-        (_, PATH_ADD | PATH_DEL | PATH_CHECK | PATH_GC | PATH_STATUS) => {
+        (_, path) if PATHS.contains(&path) => {
             return (405, error_body("this path has another method"));
         }
         _ => return (404, error_body("no such path")),

@@ -20,9 +20,10 @@ use crate::attach::{self, AttachError, PodNic};
 use crate::cni::nic::{NicNames, nic_names};
 use crate::cni::protocol::{GcRequest, IpConfig, PROVIDER_OVN, PodRequest, PodResponse, RouteConfig};
 use crate::cni::server::{Handler, Refusal};
+use crate::cni::timing::{Observer, Stage, Stages};
 use crate::netlink::Netlink;
 use crate::netns::{NetNs, NetNsError};
-use crate::ovs::{Pod, Port, PortKind, Switch, attachment_of, owner_of, provider_of};
+use crate::ovs::{Pod, Port, PortKind, PortState, Switch, attachment_of, owner_of, provider_of};
 
 /// How long DEL waits until nothing of the port is left in OVS. It is removed anyway; waiting only spares a
 /// successor with the same logical port an overlap.
@@ -39,6 +40,34 @@ pub(super) struct Wirer {
     pub(super) obstacles: watch::Receiver<Obstacles>,
     pub(super) wait: Duration,
     pub(super) turns: Turns,
+    pub(super) observer: Arc<dyn Observer>,
+}
+
+/// How far an ADD has come, and when.
+struct Progress {
+    began: Instant,
+    stages: Stages,
+}
+
+impl Progress {
+    fn new() -> Self {
+        Self { began: Instant::now(), stages: Stages::default() }
+    }
+
+    fn end(&mut self, stage: Stage) {
+        self.stages.end(stage, self.began.elapsed());
+    }
+
+    /// What is seen of the port.
+    fn see(&mut self, port: &PortState) {
+        for (stage, ended) in
+            [(Stage::Rows, port.written), (Stage::Port, port.connected), (Stage::Flows, port.is_ready())]
+        {
+            if ended {
+                self.end(stage);
+            }
+        }
+    }
 }
 
 impl Wirer {
@@ -69,15 +98,22 @@ impl Wirer {
         Err(failed(&Problem::new("NODE-NO-MTU", text)))
     }
 
-    async fn serve(&self, request: &PodRequest, deadline: Instant) -> Result<PodResponse, Refusal> {
+    async fn serve(
+        &self,
+        request: &PodRequest,
+        deadline: Instant,
+        progress: &mut Progress,
+    ) -> Result<PodResponse, Refusal> {
         let ours = annotations::is_ovn(bare_provider(&request.provider, &request.if_name));
         if ours {
             check_kind(request).map_err(not_given)?;
         }
         let _turn = self.turns.take(&id_of(request)).await;
+        progress.end(Stage::Turn);
         let given = self.given(request, deadline).await?;
+        progress.end(Stage::Address);
         if ours {
-            return Box::pin(self.wire(request, given, deadline)).await;
+            return Box::pin(self.wire(request, given, deadline, progress)).await;
         }
         // Another plugin makes the interface.
         let routes = given.defaults(&request.if_name).iter().chain(&given.extras).map(route_config).collect();
@@ -89,15 +125,19 @@ impl Wirer {
         request: &PodRequest,
         given: Given,
         deadline: Instant,
+        progress: &mut Progress,
     ) -> Result<PodResponse, Refusal> {
         let names = nic_names(&request.container_id, &request.if_name).map_err(|problem| bad(&problem))?;
         let userspace = self.switch.available(deadline).await.map_err(|problem| failed(&problem))?;
+        progress.end(Stage::Bridge);
         let nic = pod_nic(request, &given, names, userspace)?;
         let netns = NetNs::open(&request.net_ns).map_err(not_attached)?;
         attach::up(&self.host, &netns, &nic).await.map_err(not_attached)?;
+        progress.end(Stage::Link);
         let owner = self.owner(&id_of(request), &nic.names.host);
         self.switch.set(owner.clone(), Some(port(request, &given, &nic)));
-        if let Err(problem) = self.switch.ready(&owner, deadline).await {
+        let ready = self.switch.ready_seen(&owner, deadline, |port| progress.see(port));
+        if let Err(problem) = ready.await {
             self.switch.set(owner, None);
             // The problem is the one to tell; what is left the runtime's DEL removes.
             let _ = attach::down(&self.host, &nic.names).await;
@@ -132,10 +172,17 @@ impl Wirer {
 #[async_trait]
 impl Handler for Wirer {
     async fn add(&self, request: PodRequest) -> Result<PodResponse, Refusal> {
-        let started = Instant::now();
-        let answer = self.serve(&request, started + self.wait).await;
+        let mut progress = Progress::new();
+        let began = progress.began;
+        let answer = self.serve(&request, began + self.wait, &mut progress).await;
+        let took = began.elapsed();
+        let Progress { mut stages, .. } = progress;
+        if answer.is_err() {
+            stages.give_up(took);
+        }
+        self.observer.added(&id_of(&request), &stages);
         let (pod, namespace, nic) = (&request.pod_name, &request.pod_namespace, &request.if_name);
-        let took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         match &answer {
             Ok(response) => {
                 let ips: Vec<_> = response.ips.iter().map(|ip| ip.ip.as_str()).collect();

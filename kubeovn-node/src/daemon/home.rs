@@ -20,6 +20,8 @@ use crate::tunnel::{self, Tunnel, TunnelWish};
 
 /// How often the links are compared although nothing happened: somebody may have changed them by hand.
 const AUDIT_EVERY: Duration = Duration::from_secs(10);
+/// Changes that come together are looked at together: while many pods come, the kernel has enough to do with them.
+const BREATH: Duration = Duration::from_millis(20);
 /// How often it is looked again at what is wrong.
 const AGAIN: Duration = Duration::from_secs(1);
 /// So long the gateway may take to answer.
@@ -73,8 +75,8 @@ impl Home {
             self.remove_garbage(&view).await;
             let well = there.is_some() && silent == 0;
             tokio::select! {
-                Ok(()) = self.facts.changed() => {}
-                Ok(()) = view.changed() => {}
+                Ok(()) = self.facts.changed() => sleep(BREATH).await,
+                Ok(()) = view.changed() => sleep(BREATH).await,
                 () = sleep(if well { AUDIT_EVERY } else { AGAIN }) => {}
             }
         }

@@ -2,8 +2,10 @@
 //!
 //! Ours are: the routes of the main table over the node's own link, and elsewhere what carries our number.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use futures_util::{StreamExt, stream};
+use ipnet::IpNet;
 use kubeovn_core::addr::Family;
 use kubeovn_core::error::Problem;
 
@@ -14,6 +16,9 @@ use crate::netlink::{Netlink, NetlinkError, OURS, Route, SourceRule, TableGatewa
 
 /// What `ip route` calls `static`: so Kube-OVN's routes are marked.
 const STATIC: u8 = 4;
+
+/// So many changes are asked of the kernel before the first is answered. It makes them in their order.
+const AT_ONCE: usize = 64;
 
 /// What was changed, what stands in the way, and what failed first; everything is tried.
 #[derive(Debug, Default)]
@@ -60,11 +65,15 @@ async fn subnets(host: &Netlink, wanted: &Routing, outcome: &mut Outcome) -> Res
         outcome.problems.push(Problem::new("GATEWAY-NO-LINK", text));
         return Ok(());
     }
-    let present = host.routes(link).await?;
+    let present: BTreeSet<Route> = host.routes(link).await?.into_iter().collect();
     let others = host.routes_elsewhere(link).await?;
+    let others: BTreeMap<IpNet, Route> = others.into_iter().map(|route| (route.dst, route)).collect();
+    let places: BTreeSet<IpNet> = present.iter().map(|route| route.dst).collect();
+    let (mut new, mut replaced) = (Vec::new(), BTreeSet::new());
     for route in wanted.routes.iter().filter(|route| !present.contains(route)) {
+        replaced.insert(route.dst);
         // The kernel would replace another's route to the same destination by ours.
-        if let Some(other) = others.iter().find(|other| other.dst == route.dst) {
+        if let Some(other) = others.get(&route.dst) {
             let text = format!(
                 "the route {other} is somebody else's, so packets to {} do not go to {link}. Delete that route, or give \
                  the subnet another prefix",
@@ -73,15 +82,17 @@ async fn subnets(host: &Netlink, wanted: &Routing, outcome: &mut Outcome) -> Res
             outcome.problems.push(Problem::new("GATEWAY-ROUTE-TAKEN", text));
             continue;
         }
-        let what = if present.iter().any(|p| p.dst == route.dst) { What::Replaced } else { What::Made };
-        let done = host.replace_route(route).await;
+        new.push((route, if places.contains(&route.dst) { What::Replaced } else { What::Made }));
+    }
+    let replace = |(route, what)| async move { (route, what, host.replace_route(route).await) };
+    let asked: Vec<_> = new.into_iter().map(replace).collect();
+    let mut made = stream::iter(asked).buffered(AT_ONCE);
+    while let Some((route, what, done)) = made.next().await {
         outcome.note(format!("route {route}"), what, done);
     }
     // One that was replaced has gone already. Beside one that is as it should be there may be others to the same place.
-    let replaced = |route: &Route| {
-        wanted.routes.iter().any(|wanted| wanted.dst == route.dst && !present.contains(wanted))
-    };
-    for route in present.iter().filter(|route| !wanted.routes.contains(route) && !replaced(route)) {
+    let kept: BTreeSet<&Route> = wanted.routes.iter().collect();
+    for route in present.iter().filter(|route| !kept.contains(route) && !replaced.contains(&route.dst)) {
         let done = host.delete_route(route).await;
         outcome.note(format!("route {route}"), What::Removed, done);
     }
@@ -137,8 +148,10 @@ async fn rules(
             extra.push((*rule, *who));
         }
     }
-    for rule in wanted.difference(&ours) {
-        let done = host.add_source_rule(rule).await;
+    let add = |rule| async move { (rule, host.add_source_rule(rule).await) };
+    let asked: Vec<_> = wanted.difference(&ours).map(add).collect();
+    let mut made = stream::iter(asked).buffered(AT_ONCE);
+    while let Some((rule, done)) = made.next().await {
         outcome.note(format!("rule {rule}"), What::Made, done);
     }
     for (rule, who) in &extra {

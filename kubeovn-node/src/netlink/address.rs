@@ -1,10 +1,11 @@
 //! Addresses of a link, as desired state.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::net::IpAddr;
 
-use futures_util::TryStreamExt;
 use ipnet::IpNet;
+use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::address::{AddressAttribute, AddressHeaderFlags, AddressMessage};
 
 use super::error::Context;
@@ -14,7 +15,9 @@ use crate::tunnel::Interface;
 impl Netlink {
     /// The addresses of a link with their prefix, sorted; link-local ones are the kernel's and left out.
     pub async fn addresses(&self, link: &str) -> Result<Vec<IpNet>, NetlinkError> {
-        let mut found: Vec<_> = self.address_messages(link).await?.into_iter().map(|(net, _)| net).collect();
+        let index = self.index(link, "list addresses of").await?;
+        let messages = self.address_messages(link, index).await?;
+        let mut found: Vec<_> = messages.into_iter().map(|(net, _)| net).collect();
         found.sort_unstable();
         Ok(found)
     }
@@ -25,18 +28,19 @@ impl Netlink {
     /// address that an allocator handed out has one owner.
     pub async fn replace_addresses(&self, link: &str, wanted: &[IpNet]) -> Result<(), NetlinkError> {
         let index = self.index(link, "set addresses of").await?;
-        let present = self.address_messages(link).await?;
-        for (net, message) in &present {
-            if !wanted.contains(net) {
-                let deleted = self.handle.address().del(message.clone()).execute().await;
-                match deleted.context("delete address", &on(net, link)) {
+        let messages = self.address_messages(link, index).await?;
+        let mut present: Vec<IpNet> = messages.iter().map(|(net, _)| *net).collect();
+        if present.iter().any(|net| !wanted.contains(net)) {
+            for (net, message) in messages.into_iter().filter(|(net, _)| !wanted.contains(net)) {
+                let deleted = self.handle.address().del(message).execute().await;
+                match deleted.context("delete address", &on(&net, link)) {
                     // Deleting a primary IPv4 address takes its secondaries along.
                     Err(error) if error.is_not_found() => {}
                     done => done?,
                 }
             }
+            present = self.addresses(link).await?;
         }
-        let present = self.addresses(link).await?;
         for net in wanted.iter().filter(|net| !present.contains(net)) {
             let mut request = self.handle.address().add(index, net.addr(), net.prefix_len());
             if net.addr().is_ipv6() {
@@ -52,8 +56,7 @@ impl Netlink {
 
     /// All addresses of the namespace, sorted; link-local ones and the loopback's are left out.
     pub async fn local_addresses(&self) -> Result<Vec<IpAddr>, NetlinkError> {
-        let dump = self.handle.address().get().execute();
-        let messages: Vec<_> = dump.try_collect().await.context("list", &"addresses")?;
+        let messages = self.all_address_messages("list", &"addresses").await?;
         let found = messages.iter().filter_map(net_of).map(|net| net.addr());
         let mut found: Vec<_> = found.filter(|ip| !ip.is_loopback()).collect();
         found.sort_unstable();
@@ -62,8 +65,7 @@ impl Netlink {
 
     /// All links that have addresses, with them, by name; link-local ones are left out.
     pub async fn interfaces(&self) -> Result<Vec<Interface>, NetlinkError> {
-        let dump = self.handle.address().get().execute();
-        let messages: Vec<AddressMessage> = dump.try_collect().await.context("list", &"addresses")?;
+        let messages = self.all_address_messages("list", &"addresses").await?;
         let mut found: BTreeMap<u32, Vec<IpNet>> = BTreeMap::new();
         for message in &messages {
             found.entry(message.header.index).or_default().extend(net_of(message));
@@ -76,11 +78,27 @@ impl Netlink {
         Ok(all)
     }
 
-    async fn address_messages(&self, link: &str) -> Result<Vec<(IpNet, AddressMessage)>, NetlinkError> {
-        let index = self.index(link, "list addresses of").await?;
-        let dump = self.handle.address().get().set_link_index_filter(index).execute();
-        let messages: Vec<_> = dump.try_collect().await.context("list addresses of", &link)?;
-        Ok(messages.into_iter().filter_map(|m| net_of(&m).map(|net| (net, m))).collect())
+    async fn address_messages(
+        &self,
+        link: &str,
+        index: u32,
+    ) -> Result<Vec<(IpNet, AddressMessage)>, NetlinkError> {
+        let messages = self.all_address_messages("list addresses of", &link).await?;
+        let of_link = messages.into_iter().filter(|message| message.header.index == index);
+        Ok(of_link.filter_map(|m| net_of(&m).map(|net| (net, m))).collect())
+    }
+
+    async fn all_address_messages(
+        &self,
+        op: &'static str,
+        object: &(impl Display + Sync),
+    ) -> Result<Vec<AddressMessage>, NetlinkError> {
+        let request = RouteNetlinkMessage::GetAddress(AddressMessage::default());
+        let pick = |message: RouteNetlinkMessage| match message {
+            RouteNetlinkMessage::NewAddress(message) => Some(message),
+            _ => None,
+        };
+        self.dump(request, pick, op, object).await
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::os::fd::{AsFd, AsRawFd};
 
 use futures_util::TryStreamExt;
+use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{InfoData, InfoVeth, LinkAttribute, LinkFlags, LinkMessage};
 use nix::errno::Errno;
 use rtnetlink::{LinkBridge, LinkGeneve, LinkMessageBuilder, LinkUnspec, LinkVeth, LinkVxlan};
@@ -43,6 +44,19 @@ pub struct Veth<'a> {
     pub peer_ns: &'a NetNs,
     /// Of both ends.
     pub mtu: u32,
+}
+
+/// What should be different about a link.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LinkChange<'a> {
+    /// The free text of `ip link set alias`.
+    pub alias: Option<&'a str>,
+    /// Hardware address.
+    pub mac: Option<[u8; 6]>,
+    /// Largest packet in bytes.
+    pub mtu: Option<u32>,
+    /// It is set administratively up, after all the rest.
+    pub up: bool,
 }
 
 impl Netlink {
@@ -107,6 +121,24 @@ impl Netlink {
         self.change(name, "set alias of", |link| link.alias(alias)).await
     }
 
+    /// Changes several things of a link in one step. What the kernel did of it before it refused the next stays.
+    pub async fn set_link(&self, name: &str, wanted: LinkChange<'_>) -> Result<(), NetlinkError> {
+        let LinkChange { alias, mac, mtu, up } = wanted;
+        self.change(name, "change", |mut link| {
+            if let Some(alias) = alias {
+                link = link.alias(alias);
+            }
+            if let Some(mac) = mac {
+                link = link.address(mac.to_vec());
+            }
+            if let Some(mtu) = mtu {
+                link = link.mtu(mtu);
+            }
+            if up { link.up() } else { link }
+        })
+        .await
+    }
+
     /// Renames a link; most drivers require it to be down.
     pub async fn rename(&self, name: &str, to: &str) -> Result<(), NetlinkError> {
         check_name(to)?;
@@ -143,16 +175,16 @@ impl Netlink {
 
     /// All links of the namespace, by name.
     pub async fn links(&self) -> Result<BTreeMap<String, Link>, NetlinkError> {
-        let dump = self.handle.link().get().execute();
-        let messages: Vec<LinkMessage> = dump.try_collect().await.context("list", &"links")?;
-        let named = |message: &LinkMessage| {
+        let request = RouteNetlinkMessage::GetLink(LinkMessage::default());
+        let pick = |message: RouteNetlinkMessage| {
+            let RouteNetlinkMessage::NewLink(message) = message else { return None };
             let name = message.attributes.iter().find_map(|attribute| match attribute {
                 LinkAttribute::IfName(name) => Some(name.clone()),
                 _ => None,
             })?;
-            Some((name, link_of(message)))
+            Some((name, link_of(&message)))
         };
-        Ok(messages.iter().filter_map(named).collect())
+        Ok(self.dump(request, pick, "list", &"links").await?.into_iter().collect())
     }
 
     /// The index of a link that must be there.

@@ -2,13 +2,11 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
-use futures_util::TryStreamExt;
-use netlink_packet_route::AddressFamily;
 use netlink_packet_route::neighbour::{
     NeighbourAddress, NeighbourAttribute, NeighbourMessage, NeighbourState,
 };
+use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
-use super::error::Context;
 use super::{Netlink, NetlinkError};
 use crate::netns::NetNs;
 
@@ -20,8 +18,14 @@ impl Netlink {
     pub async fn knows_neighbour(&self, dev: &str, ip: IpAddr) -> Result<bool, NetlinkError> {
         let index = self.index(dev, "list neighbours of").await?;
         let family = if ip.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
-        let dump = self.handle.neighbours().get().set_address_family(family).execute();
-        let messages: Vec<NeighbourMessage> = dump.try_collect().await.context("list neighbours of", &dev)?;
+        let mut request = NeighbourMessage::default();
+        request.header.family = family;
+        let pick = |message: RouteNetlinkMessage| match message {
+            RouteNetlinkMessage::NewNeighbour(message) => Some(message),
+            _ => None,
+        };
+        let request = RouteNetlinkMessage::GetNeighbour(request);
+        let messages = self.dump(request, pick, "list neighbours of", &dev).await?;
         let of = |message: &&NeighbourMessage| {
             message.header.ifindex == index && message.attributes.iter().any(|a| destination(a) == Some(ip))
         };

@@ -4,14 +4,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use futures_util::TryStreamExt;
 use ipnet::IpNet;
-use netlink_packet_route::AddressFamily;
-use netlink_packet_route::link::LinkAttribute;
 use netlink_packet_route::route::{
     RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteMetric, RouteProtocol, RouteScope,
     RouteType,
 };
+use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use rtnetlink::{IpVersion, RouteMessageBuilder};
 
 use super::error::Context;
@@ -87,16 +85,8 @@ impl Netlink {
 
     /// The unicast routes of the main table that are not through a link, the kernel's own left out.
     pub async fn routes_elsewhere(&self, dev: &str) -> Result<Vec<Route>, NetlinkError> {
-        let links = self.handle.link().get().execute();
-        let links: Vec<_> = links.try_collect().await.context("list", &"links")?;
-        let mut names = BTreeMap::new();
-        for link in links {
-            let name = link.attributes.iter().find_map(|a| match a {
-                LinkAttribute::IfName(name) if name != dev => Some(name.clone()),
-                _ => None,
-            });
-            names.extend(name.map(|name| (link.header.index, name)));
-        }
+        let links = self.links().await?.into_iter().filter(|(name, _)| name != dev);
+        let names: BTreeMap<u32, String> = links.map(|(name, link)| (link.index, name)).collect();
         let mut found = Vec::new();
         for message in self.route_messages(dev).await? {
             let oif = message.attributes.iter().find_map(|a| match a {
@@ -127,11 +117,22 @@ impl Netlink {
                 IpVersion::V4 => RouteMessageBuilder::<Ipv4Addr>::new().build(),
                 IpVersion::V6 => RouteMessageBuilder::<Ipv6Addr>::new().build(),
             };
-            let dump = self.handle.route().get(filter).execute();
-            let messages: Vec<_> = dump.try_collect().await.context("list routes of", &dev)?;
-            found.extend(messages);
+            found.extend(self.dump_routes(filter, "list routes of", &dev).await?);
         }
         Ok(found)
+    }
+
+    pub(super) async fn dump_routes(
+        &self,
+        filter: RouteMessage,
+        op: &'static str,
+        object: &(impl fmt::Display + Sync),
+    ) -> Result<Vec<RouteMessage>, NetlinkError> {
+        let pick = |message: RouteNetlinkMessage| match message {
+            RouteNetlinkMessage::NewRoute(message) => Some(message),
+            _ => None,
+        };
+        self.dump(RouteNetlinkMessage::GetRoute(filter), pick, op, object).await
     }
 }
 

@@ -3,13 +3,12 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use futures_util::TryStreamExt;
 use ipnet::IpNet;
 use netlink_packet_core::{NLM_F_ACK, NLM_F_CREATE, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload};
 use netlink_packet_route::route::{RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteType};
 use netlink_packet_route::rule::{RuleAction, RuleAttribute, RuleHeader, RuleMessage};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
-use rtnetlink::{IpVersion, RouteMessageBuilder};
+use rtnetlink::RouteMessageBuilder;
 
 use super::error::Context;
 use super::route::ip_of;
@@ -42,10 +41,15 @@ impl Netlink {
     /// All rules of both families that do nothing but look sources up in a table, with the number of who made them.
     pub async fn source_rules(&self) -> Result<Vec<(SourceRule, u8)>, NetlinkError> {
         let mut found = Vec::new();
-        for version in [IpVersion::V4, IpVersion::V6] {
-            let dump = self.handle.rule().get(version).execute();
-            let messages: Vec<_> = dump.try_collect().await.context("list", &"routing rules")?;
-            found.extend(messages.iter().filter_map(rule_of));
+        for family in [AddressFamily::Inet, AddressFamily::Inet6] {
+            let mut request = RuleMessage::default();
+            request.header.family = family;
+            let pick = |message: RouteNetlinkMessage| match message {
+                RouteNetlinkMessage::NewRule(message) => rule_of(&message),
+                _ => None,
+            };
+            let request = RouteNetlinkMessage::GetRule(request);
+            found.extend(self.dump(request, pick, "list", &"routing rules").await?);
         }
         Ok(found)
     }
@@ -88,8 +92,7 @@ impl Netlink {
             [RouteMessageBuilder::<Ipv4Addr>::new().build(), RouteMessageBuilder::<Ipv6Addr>::new().build()];
         for mut filter in filters {
             filter.header.table = RouteHeader::RT_TABLE_UNSPEC;
-            let dump = self.handle.route().get(filter).execute();
-            let messages: Vec<_> = dump.try_collect().await.context("list", &"routes of all tables")?;
+            let messages = self.dump_routes(filter, "list", &"routes of all tables").await?;
             found.extend(messages.iter().filter_map(gateway_of));
         }
         Ok(found)

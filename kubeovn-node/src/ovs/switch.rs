@@ -80,10 +80,24 @@ impl Switch {
     /// # Errors
     /// At the deadline, saying which step did not happen; at once when the database refuses the rows.
     pub async fn ready(&self, owner: &OwnerKey, deadline: Instant) -> Result<(), Problem> {
+        self.ready_seen(owner, deadline, |_| {}).await
+    }
+
+    /// The same; each state in which the port is seen meanwhile is told.
+    ///
+    /// # Errors
+    /// As of [`ready`](Self::ready).
+    pub async fn ready_seen(
+        &self,
+        owner: &OwnerKey,
+        deadline: Instant,
+        mut see: impl FnMut(&PortState) + Send,
+    ) -> Result<(), Problem> {
         let mut view = self.view.clone();
         let settled = |view: &SwitchView| {
-            let state = view.ports.get(owner);
-            state.is_some_and(|state| state.is_ready() || state.problem.as_ref().is_some_and(is_final))
+            let Some(state) = view.ports.get(owner) else { return false };
+            see(state);
+            state.is_ready() || state.problem.as_ref().is_some_and(is_final)
         };
         let found = timeout_at(deadline, view.wait_for(settled)).await.map(|seen| seen.map(drop));
         if let Ok(Err(_)) = found {

@@ -8,12 +8,13 @@ use std::{env, fs};
 use async_trait::async_trait;
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
-use kubeovn_core::cni::{Environment, Printed};
+use kubeovn_core::cni::{AttachmentId, Environment, Printed};
 use kubeovn_core::contract::cluster::{Cluster, ClusterError, Event, Write};
 use kubeovn_core::index::objects::{
     Kind, Meta, Name, Node as NodeObject, Object, ObjectKey, Pod, Subnet, SubnetSpec,
 };
 use kubeovn_node::cni::plugin;
+use kubeovn_node::cni::timing::{Observer, Stages};
 use kubeovn_node::daemon::{Daemon, DaemonConfig, TunnelSource};
 use kubeovn_node::netns::NetNs;
 use serde_json::{Value, json};
@@ -60,10 +61,30 @@ impl Cluster for Feed {
     }
 }
 
+/// What the daemon tells of the time that it takes.
+#[derive(Debug, Default)]
+pub(crate) struct Told(Mutex<Vec<(AttachmentId, Stages)>>);
+
+impl Told {
+    /// Of the last ADD.
+    pub(crate) fn last(&self) -> (AttachmentId, Stages) {
+        self.0.lock().expect("no panic").last().expect("an ADD").clone()
+    }
+}
+
+impl Observer for Told {
+    fn answered(&self, _path: &'static str, _status: u16, _took: Duration) {}
+
+    fn added(&self, id: &AttachmentId, stages: &Stages) {
+        self.0.lock().expect("no panic").push((id.clone(), stages.clone()));
+    }
+}
+
 /// A node and its daemon.
 pub(crate) struct Node {
     pub(crate) ns: Arc<TestNs>,
     pub(crate) switch: Control,
+    pub(crate) told: Arc<Told>,
     dir: PathBuf,
     events: mpsc::UnboundedSender<Event>,
     stop: Option<oneshot::Sender<()>>,
@@ -100,10 +121,11 @@ impl Node {
             ..DaemonConfig::new("n1").expect("own namespace")
         };
         let feed = Arc::new(Feed(Mutex::new(Some(received))));
-        let daemon = Daemon::new(config, Box::new(db), feed).expect("start");
+        let told = Arc::new(Told::default());
+        let daemon = Daemon::new(config, Box::new(db), feed).expect("start").observed(told.clone());
         let (stop, stopped) = oneshot::channel();
         let done = tokio::spawn(daemon.run(async { drop(stopped.await) }));
-        let node = Self { ns, switch, dir, events, stop: Some(stop), done };
+        let node = Self { ns, switch, told, dir, events, stop: Some(stop), done };
         node.subnet("ovn-default", "10.16.0.0/16,fd16::/112", 1400);
         for kind in [Kind::Node, Kind::Subnet, Kind::Pod] {
             node.tell(Event::Listed(kind));

@@ -6,6 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use kubeovn_core::annotations::nic;
+use kubeovn_node::cni::timing::Stage;
 use kubeovn_node::netlink::Netlink;
 use serde_json::json;
 use tokio::time::timeout;
@@ -17,6 +18,33 @@ use crate::vswitch::{Conduct, Rows};
 fn with(changes: &[(&'static str, &'static str)]) -> Vec<(&'static str, &'static str)> {
     let kept = GIVEN.iter().filter(|(key, _)| changes.iter().all(|(other, _)| other != key));
     kept.chain(changes).copied().collect()
+}
+
+#[tokio::test]
+async fn how_long_the_stages_of_an_add_took_is_told() {
+    let (node, pod) = (Node::patient(Duration::from_millis(300)), TestNs::new("pod"));
+    node.pod("web-0", GIVEN);
+    node.add("web-0", "0123456789abcdef", &pod.ns).await;
+    let (id, stages) = node.told.last();
+    assert_eq!((&*id.container_id, &*id.if_name), ("0123456789abcdef", "eth0"));
+    assert!(Stage::ALL.into_iter().all(|stage| stages.took(stage).is_some()), "{stages:?}");
+    assert!(stages.took(Stage::Link) > stages.took(Stage::Bridge), "{stages:?}");
+
+    // It waited for its addresses, and got to nothing else.
+    node.pod("late", &[]);
+    node.refused("ADD", "late", "fedcba9876543210", &pod.ns).await;
+    let (id, stages) = node.told.last();
+    assert_eq!(&*id.container_id, "fedcba9876543210");
+    assert!(stages.took(Stage::Address) >= Some(Duration::from_millis(290)), "{stages:?}");
+    assert_eq!(stages.took(Stage::Bridge), None);
+
+    node.switch.set(Conduct::InstallsNothing);
+    node.pod("deaf", &with(&[("ovn.kubernetes.io/ip_address", "10.16.0.10,fd16::10")]));
+    let other = TestNs::new("other");
+    node.refused("ADD", "deaf", "0f0f0f0f0f0f0f0f", &other.ns).await;
+    let (_, stages) = node.told.last();
+    assert!(stages.took(Stage::Port).is_some(), "{stages:?}");
+    assert!(stages.took(Stage::Flows) >= Some(Duration::from_millis(100)), "{stages:?}");
 }
 
 #[tokio::test]

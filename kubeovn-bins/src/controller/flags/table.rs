@@ -1,4 +1,4 @@
-//! Every flag of Kube-OVN's controller, and of the logger that it uses.
+//! Every flag of Kube-OVN's controller.
 
 use crate::flags::{
     Fate::{Acts, Later, Needless},
@@ -78,25 +78,12 @@ pub(super) static FLAGS: &[Flag] = &[
     Flag { name: "image", value: Text, default: "", fate: Later, help: "Image of egress gateways" },
     Flag { name: "frr-image", value: Text, default: "", fate: Later, help: "Image of FRR" },
     Flag { name: "log-perm", value: Text, default: "640", fate: Needless, help: "Mode of log files: the log goes to standard error" },
-    Flag { name: "tls-min-version", value: Text, default: "", fate: Later, help: "Oldest TLS of the port" },
-    Flag { name: "tls-max-version", value: Text, default: "", fate: Later, help: "Newest TLS of the port" },
-    Flag { name: "tls-cipher-suites", value: Text, default: "", fate: Later, help: "Ciphers of the port" },
+    Flag { name: "tls-min-version", value: Text, default: "", fate: Acts, help: "Oldest TLS of the port: TLS12 or TLS13; older ones are not spoken" },
+    Flag { name: "tls-max-version", value: Text, default: "", fate: Acts, help: "Newest TLS of the port: TLS12 or TLS13" },
+    Flag { name: "tls-cipher-suites", value: Text, default: "", fate: Acts, help: "Suites that the port takes for TLS 1.2, by the names that Go has for them, with commas between; those that are not spoken are passed over" },
     Flag { name: "non-primary-cni-mode", value: Switch, default: "false", fate: Later, help: "Whether only further interfaces are ours" },
     Flag { name: "skip-conntrack-dst-cidrs", value: Text, default: "", fate: Later, help: "An option of OVN's Northbound" },
     Flag { name: "leader-elect-lease-duration", value: Time, default: "30s", fate: Acts, help: "So long a lease is left to a holder of whom nothing is seen" },
     Flag { name: "leader-elect-renew-deadline", value: Time, default: "20s", fate: Acts, help: "So long the holder may try to renew it" },
     Flag { name: "leader-elect-retry-period", value: Time, default: "6s", fate: Acts, help: "Between two attempts" },
-    Flag { name: "v", value: Number, default: "0", fate: Acts, help: "How much is logged: 3 and more debugging, 5 and more everything" },
-    Flag { name: "logtostderr", value: Switch, default: "true", fate: Needless, help: "Where the log goes: always to standard error" },
-    Flag { name: "alsologtostderr", value: Switch, default: "false", fate: Needless, help: "The same" },
-    Flag { name: "log_dir", value: Text, default: "", fate: Needless, help: "Folder of log files" },
-    Flag { name: "log_file", value: Text, default: "", fate: Needless, help: "Log file" },
-    Flag { name: "log_file_max_size", value: Number, default: "1800", fate: Needless, help: "Its size in megabytes" },
-    Flag { name: "stderrthreshold", value: Text, default: "2", fate: Needless, help: "From which severity on standard error is written to" },
-    Flag { name: "skip_headers", value: Switch, default: "false", fate: Needless, help: "Form of the log" },
-    Flag { name: "skip_log_headers", value: Switch, default: "false", fate: Needless, help: "Form of the log" },
-    Flag { name: "add_dir_header", value: Switch, default: "false", fate: Needless, help: "Form of the log" },
-    Flag { name: "one_output", value: Switch, default: "false", fate: Needless, help: "Form of the log" },
-    Flag { name: "log_backtrace_at", value: Text, default: "", fate: Needless, help: "Form of the log" },
-    Flag { name: "vmodule", value: Text, default: "", fate: Needless, help: "How much is logged, by file" },
 ];

@@ -124,13 +124,3 @@ fn a_lease_that_two_could_hold_is_refused() {
     let told = (&*lease.namespace, &*lease.name, &*lease.identity);
     assert_eq!(told, ("net", "kube-ovn-controller", "kube-ovn-controller-0_start"));
 }
-
-#[test]
-fn it_listens_on_all_addresses_or_the_pods_own() {
-    let listen = |bind_local| {
-        let environment =
-            Environment { pod_ips: "10.0.0.7,fd00::7".into(), bind_local, ..Environment::default() };
-        install(&[DATABASE], &environment).unwrap().listen.to_string()
-    };
-    assert_eq!((listen(false), listen(true)), ("[::]:10660".into(), "10.0.0.7:10660".into()));
-}

@@ -1,4 +1,4 @@
-//! Every flag of Kube-OVN's daemon, of the logger that it uses, and two of ours.
+//! Every flag of Kube-OVN's daemon, and two of ours.
 
 use crate::flags::{
     Fate::{Acts, Later, Needless},
@@ -30,7 +30,7 @@ pub(super) static FLAGS: &[Flag] = &[
     Flag { name: "encap-checksum", value: Switch, default: "true", fate: Acts, help: "Whether tunnel packets have a checksum" },
     Flag { name: "enable-pprof", value: Switch, default: "false", fate: Later, help: "Whether profiles are shown on the port" },
     Flag { name: "pprof-port", value: Number, default: "10665", fate: Acts, help: "Port of /livez, /readyz and /metrics" },
-    Flag { name: "secure-serving", value: Switch, default: "false", fate: Later, help: "Whether that port speaks TLS" },
+    Flag { name: "secure-serving", value: Switch, default: "false", fate: Acts, help: "Whether that port speaks TLS" },
     Flag { name: "mac-learning-fallback", value: Switch, default: "false", fate: Later, help: "An option of underlay bridges" },
     Flag { name: "network-type", value: Text, default: "geneve", fate: Acts, help: "Encapsulation between nodes, which decides the MTU of pods: geneve, vxlan or stt; vlan, for an underlay, is not done yet" },
     Flag { name: "default-provider-name", value: Text, default: "provider", fate: Later, help: "Name of the default provider network" },
@@ -51,21 +51,8 @@ pub(super) static FLAGS: &[Flag] = &[
     Flag { name: "ovn-ipsec-cert-duration", value: Number, default: "63072000", fate: Later, help: "How long they are good for, in seconds" },
     Flag { name: "set-vxlan-tx-off", value: Switch, default: "false", fate: Later, help: "Whether checksums of VXLAN are computed in software" },
     Flag { name: "log-perm", value: Text, default: "640", fate: Needless, help: "Mode of log files: the log goes to standard error" },
-    Flag { name: "tls-min-version", value: Text, default: "", fate: Later, help: "Oldest TLS of the port" },
-    Flag { name: "tls-max-version", value: Text, default: "", fate: Later, help: "Newest TLS of the port" },
-    Flag { name: "tls-cipher-suites", value: Text, default: "", fate: Later, help: "Ciphers of the port" },
+    Flag { name: "tls-min-version", value: Text, default: "", fate: Acts, help: "Oldest TLS of the port: TLS12 or TLS13; older ones are not spoken" },
+    Flag { name: "tls-max-version", value: Text, default: "", fate: Acts, help: "Newest TLS of the port: TLS12 or TLS13" },
+    Flag { name: "tls-cipher-suites", value: Text, default: "", fate: Acts, help: "Suites that the port takes for TLS 1.2, by the names that Go has for them, with commas between; those that are not spoken are passed over" },
     Flag { name: "non-primary-cni-mode", value: Switch, default: "false", fate: Later, help: "Whether only further interfaces are ours" },
-    Flag { name: "v", value: Number, default: "0", fate: Acts, help: "How much is logged: 3 and more debugging, 5 and more everything" },
-    Flag { name: "logtostderr", value: Switch, default: "true", fate: Needless, help: "Where the log goes: always to standard error" },
-    Flag { name: "alsologtostderr", value: Switch, default: "false", fate: Needless, help: "The same" },
-    Flag { name: "log_dir", value: Text, default: "", fate: Needless, help: "Folder of log files" },
-    Flag { name: "log_file", value: Text, default: "", fate: Needless, help: "Log file" },
-    Flag { name: "log_file_max_size", value: Number, default: "1800", fate: Needless, help: "Its size in megabytes" },
-    Flag { name: "stderrthreshold", value: Text, default: "2", fate: Needless, help: "From which severity on standard error is written to" },
-    Flag { name: "skip_headers", value: Switch, default: "false", fate: Needless, help: "Form of the log" },
-    Flag { name: "skip_log_headers", value: Switch, default: "false", fate: Needless, help: "Form of the log" },
-    Flag { name: "add_dir_header", value: Switch, default: "false", fate: Needless, help: "Form of the log" },
-    Flag { name: "one_output", value: Switch, default: "false", fate: Needless, help: "Form of the log" },
-    Flag { name: "log_backtrace_at", value: Text, default: "", fate: Needless, help: "Form of the log" },
-    Flag { name: "vmodule", value: Text, default: "", fate: Needless, help: "How much is logged, by file" },
 ];

@@ -10,6 +10,8 @@
 //! * A certificate that is replaced is shown from the next connection on. Files that can't be used change nothing: what was
 //!   read before is shown, and a line of the log says so.
 
+mod limits;
+
 use std::{
     fs,
     io::{self, ErrorKind},
@@ -30,14 +32,14 @@ use tokio_rustls::{
     TlsAcceptor,
     rustls::{
         ServerConfig,
-        crypto::ring,
         pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, pem::PemObject},
     },
     server::TlsStream,
 };
 use tracing::{debug, warn};
 
-use super::error::ControllerError;
+pub use self::limits::Limits;
+use super::PortError;
 
 /// Handshakes at a time: probes and a scraper or two need few.
 const HANDSHAKES: usize = 32;
@@ -62,6 +64,7 @@ pub enum Certificate {
 #[derive(Debug)]
 pub struct Serving {
     certificate: Certificate,
+    limits: Limits,
     last: Mutex<Last>,
 }
 
@@ -77,20 +80,23 @@ impl Serving {
     /// Reads the certificate, or makes one.
     ///
     /// # Errors
-    /// [`ControllerError::Certificate`]
-    pub fn new(certificate: Certificate) -> Result<Self, ControllerError> {
+    /// [`PortError::Certificate`]
+    pub fn new(certificate: Certificate, limits: Limits) -> Result<Self, PortError> {
         let config = match &certificate {
-            Certificate::Folder(folder) => read(folder).map_err(|source| (folder.clone(), source)),
-            Certificate::Own(names) => own(names).map_err(|source| (PathBuf::from("(made here)"), source)),
+            Certificate::Folder(folder) => read(folder, &limits).map_err(|source| (folder.clone(), source)),
+            Certificate::Own(names) => {
+                own(names, &limits).map_err(|source| (PathBuf::from("(made here)"), source))
+            }
         };
-        let config = config.map_err(|(folder, source)| ControllerError::Certificate { folder, source })?;
-        Ok(Serving { certificate, last: Mutex::new(Last { config: Arc::new(config), complaint: None }) })
+        let config = config.map_err(|(folder, source)| PortError::Certificate { folder, source })?;
+        let last = Mutex::new(Last { config: Arc::new(config), complaint: None });
+        Ok(Serving { certificate, limits, last })
     }
 
     /// What to show now. Blocks for as long as reading two files takes.
     fn now(&self) -> Arc<ServerConfig> {
         let read = match &self.certificate {
-            Certificate::Folder(folder) => Some(read(folder)),
+            Certificate::Folder(folder) => Some(read(folder, &self.limits)),
             Certificate::Own(_) => None,
         };
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
@@ -112,7 +118,7 @@ impl Serving {
     }
 }
 
-fn read(folder: &Path) -> io::Result<ServerConfig> {
+fn read(folder: &Path, limits: &Limits) -> io::Result<ServerConfig> {
     let text = |name: &str| {
         let path = folder.join(name);
         fs::read(&path).map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
@@ -120,19 +126,23 @@ fn read(folder: &Path) -> io::Result<ServerConfig> {
     let chain = CertificateDer::pem_slice_iter(&text(CERTIFICATE)?).collect::<Result<Vec<_>, _>>();
     let chain = chain.map_err(|error| unusable(CERTIFICATE, &error))?;
     let key = PrivateKeyDer::from_pem_slice(&text(KEY)?).map_err(|error| unusable(KEY, &error))?;
-    config(chain, key)
+    config(chain, key, limits)
 }
 
-fn own(names: &[String]) -> io::Result<ServerConfig> {
+fn own(names: &[String], limits: &Limits) -> io::Result<ServerConfig> {
     let made = rcgen::generate_simple_self_signed(names);
     let made = made.map_err(|error| unusable("a certificate of our own", &error))?;
     let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
-    config(vec![made.cert.der().clone()], key.into())
+    config(vec![made.cert.der().clone()], key.into(), limits)
 }
 
-fn config(chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> io::Result<ServerConfig> {
-    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
+fn config(
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+    limits: &Limits,
+) -> io::Result<ServerConfig> {
+    let config = ServerConfig::builder_with_provider(Arc::new(limits.provider()))
+        .with_protocol_versions(&limits.versions())
         .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key));
     config.map_err(|error| unusable("the certificate", &error))
 }
