@@ -14,6 +14,7 @@ mod given;
 mod handler;
 mod home;
 mod node_object;
+mod orphans;
 mod standing;
 mod turns;
 
@@ -173,6 +174,7 @@ impl Daemon {
             mtu: tell_mtu,
             reach: tell_reach,
             standing: standing.clone(),
+            orphans: <_>::default(),
         };
         if let Some(firewall) = config.firewall {
             let gateway = match firewall {
@@ -198,8 +200,9 @@ impl Daemon {
             cluster: cluster.clone(),
             standing,
         };
-        let (wait, turns) = (config.wait, <_>::default());
-        let wirer = Wirer { facts, switch, host, mtu, obstacles: obstacles.clone(), wait, turns };
+        let (wait, turns, latest) = (config.wait, <_>::default(), <_>::default());
+        let obstacles_seen = obstacles.clone();
+        let wirer = Wirer { facts, switch, host, mtu, obstacles: obstacles_seen, wait, turns, latest };
         tasks.spawn(driver.run());
         tasks.spawn(listen(cluster.watch(KINDS), publish));
         tasks.spawn(home.run());

@@ -14,6 +14,7 @@ mod neighbour;
 mod route;
 mod rule;
 
+use nix::errno::Errno;
 use tokio::runtime::Handle as Runtime;
 use tokio::task::JoinHandle;
 
@@ -52,6 +53,22 @@ impl Netlink {
             .map_err(|e| NetlinkError::from_io("connect to", &object, &e))?;
         Ok(Self { handle, driver: runtime.spawn(connection) })
     }
+}
+
+/// How often in a row a list may change while it is read.
+const TORN: usize = 10;
+
+/// Reads a list, and again when the kernel says that it changed meanwhile: what was read may never have been so.
+async fn whole<T, F: Future<Output = Result<T, NetlinkError>>>(
+    read: impl Fn() -> F,
+) -> Result<T, NetlinkError> {
+    for _ in 0..TORN {
+        match read().await {
+            Err(error) if error.errno == Errno::EBUSY => {}
+            done => return done,
+        }
+    }
+    read().await
 }
 
 impl Drop for Netlink {

@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use netlink_packet_route::address::{AddressAttribute, AddressHeaderFlags, AddressMessage};
 
 use super::error::Context;
-use super::{Netlink, NetlinkError};
+use super::{Netlink, NetlinkError, whole};
 use crate::tunnel::Interface;
 
 impl Netlink {
@@ -52,8 +52,7 @@ impl Netlink {
 
     /// All addresses of the namespace, sorted; link-local ones and the loopback's are left out.
     pub async fn local_addresses(&self) -> Result<Vec<IpAddr>, NetlinkError> {
-        let dump = self.handle.address().get().execute();
-        let messages: Vec<_> = dump.try_collect().await.context("list", &"addresses")?;
+        let messages = self.all_address_messages().await?;
         let found = messages.iter().filter_map(net_of).map(|net| net.addr());
         let mut found: Vec<_> = found.filter(|ip| !ip.is_loopback()).collect();
         found.sort_unstable();
@@ -62,8 +61,7 @@ impl Netlink {
 
     /// All links that have addresses, with them, by name; link-local ones are left out.
     pub async fn interfaces(&self) -> Result<Vec<Interface>, NetlinkError> {
-        let dump = self.handle.address().get().execute();
-        let messages: Vec<AddressMessage> = dump.try_collect().await.context("list", &"addresses")?;
+        let messages = self.all_address_messages().await?;
         let mut found: BTreeMap<u32, Vec<IpNet>> = BTreeMap::new();
         for message in &messages {
             found.entry(message.header.index).or_default().extend(net_of(message));
@@ -76,10 +74,21 @@ impl Netlink {
         Ok(all)
     }
 
+    async fn all_address_messages(&self) -> Result<Vec<AddressMessage>, NetlinkError> {
+        whole(|| async {
+            let dump = self.handle.address().get().execute();
+            dump.try_collect().await.context("list", &"addresses")
+        })
+        .await
+    }
+
     async fn address_messages(&self, link: &str) -> Result<Vec<(IpNet, AddressMessage)>, NetlinkError> {
         let index = self.index(link, "list addresses of").await?;
-        let dump = self.handle.address().get().set_link_index_filter(index).execute();
-        let messages: Vec<_> = dump.try_collect().await.context("list addresses of", &link)?;
+        let messages: Vec<_> = whole(|| async {
+            let dump = self.handle.address().get().set_link_index_filter(index).execute();
+            dump.try_collect().await.context("list addresses of", &link)
+        })
+        .await?;
         Ok(messages.into_iter().filter_map(|m| net_of(&m).map(|net| (net, m))).collect())
     }
 }

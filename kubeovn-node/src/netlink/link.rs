@@ -9,7 +9,7 @@ use nix::errno::Errno;
 use rtnetlink::{LinkBridge, LinkGeneve, LinkMessageBuilder, LinkUnspec, LinkVeth, LinkVxlan};
 
 use super::error::Context;
-use super::{Netlink, NetlinkError};
+use super::{Netlink, NetlinkError, whole};
 use crate::netns::NetNs;
 
 /// The longest name that the kernel takes for a link.
@@ -143,8 +143,11 @@ impl Netlink {
 
     /// All links of the namespace, by name.
     pub async fn links(&self) -> Result<BTreeMap<String, Link>, NetlinkError> {
-        let dump = self.handle.link().get().execute();
-        let messages: Vec<LinkMessage> = dump.try_collect().await.context("list", &"links")?;
+        let messages: Vec<LinkMessage> = whole(|| async {
+            let dump = self.handle.link().get().execute();
+            dump.try_collect().await.context("list", &"links")
+        })
+        .await?;
         let named = |message: &LinkMessage| {
             let name = message.attributes.iter().find_map(|attribute| match attribute {
                 LinkAttribute::IfName(name) => Some(name.clone()),

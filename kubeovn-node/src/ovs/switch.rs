@@ -78,12 +78,15 @@ impl Switch {
     /// Waits until an owner's port works.
     ///
     /// # Errors
-    /// At the deadline, saying which step did not happen; at once when the database refuses the rows.
+    /// At the deadline, saying which step did not happen; at once when the database refuses the rows, or when the port was
+    /// removed because its link is gone.
     pub async fn ready(&self, owner: &OwnerKey, deadline: Instant) -> Result<(), Problem> {
         let mut view = self.view.clone();
+        let mut seen = false;
         let settled = |view: &SwitchView| {
-            let state = view.ports.get(owner);
-            state.is_some_and(|state| state.is_ready() || state.problem.as_ref().is_some_and(is_final))
+            let Some(state) = view.ports.get(owner) else { return seen };
+            seen = true;
+            state.is_ready() || state.problem.as_ref().is_some_and(is_final)
         };
         let found = timeout_at(deadline, view.wait_for(settled)).await.map(|seen| seen.map(drop));
         if let Ok(Err(_)) = found {
@@ -96,6 +99,10 @@ impl Switch {
         match view.ports.get(owner) {
             Some(state) if state.is_ready() => Ok(()),
             Some(state) if view.connected => Err(why_not(state, &self.bridge, view.bridge)),
+            None if view.connected => {
+                let text = format!("the link of {owner} went while it was plugged: the sandbox is gone");
+                Err(Problem::new("CNI-SANDBOX-GONE", text))
+            }
             _ => Err(self.unreachable()),
         }
     }
@@ -149,6 +156,13 @@ fn why_not(state: &PortState, bridge_name: &str, bridge: bool) -> Problem {
     }
     if let Some(error) = &state.error {
         return Problem::new("NODE-PORT-REFUSED", format!("ovs-vswitchd could not add {link}: {error}"));
+    }
+    if !state.written {
+        let text = format!(
+            "the port of {link} could not be written to the Open_vSwitch database; is the disk full that its file is on? \
+             The log of ovsdb-server (pod ovs-ovn of this node) tells"
+        );
+        return Problem::new("NODE-PORT-NOT-WRITTEN", text);
     }
     if !state.connected {
         let text = format!("ovs-vswitchd did not take up {link}; is it (pod ovs-ovn of this node) running?");

@@ -34,6 +34,8 @@ pub struct SwitchView {
 pub struct PortState {
     /// As it should be.
     pub port: Port,
+    /// Its rows are in the database.
+    pub written: bool,
     /// OVS knows it and took it into the bridge.
     pub connected: bool,
     /// OVN installed all its flows.
@@ -57,6 +59,7 @@ impl PortState {
         let installed = have.pair(&row, EXTERNAL_IDS, OVN_INSTALLED).is_some_and(|text| &**text == "true");
         Self {
             port: port.clone(),
+            written: have.has(&row),
             // OVS writes -1 for a port that it could not add.
             connected: ofport.is_some_and(|number| number > 0),
             installed,
