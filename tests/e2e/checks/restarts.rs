@@ -13,7 +13,7 @@ const MAY_BE_LOST: usize = 5;
 const RUNS: usize = 3;
 
 /// What the integration bridges do with packets, by node, without counters.
-async fn flows(cluster: &Cluster) -> BTreeMap<String, Vec<String>> {
+pub(super) async fn flows(cluster: &Cluster) -> BTreeMap<String, Vec<String>> {
     let mut all = BTreeMap::new();
     for node in &cluster.nodes {
         let dump = ["--no-stats", "dump-flows", "br-int"];
