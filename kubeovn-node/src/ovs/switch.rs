@@ -98,6 +98,14 @@ impl Switch {
         let view = view.borrow();
         match view.ports.get(owner) {
             Some(state) if state.is_ready() => Ok(()),
+            Some(state) if !state.written && state.problem.is_none() && view.lost.is_some() => {
+                let (link, why) = (&state.port.link, view.lost.as_deref().unwrap_or_default());
+                let text = format!(
+                    "the port of {link} could not be written to the Open_vSwitch database: {why}; is ovsdb-server (pod \
+                     ovs-ovn of this node) running, and is there room on its disk?"
+                );
+                Err(Problem::new("NODE-PORT-NOT-WRITTEN", text))
+            }
             Some(state) if view.connected => Err(why_not(state, &self.bridge, view.bridge)),
             None if view.connected => {
                 let text = format!("the link of {owner} went while it was plugged: the sandbox is gone");
@@ -156,13 +164,6 @@ fn why_not(state: &PortState, bridge_name: &str, bridge: bool) -> Problem {
     }
     if let Some(error) = &state.error {
         return Problem::new("NODE-PORT-REFUSED", format!("ovs-vswitchd could not add {link}: {error}"));
-    }
-    if !state.written {
-        let text = format!(
-            "the port of {link} could not be written to the Open_vSwitch database; is the disk full that its file is on? \
-             The log of ovsdb-server (pod ovs-ovn of this node) tells"
-        );
-        return Problem::new("NODE-PORT-NOT-WRITTEN", text);
     }
     if !state.connected {
         let text = format!("ovs-vswitchd did not take up {link}; is it (pod ovs-ovn of this node) running?");

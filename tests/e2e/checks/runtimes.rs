@@ -11,7 +11,7 @@ use super::{
     restarts::flows,
     workloads::{SHARED, agents, gone, namespace, pod, workload},
 };
-use crate::{cluster::Cluster, kept::Kept, wait::until};
+use crate::{cluster::Cluster, kept::Kept, node::Node, wait::until};
 
 /// So long packets may stay without an answer, in the best of so many runs: the machine does other things, too.
 const GAP: Duration = Duration::from_millis(50);
@@ -34,11 +34,7 @@ pub(super) async fn runtimes_are_killed(cluster: Arc<Cluster>) {
     .await;
     quietly(&cluster, "containerd and kubelet are asked to end", async || {
         join_all(
-            cluster
-                .nodes
-                .iter()
-                .flat_map(|node| [node.containerd(), node.kubelet()])
-                .map(|program| program.restart()),
+            cluster.nodes.iter().flat_map(|node| [node.containerd(), node.kubelet()]).map(Kept::restart),
         )
         .await;
         are_back(&cluster).await;
@@ -128,7 +124,7 @@ pub(super) async fn containerd_is_killed_while_pods_are_added(cluster: Arc<Clust
     until("ADDs that wait", async || plugins(cluster.nodes.len()).await).await;
     cluster.nodes.iter().for_each(|node| node.containerd().kill());
     cluster.nodes.iter().for_each(|node| node.containerd().revive());
-    join_all(cluster.nodes.iter().map(|node| node.has_containerd())).await;
+    join_all(cluster.nodes.iter().map(Node::has_containerd)).await;
     cluster.controller.revive();
     cluster.kubectl.rolled_out(name, "daemonset/in-flight").await;
     until("nothing but agents and these", async || ports(&cluster, 2).await).await;
