@@ -199,25 +199,3 @@ fn a_named_namespace_is_one_for_ip_netns_too() {
     assert!(NetNs::named(&test.name).expect_err("gone").is_not_found());
     assert!(test.exec("true", &[]).is_ok(), "the handle keeps it alive");
 }
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn lists_are_read_whole_while_links_come_and_go() {
-    let ns = TestNs::new("busy");
-    let (reads, writes) = (Netlink::new(&ns.ns).expect("netlink"), Netlink::new(&ns.ns).expect("netlink"));
-    for number in 0..60 {
-        writes.add_bridge(&format!("stays{number}")).await.expect("a link");
-    }
-    let stir = tokio::spawn(async move {
-        for _ in 0..100 {
-            writes.add_bridge("comes").await.expect("a link");
-            writes.replace_addresses("comes", &[net("10.0.0.1/24")]).await.expect("an address");
-            writes.delete_link("comes").await.expect("gone");
-        }
-    });
-    while !stir.is_finished() {
-        assert!(reads.links().await.expect("all links").len() >= 60);
-        reads.interfaces().await.expect("all addresses");
-        reads.local_addresses().await.expect("all addresses");
-    }
-    stir.await.expect("join");
-}

@@ -245,6 +245,7 @@ async fn a_mutation_that_met_no_row_and_a_duplicate_that_is_ours_are_unknown() {
 
 #[tokio::test]
 async fn a_server_whose_disk_is_full_is_left_and_asked_again_later() {
+    use kubeovn_core::rows::{Act, Op};
     let script = Script::new("full");
     let mut client = script.client();
     let server = async {
