@@ -207,6 +207,43 @@ async fn packets_flow_daemons_heal_and_nothing_is_left() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_node_whose_power_was_cut_boots_with_its_disk_and_nothing_else() {
+    let lab = Lab::new("off");
+    let (tell, _events) = mpsc::unbounded_channel();
+    let fabric = Fabric::start(lab.0.clone(), tell).await.unwrap();
+    let node = fabric.node_up("n1").await.unwrap();
+    ctl(
+        "ovs-vsctl",
+        &node.ovsdb,
+        "--no-wait add-port br-int stale -- set Open_vSwitch . external_ids:kept=yes",
+    );
+    node.netns.run(|| Command::new("nft").args(["add", "table", "ip", "lost"]).status()).unwrap().unwrap();
+    let chassis = || {
+        let names = ctl("ovn-sbctl", &fabric.southbound(), "--bare --columns=name list Chassis");
+        let mut names: Vec<String> = names.split_whitespace().map(str::to_owned).collect();
+        names.sort();
+        names
+    };
+    fabric.node_off("n1").await.unwrap();
+    assert!(fabric.process("n1/ovs-vswitchd").await.is_none() && fabric.node("n1").await.is_err());
+    assert!(!node.netns.path().exists() && !node.ovsdb.exists());
+    assert_eq!(chassis(), ["n1"], "others have not been told that it went");
+    let other = fabric.node_up("n2").await.unwrap();
+    assert_ne!(other.underlay, node.underlay, "the address is that of the node that is off");
+
+    let again = fabric.node_up("n1").await.unwrap();
+    assert_eq!(again.underlay, node.underlay);
+    assert_eq!(ctl("ovs-vsctl", &again.ovsdb, "get Open_vSwitch . external_ids:kept"), "yes");
+    assert!(ctl("ovs-vsctl", &again.ovsdb, "list-ports br-int").contains("stale"));
+    let tables = again.netns.run(|| Command::new("nft").args(["list", "tables"]).output()).unwrap().unwrap();
+    assert!(!String::from_utf8_lossy(&tables.stdout).contains("lost"), "{tables:?}");
+    assert_eq!(chassis(), ["n1", "n2"]);
+    drop((node, other, again));
+    fabric.stop().await.unwrap();
+    assert_eq!(lab.traces(), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn two_labs_side_by_side_and_one_of_a_name() {
     let (one, other) = (Lab::new("one"), Lab::new("two"));
     let (tell, _events) = mpsc::unbounded_channel();

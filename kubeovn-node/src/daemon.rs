@@ -14,6 +14,7 @@ mod given;
 mod handler;
 mod home;
 mod node_object;
+mod orphans;
 mod standing;
 mod turns;
 
@@ -174,6 +175,7 @@ impl Daemon {
             mtu: tell_mtu,
             reach: tell_reach,
             standing: standing.clone(),
+            orphans: <_>::default(),
         };
         if let Some(firewall) = config.firewall {
             let gateway = match firewall {
@@ -207,6 +209,7 @@ impl Daemon {
             obstacles: obstacles.clone(),
             wait: config.wait,
             turns: <_>::default(),
+            latest: <_>::default(),
             observer: Arc::new(Unobserved),
         };
         tasks.spawn(driver.run());

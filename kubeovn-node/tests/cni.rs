@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
+use std::net::Shutdown;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -15,7 +16,7 @@ use async_trait::async_trait;
 use kubeovn_core::cni::{AttachmentId, Environment, Printed};
 use kubeovn_node::cni::plugin;
 use kubeovn_node::cni::protocol::{GcRequest, IpConfig, PodRequest, PodResponse};
-use kubeovn_node::cni::server::{Handler, Refusal, Server};
+use kubeovn_node::cni::server::{Caller, Handler, Refusal, Server};
 use kubeovn_node::cni::timing::{Observer, Stages};
 use mockall::mock;
 use serde_json::{Value, json};
@@ -30,6 +31,8 @@ struct Fake {
     wired: Mutex<BTreeMap<AttachmentId, PodRequest>>,
     slow: Notify,
     release: Notify,
+    /// Somebody who was kept waiting has gone.
+    left: Notify,
 }
 
 fn id(request: &PodRequest) -> AttachmentId {
@@ -38,14 +41,20 @@ fn id(request: &PodRequest) -> AttachmentId {
 
 #[async_trait]
 impl Handler for Fake {
-    async fn add(&self, request: PodRequest) -> Result<PodResponse, Refusal> {
+    async fn add(&self, request: PodRequest, mut caller: Caller) -> Result<PodResponse, Refusal> {
         match request.pod_name.as_str() {
             "refused" => {
                 return Err(Refusal::Failed(NO_ADDRESS.to_owned()));
             }
             "slow" => {
                 self.slow.notify_one();
-                self.release.notified().await;
+                tokio::select! {
+                    () = self.release.notified() => {}
+                    () = caller.gone() => {
+                        self.left.notify_one();
+                        return Err(Refusal::Failed("nobody waits".to_owned()));
+                    }
+                }
             }
             _ => {}
         }
@@ -93,7 +102,7 @@ mock! {
     Failing {}
     #[async_trait]
     impl Handler for Failing {
-        async fn add(&self, request: PodRequest) -> Result<PodResponse, Refusal>;
+        async fn add(&self, request: PodRequest, caller: Caller) -> Result<PodResponse, Refusal>;
         async fn del(&self, request: PodRequest) -> Result<(), Refusal>;
         async fn check(&self, request: PodRequest) -> Result<(), Refusal>;
         async fn gc(&self, request: GcRequest) -> Result<(), Refusal>;
@@ -277,7 +286,7 @@ async fn a_successor_takes_over_the_socket_and_keeps_it() {
 #[tokio::test]
 async fn every_refusal_has_its_status_and_its_text() {
     let mut handler = MockFailing::new();
-    handler.expect_add().times(1).returning(|_| Err(Refusal::BadRequest("A: wrong".into())));
+    handler.expect_add().times(1).returning(|_, _| Err(Refusal::BadRequest("A: wrong".into())));
     handler.expect_del().times(1).returning(|_| Err(Refusal::Failed("B: broken".into())));
     handler.expect_gc().times(1).returning(|_| Err(Refusal::Unavailable("C: not now".into())));
     let daemon = Daemon::serving(Arc::default(), Arc::new(handler));
@@ -345,6 +354,31 @@ async fn odd_callers_are_answered_and_disturb_nobody() {
     }
     assert!(call("ADD", "web-0", &daemon.conf()).await.success);
     drop(silent);
+}
+
+#[tokio::test]
+async fn a_caller_who_goes_is_noticed_and_one_who_only_stops_talking_is_not() {
+    let daemon = Daemon::start();
+    let body = r#"{"pod_name":"slow","container_id":"c0ffee"}"#;
+    let ask = format!("POST /api/v1/add HTTP/1.1\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    let talk = |how: Option<Shutdown>| {
+        let mut stream = UnixStream::connect(daemon.socket()).expect("connect");
+        stream.write_all(ask.as_bytes()).expect("write");
+        how.into_iter().for_each(|how| stream.shutdown(how).expect("shut down"));
+        stream
+    };
+    let mut listening = talk(Some(Shutdown::Write));
+    daemon.fake.slow.notified().await;
+    drop(talk(None));
+    daemon.fake.slow.notified().await;
+    daemon.fake.left.notified().await;
+    assert!(daemon.fake.wired.lock().expect("lock").is_empty());
+    daemon.fake.release.notify_one();
+    let mut answer = String::new();
+    let read = spawn_blocking(move || listening.read_to_string(&mut answer).map(|_| answer));
+    let answer = read.await.expect("join").expect("an answer");
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert_eq!(daemon.fake.wired.lock().expect("lock").len(), 1);
 }
 
 async fn raw(socket: &Path, text: &'static str) -> String {

@@ -3,7 +3,8 @@
 //! With cgroup v1 there is a tree per controller, with v2 one for all.
 
 use std::{
-    env, fs,
+    collections::BTreeSet,
+    env, fs, io,
     path::{Path, PathBuf},
 };
 
@@ -27,15 +28,53 @@ pub(crate) fn variable(outside: u32) -> (&'static str, String) {
     (VARIABLE, name_of(outside))
 }
 
+/// The trees that there are.
+fn trees() -> Vec<PathBuf> {
+    if Path::new(ROOT).join("cgroup.controllers").exists() {
+        return vec![ROOT.into()];
+    }
+    fs::read_dir(ROOT).unwrap().flatten().map(|tree| tree.path()).filter(|tree| tree.is_dir()).collect()
+}
+
+/// All processes in containers of a node.
+pub(crate) fn processes(node: &str) -> BTreeSet<i32> {
+    let mut found = BTreeSet::new();
+    let mut below: Vec<PathBuf> = trees().iter().map(|tree| tree.join(name()).join(node)).collect();
+    while let Some(cgroup) = below.pop() {
+        // it may go while it is looked at
+        let text = fs::read_to_string(cgroup.join("cgroup.procs")).unwrap_or_default();
+        found.extend(text.lines().filter_map(|process| process.parse::<i32>().ok()));
+        below.extend(
+            fs::read_dir(cgroup)
+                .into_iter()
+                .flatten()
+                .flatten()
+                .map(|entry| entry.path())
+                .filter(|path| path.is_dir()),
+        );
+    }
+    found
+}
+
+/// Removes those of a node, in which nobody is any more.
+pub(crate) fn clear(node: &str) {
+    for tree in trees() {
+        let _ = remove(&tree.join(name()).join(node));
+    }
+}
+
+/// Deepest first: one with others in it can't be removed.
+fn remove(cgroup: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(cgroup)?.flatten().filter(|entry| entry.path().is_dir()) {
+        remove(&entry.path())?;
+    }
+    fs::remove_dir(cgroup)
+}
+
 /// Makes a cgroup for a node, into which its kubelet puts everything. A path as kubelets write it.
 pub(crate) fn make(node: &str) -> String {
     let (cluster, unified) = (name(), Path::new(ROOT).join("cgroup.controllers").exists());
-    let trees: Vec<PathBuf> = if unified {
-        vec![ROOT.into()]
-    } else {
-        fs::read_dir(ROOT).unwrap().flatten().map(|tree| tree.path()).filter(|tree| tree.is_dir()).collect()
-    };
-    for tree in trees {
+    for tree in trees() {
         let mut at = tree;
         for part in [&*cluster, node] {
             let below = at.join(part);

@@ -6,13 +6,17 @@ use futures_util::future::LocalBoxFuture;
 
 use crate::{cluster::Cluster, cni::Cni};
 
+mod churn;
 mod controller;
 mod further;
 mod lifecycle;
 mod machine;
 mod network;
 mod outside;
+mod ping;
+mod reboot;
 mod restarts;
+mod runtimes;
 mod takeover;
 mod tools;
 mod workloads;
@@ -51,6 +55,12 @@ const OF_OURS: &[(&str, Check)] = &[
     ("daemons_are_killed", |cluster| Box::pin(lifecycle::daemons_are_killed(cluster))),
     ("controller_is_killed", |cluster| Box::pin(lifecycle::controller_is_killed(cluster))),
     ("switches_are_killed", |cluster| Box::pin(lifecycle::switches_are_killed(cluster))),
+    ("runtimes_are_killed", |cluster| Box::pin(runtimes::runtimes_are_killed(cluster))),
+    ("containerd_is_killed_while_pods_are_added", |cluster| {
+        Box::pin(runtimes::containerd_is_killed_while_pods_are_added(cluster))
+    }),
+    ("sixty_pods_come_and_go", |cluster| Box::pin(churn::sixty_pods_come_and_go(cluster))),
+    ("a_node_is_rebooted", |cluster| Box::pin(reboot::a_node_is_rebooted(cluster))),
 ];
 
 /// Those of a cluster with this network.

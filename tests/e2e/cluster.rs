@@ -64,7 +64,7 @@ impl Cluster {
         for (number, node) in (1..).zip(&mut nodes) {
             settings.cni.start(node, &others, number).await;
         }
-        let mut cluster = Self {
+        let cluster = Self {
             kubectl,
             nodes,
             cni: settings.cni,
@@ -78,10 +78,10 @@ impl Cluster {
         cluster
     }
 
-    async fn nodes_are_ready(&mut self) {
+    async fn nodes_are_ready(&self) {
         let path = r#"--output=jsonpath={range .items[*].status.conditions[?(@.type=="Ready")]}{.message}{"\n"}{end}"#;
         until("all nodes to be ready", async || {
-            let ended: Vec<String> = self.nodes.iter_mut().flat_map(Node::ended).collect();
+            let ended: Vec<String> = self.nodes.iter().flat_map(Node::ended).collect();
             assert!(ended.is_empty(), "ended by themselves: {ended:?}");
             let said = self.kubectl.run(&["get", "nodes", path]).await?;
             let ready = said.lines().filter(|line| line.contains("is posting ready status")).count();

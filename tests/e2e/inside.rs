@@ -20,7 +20,7 @@ use crate::{
     settings::Settings,
 };
 
-/// How long one check may take.
+/// How long one check may take, or a third of all that if it is more.
 const CHECK: Duration = Duration::from_mins(3);
 
 /// Starts a cluster and checks it.
@@ -45,7 +45,7 @@ pub(crate) fn run() -> ExitCode {
 
 async fn everything(settings: Settings) -> bool {
     let began = Instant::now();
-    let keep = settings.keep;
+    let (keep, limit) = (settings.keep, settings.limit);
     let filter = settings.filter.clone();
     let cluster = Arc::new(Cluster::start(settings).await);
     let chosen =
@@ -56,7 +56,7 @@ async fn everything(settings: Settings) -> bool {
         done += 1;
         let began = Instant::now();
         let check = AssertUnwindSafe(check(Arc::clone(&cluster))).catch_unwind();
-        let outcome = timeout(CHECK, check).await;
+        let outcome = timeout(CHECK.max(limit / 3), check).await;
         let how = match outcome {
             Ok(Ok(())) => "ok",
             Ok(Err(_)) => "FAILED",

@@ -3,22 +3,34 @@
 //! Programs find everything where it is on any other machine: containerd's, kubelet's and CNI's folders, a /run of
 //! their own, and in /run/openvswitch the sockets of their own OVS. What the real machine has in /etc, /opt and
 //! /var/lib is there, too, but what is written there stays on the node.
+//!
+//! Its power can be cut, and it can be booted again: then it has what is on its disks, and nothing else of before.
 
 use std::{
     fs,
+    io::ErrorKind,
     net::Ipv4Addr,
     path::{Path, PathBuf},
     process::Stdio,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 
 use kubeovn_bins::lab::fabric::NodeHandle;
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 use tokio::process::Command;
 
-use crate::{jail, kept::Start, kubernetes::process::Program, settings, wait::until};
+use crate::{cgroup, jail, kept::Start, kubernetes::process::Program, settings, wait::until};
 
 /// The machine's first process. /sys is that of its network; but where its cgroups are, everybody's are.
 ///
-/// kubelet asks how full the file systems of containers are, and takes the first mount of each: these have but one.
+/// kubelet asks how full the file systems of containers are, and takes the first mount of each: these have but one in
+/// here. Those who made the machine have theirs, so that they outlast it.
 /// The copy of the cgroups' mounts is undone, or kubelet takes the first that it finds, which nothing is in later.
 const FIRST: &str = r#"
 set -eu
@@ -31,11 +43,11 @@ done
 mkdir -p /etc/cni/net.d /etc/kubernetes /opt/cni/bin
 for dir in var/lib/containerd var/lib/kubelet; do
   mkdir -p "/$dir"
-  mount -t tmpfs tmpfs "/$dir"
+  mount --move "$base/disk/$dir" "/$dir"
 done
 mkdir -p "$base/var/log"
 mount --bind "$base/var/log" /var/log
-mkdir "$base/cgroup"
+mkdir -p "$base/cgroup"
 mount --rbind /sys/fs/cgroup "$base/cgroup"
 mount -t sysfs sysfs /sys
 mount --rbind "$base/cgroup" /sys/fs/cgroup
@@ -43,16 +55,25 @@ umount --lazy "$base/cgroup"
 mkdir -p "$base/run/openvswitch" "$base/run/lock" "$base/run/netns"
 mount --bind "$ovs" "$base/run/openvswitch"
 mount --rbind "$base/run" /run
+cat /proc/sys/kernel/random/uuid > /run/boot
+mount --bind /run/boot /proc/sys/kernel/random/boot_id
 mount --make-rshared /
 : > /run/machine-is-up
 exec sleep infinity
 "#;
 
+/// What containers write, which no overlay can be below.
+const DISKS: [&str; 2] = ["disk/var/lib/containerd", "disk/var/lib/kubelet"];
+
 /// A machine. Its programs are others', and end without it.
 pub(crate) struct Machine {
     name: String,
     address: Ipv4Addr,
-    first: Program,
+    /// None while it has no power.
+    first: Mutex<Option<Program>>,
+    /// The process of `first`, for those who start programs later.
+    process: Arc<AtomicU32>,
+    base: PathBuf,
     logs: PathBuf,
 }
 
@@ -64,23 +85,65 @@ impl Machine {
         let base = Path::new(jail::RUN).join("nodes").join(&name);
         fs::create_dir_all(&logs).unwrap();
         fs::create_dir_all(&base).unwrap();
+        for disk in DISKS.map(|disk| base.join(disk).display().to_string()) {
+            fs::create_dir_all(&disk).unwrap();
+            crate::central::run(&format!("mount -t tmpfs tmpfs {disk}")).await;
+        }
+        let (first, process) = (Mutex::new(None), Arc::new(AtomicU32::new(0)));
+        let machine = Self { name, address: node.underlay, first, process, base, logs };
+        machine.boot(node).await;
+        machine
+    }
+
+    /// Boots it, with a node of the fabric that is up.
+    pub(crate) async fn boot(&self, node: &NodeHandle) {
         let mut command = std::process::Command::new("nsenter");
         command
             .arg(format!("--net={}", node.netns.path().display()))
             .args(["--", "unshare", "--mount", "--uts", "--propagation", "private"])
-            .args(["--", "sh", "-c", FIRST, "sh", &name])
-            .args([&base, &node.dir]);
-        let first = Program::start(command, logs.join("machine.log"));
-        fs::write(base.join("process"), first.id().to_string()).unwrap();
-        let mut machine = Self { name, address: node.underlay, first, logs };
-        let up = machine.path("/run/machine-is-up");
-        until(&format!("the machine of {}", machine.name), async || {
-            let log = || fs::read_to_string(machine.logs.join("machine.log")).unwrap_or_default();
-            assert!(!machine.first.has_ended(), "the machine of {} ended: {}", machine.name, log());
+            .args(["--", "sh", "-c", FIRST, "sh", &self.name])
+            .args([&self.base, &node.dir]);
+        let first = Program::start(command, self.logs.join("machine.log"));
+        self.process.store(first.id(), Ordering::Relaxed);
+        fs::write(self.base.join("process"), first.id().to_string()).unwrap();
+        *self.first.lock().unwrap() = Some(first);
+        cgroup::make(&self.name);
+        let up = self.path("/run/machine-is-up");
+        until(&format!("the machine of {}", self.name), async || {
+            let log = || fs::read_to_string(self.logs.join("machine.log")).unwrap_or_default();
+            let ended = self.first.lock().unwrap().as_mut().is_none_or(Program::has_ended);
+            assert!(!ended, "the machine of {} ended: {}", self.name, log());
             if up.exists() { Ok(()) } else { Err(log()) }
         })
         .await;
-        machine
+    }
+
+    /// Cuts its power: whatever runs on it, containers too, ends at once and says nothing, and its mounts and what is in
+    /// /run go with it. The fabric's node is others' to cut.
+    pub(crate) async fn cut_power(&self) {
+        let own = fs::read_link(self.path("").with_file_name("ns/mnt")).unwrap();
+        let containers = || cgroup::processes(&self.name).into_iter();
+        let programs = || {
+            fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| {
+                let process: i32 = entry.file_name().to_str()?.parse().ok()?;
+                (fs::read_link(entry.path().join("ns/mnt")).ok()? == own).then_some(process)
+            })
+        };
+        until(&format!("all on {} to end", self.name), async || {
+            let left: Vec<i32> = containers().chain(programs()).collect();
+            for process in &left {
+                // It may have ended, of which its parent may not know yet: so its number is nobody else's.
+                let _ = kill(Pid::from_raw(*process), Signal::SIGKILL);
+            }
+            if left.is_empty() { Ok(()) } else { Err(format!("{left:?}")) }
+        })
+        .await;
+        *self.first.lock().unwrap() = None;
+        cgroup::clear(&self.name);
+        match fs::remove_dir_all(self.base.join("run")) {
+            Err(error) if error.kind() != ErrorKind::NotFound => panic!("/run of {}: {error}", self.name),
+            _ => {}
+        }
     }
 
     /// The node's name.
@@ -95,7 +158,7 @@ impl Machine {
 
     /// A file of the machine's, as others see it.
     pub(crate) fn path(&self, file: &str) -> PathBuf {
-        PathBuf::from(format!("/proc/{}/root{file}", self.first.id()))
+        PathBuf::from(format!("/proc/{}/root{file}", self.process.load(Ordering::Relaxed)))
     }
 
     /// Writes a file of the machine's, and makes the folders above it.
@@ -112,18 +175,13 @@ impl Machine {
             .unwrap_or_else(|error| panic!("{} to {}: {error}", program.display(), to.display()));
     }
 
-    /// Starts a program that stays. What it prints is in a file of this name.
-    pub(crate) fn start_program(&self, name: &str, program: &Path, args: &[String]) -> Program {
-        self.starter(name, program, args)()
-    }
-
-    /// How to do that, for later.
+    /// How to start a program that stays, also after another boot. What it prints is in a file of this name.
     pub(crate) fn starter(&self, name: &str, program: &Path, args: &[String]) -> Start {
-        let (doors, log) = (self.doors(), self.logs.join(format!("{name}.log")));
+        let (process, log) = (Arc::clone(&self.process), self.logs.join(format!("{name}.log")));
         let (program, args) = (program.to_owned(), args.to_vec());
         Box::new(move || {
             let mut command = std::process::Command::new("nsenter");
-            command.args(&doors).arg(&program).args(&args);
+            command.args(doors(&process)).arg(&program).args(&args);
             Program::start(command, log.clone())
         })
     }
@@ -141,7 +199,7 @@ impl Machine {
         args: &[&str],
     ) -> Result<String, String> {
         let mut command = Command::new("nsenter");
-        command.args(self.doors()).arg(program).args(args).stdin(input).kill_on_drop(true);
+        command.args(doors(&self.process)).arg(program).args(args).stdin(input).kill_on_drop(true);
         let output = command.output().await.map_err(|error| error.to_string())?;
         let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
         if output.status.success() {
@@ -150,10 +208,10 @@ impl Machine {
             Err(format!("{program} {args:?} on {}: {}", self.name, said(&output.stderr)))
         }
     }
+}
 
-    /// The way onto the machine, from where files for a moment are not where they are here.
-    fn doors(&self) -> [String; 7] {
-        let target = format!("--target={}", self.first.id());
-        [&target, "--mount", "--net", "--uts", "--", "env", "--unset=TMPDIR"].map(str::to_owned)
-    }
+/// The way onto a machine with this first process, from where files for a moment are not where they are here.
+fn doors(first: &AtomicU32) -> [String; 7] {
+    let target = format!("--target={}", first.load(Ordering::Relaxed));
+    [&target, "--mount", "--net", "--uts", "--", "env", "--unset=TMPDIR"].map(str::to_owned)
 }

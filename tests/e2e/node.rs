@@ -2,7 +2,7 @@
 
 use std::{fs::File, path::Path};
 
-use kubeovn_bins::lab::fabric::NodeHandle;
+use kubeovn_bins::lab::fabric::{Fabric, NodeHandle};
 use serde_json::json;
 use tokio::net::UnixStream;
 
@@ -10,7 +10,7 @@ use crate::{
     central::{self, WIRE_ADDRESS},
     cgroup, image,
     kept::Kept,
-    kubernetes::{Kubernetes, process::Program},
+    kubernetes::Kubernetes,
     machine::Machine,
     programs::{self, Programs},
     wait::until,
@@ -27,9 +27,9 @@ const CONTAINERD: &str = "/run/containerd/containerd.sock";
 /// A node. What runs on it ends with the namespaces, containers too; one after the other is of no use.
 pub(crate) struct Node {
     machine: Machine,
-    containerd: Program,
-    kubelet: Option<Program>,
-    proxy: Option<Program>,
+    containerd: Kept,
+    kubelet: Option<Kept>,
+    proxy: Option<Kept>,
     daemon: Option<Kept>,
 }
 
@@ -37,12 +37,10 @@ impl Node {
     /// Makes the machine and starts what needs no API server.
     pub(crate) async fn start(handle: &NodeHandle) -> Self {
         let machine = Machine::start(handle).await;
-        // the bridge has the node's address
-        let way = ["route", "replace", "default", "via", &WIRE_ADDRESS.to_string(), "dev", "br-phy"];
-        machine.run("ip", &way).await.unwrap();
         machine.write("/etc/containerd/config.toml", &containerd_config());
-        let containerd = machine.start_program("containerd", &programs::path("containerd").unwrap(), &[]);
-        let mut node = Self { machine, containerd, kubelet: None, proxy: None, daemon: None };
+        let containerd = kept(&machine, "containerd", &programs::path("containerd").unwrap(), &[]);
+        let node = Self { machine, containerd, kubelet: None, proxy: None, daemon: None };
+        node.has_way_out().await;
         node.has_containerd().await;
         let tar = File::open(image::path()).unwrap();
         let import = ["--namespace=k8s.io", "images", "import", "-"];
@@ -50,10 +48,17 @@ impl Node {
         node
     }
 
-    async fn has_containerd(&mut self) {
-        let socket = self.machine.path(CONTAINERD);
+    async fn has_way_out(&self) {
+        // the bridge has the node's address
+        let way = ["route", "replace", "default", "via", &WIRE_ADDRESS.to_string(), "dev", "br-phy"];
+        self.machine.run("ip", &way).await.unwrap();
+    }
+
+    /// Waits until its containerd listens.
+    pub(crate) async fn has_containerd(&self) {
+        let (socket, ends) = (self.machine.path(CONTAINERD), self.containerd.ends());
         until(&format!("containerd on {}", self.name()), async || {
-            assert!(!self.containerd.has_ended(), "containerd on {} ended", self.name());
+            assert_eq!(self.containerd.ends(), ends, "containerd on {} ended", self.name());
             UnixStream::connect(&socket).await.map(drop).map_err(|error| error.to_string())
         })
         .await;
@@ -78,8 +83,7 @@ impl Node {
         self.start_proxy(programs);
     }
 
-    /// Starts kubelet, also again.
-    pub(crate) fn start_kubelet(&mut self, programs: &Programs) {
+    fn start_kubelet(&mut self, programs: &Programs) {
         let machine = &self.machine;
         let flags = [
             format!("--kubeconfig={CONFIGURATIONS}/kubelet.conf"),
@@ -87,12 +91,11 @@ impl Node {
             format!("--hostname-override={}", machine.name()),
             format!("--node-ip={}", machine.address()),
         ];
-        self.kubelet = None;
-        self.kubelet = Some(machine.start_program("kubelet", &programs.kubelet, &flags));
+        self.kubelet = Some(kept(machine, "kubelet", &programs.kubelet, &flags));
     }
 
-    /// Starts kube-proxy, also again. How many connections the kernel tracks is the real machine's matter.
-    pub(crate) fn start_proxy(&mut self, programs: &Programs) {
+    /// How many connections the kernel tracks is the real machine's matter.
+    fn start_proxy(&mut self, programs: &Programs) {
         let machine = &self.machine;
         let mut flags = vec![
             format!("--kubeconfig={CONFIGURATIONS}/kube-proxy.conf"),
@@ -103,8 +106,7 @@ impl Node {
             ["max-per-core", "min", "tcp-timeout-established", "tcp-timeout-close-wait"]
                 .map(|limit| format!("--conntrack-{limit}=0")),
         );
-        self.proxy = None;
-        self.proxy = Some(machine.start_program("kube-proxy", &programs.proxy, &flags));
+        self.proxy = Some(kept(machine, "kube-proxy", &programs.proxy, &flags));
     }
 
     /// Its daemon, which runs as long as it is there.
@@ -115,6 +117,36 @@ impl Node {
     /// The daemon, of a network that has one.
     pub(crate) fn daemon(&self) -> &Kept {
         self.daemon.as_ref().expect("a node daemon")
+    }
+
+    /// What runs containers.
+    pub(crate) fn containerd(&self) -> &Kept {
+        &self.containerd
+    }
+
+    /// kubelet, of a node of the cluster.
+    pub(crate) fn kubelet(&self) -> &Kept {
+        self.kubelet.as_ref().expect("a kubelet")
+    }
+
+    /// All that runs on it for good.
+    fn programs(&self) -> impl Iterator<Item = &Kept> {
+        [&self.containerd].into_iter().chain(&self.kubelet).chain(&self.proxy).chain(&self.daemon)
+    }
+
+    /// Cuts its power: nothing that runs there comes to an end of its own, and all that is left is on disks.
+    pub(crate) async fn cut_power(&self, fabric: &Fabric) {
+        self.programs().for_each(Kept::kill);
+        self.machine.cut_power().await;
+        fabric.node_off(self.name()).await.unwrap_or_else(|error| panic!("{error}"));
+    }
+
+    /// Boots it after its power was cut.
+    pub(crate) async fn boot(&self, fabric: &Fabric) {
+        let handle = fabric.node_up(self.name()).await.unwrap_or_else(|error| panic!("{error}"));
+        self.machine.boot(&handle).await;
+        self.has_way_out().await;
+        self.programs().for_each(Kept::revive);
     }
 
     /// Its name.
@@ -128,14 +160,17 @@ impl Node {
     }
 
     /// Programs that ended though nobody asked them to.
-    pub(crate) fn ended(&mut self) -> Vec<String> {
-        let name = self.machine.name();
-        let kubelet = self.kubelet.iter_mut().map(|program| ("kubelet", program));
-        let proxy = self.proxy.iter_mut().map(|program| ("kube-proxy", program));
-        let all = [("containerd", &mut self.containerd)].into_iter().chain(kubelet).chain(proxy);
-        all.filter_map(|(program, running)| running.has_ended().then(|| format!("{program} on {name}")))
+    pub(crate) fn ended(&self) -> Vec<String> {
+        self.programs()
+            .filter(|program| program.ends() > 0)
+            .map(|program| program.name().to_owned())
             .collect()
     }
+}
+
+/// A program of a machine that is started again when it ends.
+fn kept(machine: &Machine, name: &str, program: &Path, flags: &[String]) -> Kept {
+    Kept::start(format!("{name} on {}", machine.name()), machine.starter(name, program, flags))
 }
 
 /// For containerd 1.6. Whoever may not set limits may not lower how readily a process is killed either.

@@ -7,6 +7,9 @@ use crate::{cni::Cni, programs};
 /// How long everything may take, if nobody says otherwise.
 const LIMIT: Duration = Duration::from_mins(10);
 
+/// How often pods come and go, if nobody says otherwise: what a small machine does in less than a minute.
+const ROUNDS: usize = 2;
+
 /// How much sooner the cluster gives up than it is ended: time to say what it was doing.
 const GRACE: Duration = Duration::from_secs(20);
 
@@ -45,6 +48,14 @@ impl Settings {
     pub(crate) fn limit_inside(&self) -> Duration {
         self.limit.saturating_sub(GRACE)
     }
+}
+
+/// How often pods come and go by the dozen: `ROUNDS`.
+pub(crate) fn rounds() -> usize {
+    let given = env::var("ROUNDS").ok().filter(|text| !text.is_empty());
+    given.map_or(ROUNDS, |text| {
+        text.parse().unwrap_or_else(|_| panic!("ROUNDS is {text:?}, which is no number"))
+    })
 }
 
 /// Names the folder of logs; of two clusters at once each needs one.

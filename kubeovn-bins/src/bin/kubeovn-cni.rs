@@ -25,8 +25,10 @@ fn serve() -> io::Result<bool> {
     let mut input = Vec::new();
     io::stdin().take(MAX_INPUT).read_to_end(&mut input)?;
     let printed = plugin::run(&environment, &input);
-    if let Some(output) = printed.output {
-        writeln!(io::stdout(), "{output}")?;
+    let said = printed.output.map_or(Ok(()), |output| writeln!(io::stdout(), "{output}"));
+    if said.is_err() && printed.success && environment.command == "ADD" {
+        // The runtime has ended meanwhile. The next one knows nothing of this sandbox, and would never delete it.
+        plugin::run(&Environment { command: "DEL".to_owned(), ..environment }, &input);
     }
-    Ok(printed.success)
+    said.map(|()| printed.success)
 }

@@ -56,7 +56,9 @@ pub struct Fabric {
 #[derive(Debug, Default)]
 struct Nodes {
     up: BTreeMap<String, Node>,
-    /// Every number in use, also by nodes that are on their way up or down.
+    /// The numbers of those whose power was cut.
+    off: BTreeMap<String, u16>,
+    /// Every number in use, also by nodes that are off, or on their way up or down.
     numbers: BTreeMap<u16, String>,
 }
 
@@ -141,7 +143,9 @@ impl Fabric {
             if let Some(node) = nodes.up.get(name) {
                 return Ok(node.handle());
             }
-            let number = (1..=node::LIMIT).find(|number| !nodes.numbers.contains_key(number));
+            let own = nodes.off.remove(name);
+            let free = || (1..=node::LIMIT).find(|number| !nodes.numbers.contains_key(number));
+            let number = own.or_else(free);
             let number = number.ok_or(LabError::NodesFull { limit: usize::from(node::LIMIT) })?;
             nodes.numbers.insert(number, name.to_owned());
             number
@@ -160,6 +164,21 @@ impl Fabric {
                 Err(error)
             }
         }
+    }
+
+    /// Cuts a node's power: its daemons are killed and its namespace ends. What is on its disk stays, its OVS's database
+    /// that is, and so does what others know of it; [`Fabric::node_up`] boots it again, with the address that it had.
+    ///
+    /// Processes of others that live in its namespace are killed too. A node that is not up is fine.
+    ///
+    /// # Errors
+    /// When its namespace or its files can't be removed.
+    pub async fn node_off(&self, name: &str) -> Result<(), LabError> {
+        let mut nodes = self.nodes.lock().await;
+        let Some(node) = nodes.up.remove(name) else { return Ok(()) };
+        nodes.off.insert(name.to_owned(), node.number());
+        drop(nodes);
+        node.lose_power(&self.state).await
     }
 
     /// Takes a node down and removes all that was made for it; pods on it must be unplugged before.

@@ -5,8 +5,9 @@ use std::os::unix::net::UnixStream;
 use std::str;
 use std::time::Duration;
 
-/// The daemon answers before this, if only to say what it waits for; runtimes give up after 2 to 4 minutes.
-const ANSWER_WITHIN: Duration = Duration::from_mins(2);
+/// The daemon answers long before this, if only to say what it waits for; kubelet gives up after two minutes, and should
+/// hear why.
+const ANSWER_WITHIN: Duration = Duration::from_secs(100);
 /// No answer of the daemon is longer.
 const MAX_ANSWER: u64 = 1 << 20;
 

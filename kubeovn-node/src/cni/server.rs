@@ -15,6 +15,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use serde::de::DeserializeOwned;
+use tokio::io::Interest;
+use tokio::net::unix::OwnedReadHalf;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
@@ -65,14 +67,42 @@ impl Refusal {
     }
 }
 
+/// Whoever waits for an answer.
+#[derive(Debug)]
+pub struct Caller(OwnedReadHalf);
+
+impl Caller {
+    /// Comes when the caller has closed the connection, so that nobody would read the answer. One that has only ended
+    /// its own speech waits for it.
+    pub async fn gone(&mut self) {
+        let stream: &UnixStream = self.0.as_ref();
+        // What comes after the request is nobody's.
+        let mut rest = [0; 256];
+        loop {
+            if stream.ready(Interest::READABLE).await.is_err() {
+                return;
+            }
+            match stream.try_read(&mut rest) {
+                Ok(0) => break,
+                Err(error) if error.kind() != io::ErrorKind::WouldBlock => return,
+                _ => {}
+            }
+        }
+        let listens = stream.ready(Interest::WRITABLE).await.is_ok_and(|ready| !ready.is_write_closed());
+        if listens {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
 /// What the server does for the plugin.
 ///
 /// # Idempotence
 /// Every verb may be repeated and answers the same; DEL and GC of what is not there succeed.
 #[async_trait]
 pub trait Handler: Send + Sync + 'static {
-    /// Wires an interface, or answers how it was wired before.
-    async fn add(&self, request: PodRequest) -> Result<PodResponse, Refusal>;
+    /// Wires an interface, or answers how it was wired before. When the caller goes, it is undone: nobody knows of it.
+    async fn add(&self, request: PodRequest, caller: Caller) -> Result<PodResponse, Refusal>;
     /// Removes an interface.
     async fn del(&self, request: PodRequest) -> Result<(), Refusal>;
     /// Is the interface as [`Handler::add`] left it?
@@ -157,20 +187,21 @@ fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-async fn serve(mut stream: UnixStream, handler: Arc<dyn Handler>, observer: Arc<dyn Observer>) {
+async fn serve(stream: UnixStream, handler: Arc<dyn Handler>, observer: Arc<dyn Observer>) {
     let began = Instant::now();
     let mut path = None;
-    let (status, body) = match timeout(READ_WITHIN, http::read(&mut stream)).await {
+    let (mut read, mut write) = stream.into_split();
+    let (status, body) = match timeout(READ_WITHIN, http::read(&mut read)).await {
         Ok(Ok(Some(request))) => {
             path = PATHS.into_iter().find(|path| *path == request.path);
-            answer(&request, handler.as_ref()).await
+            answer(&request, handler.as_ref(), Caller(read)).await
         }
         // Closed without a word: somebody looked whether we listen.
         Ok(Ok(None)) => return,
         Ok(Err(refused)) => (refused.status, error_body(&refused.reason)),
         Err(_) => (408, error_body("the request did not come within 3 s")),
     };
-    match timeout(WRITE_WITHIN, http::write(&mut stream, status, &body)).await {
+    match timeout(WRITE_WITHIN, http::write(&mut write, status, &body)).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::debug!(%error, "the CNI caller did not wait for its answer"),
         Err(_) => tracing::debug!("the CNI caller does not read its answer"),
@@ -180,10 +211,10 @@ async fn serve(mut stream: UnixStream, handler: Arc<dyn Handler>, observer: Arc<
     }
 }
 
-async fn answer(request: &Request, handler: &dyn Handler) -> (u16, Vec<u8>) {
+async fn answer(request: &Request, handler: &dyn Handler, caller: Caller) -> (u16, Vec<u8>) {
     let done = match (request.method.as_str(), request.path.as_str()) {
         ("POST", PATH_ADD) => match parse(&request.body) {
-            Ok(pod) => handler.add(pod).await.map(Some),
+            Ok(pod) => handler.add(pod, caller).await.map(Some),
             Err(refusal) => Err(refusal),
         },
         ("POST", PATH_DEL) => nothing(parse(&request.body).map(|pod| handler.del(pod))).await,

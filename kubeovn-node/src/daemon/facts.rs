@@ -1,6 +1,6 @@
 //! What the daemon knows of the cluster: its node, the pods on it, and the subnets.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 
 use kubeovn_core::addr::DualStack;
@@ -10,6 +10,9 @@ use kubeovn_core::index::objects::{Kind, Name, Node, Object, Pod, Subnet};
 /// The kinds of objects that a daemon must be fed with.
 pub const KINDS: &[Kind] = &[Kind::Node, Kind::Subnet, Kind::Pod];
 
+/// So many pods that are gone are remembered: a runtime that still works on one is told so at once.
+const ENDED: usize = 256;
+
 /// The objects that concern one node.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Facts {
@@ -18,6 +21,8 @@ pub(super) struct Facts {
     /// Addresses of the other nodes.
     others: BTreeMap<Name, DualStack<IpAddr>>,
     pods: BTreeMap<(Name, Name), Pod>,
+    /// Those that went last: namespace, name, uid.
+    ended: VecDeque<(Name, Name, Name)>,
     subnets: BTreeMap<Name, Subnet>,
     listed: BTreeSet<Kind>,
 }
@@ -61,6 +66,10 @@ impl Facts {
                         return false;
                     }
                     self.pods.remove(&key);
+                    if self.ended.len() >= ENDED {
+                        self.ended.pop_front();
+                    }
+                    self.ended.push_back((key.0, key.1, uid));
                 }
                 _ => return false,
             },
@@ -102,6 +111,16 @@ impl Facts {
         self.pods.get(&(namespace.into(), name.into()))
     }
 
+    /// Whether a pod of this node had this uid, and is gone.
+    pub(super) fn has_ended(&self, uid: &str) -> bool {
+        !uid.is_empty() && self.ended.iter().any(|(_, _, ended)| **ended == *uid)
+    }
+
+    /// Whether a pod of this name was here, and is gone. After many others have gone nobody knows any more.
+    pub(super) fn was_seen_to_end(&self, namespace: &str, name: &str) -> bool {
+        self.ended.iter().any(|(of, ended, _)| **of == *namespace && **ended == *name)
+    }
+
     /// A subnet.
     pub(super) fn subnet(&self, name: &str) -> Option<&Subnet> {
         self.subnets.get(name)
@@ -140,7 +159,9 @@ mod tests {
         assert!(!facts.apply(pod(None, "u1")) && !facts.apply(pod(Some("n2"), "u1")));
         assert!(facts.apply(pod(Some("n1"), "u1")));
         assert!(facts.pod("default", "web-0").is_some());
+        assert!(!facts.has_ended("u1"));
         assert!(facts.apply(gone("u1")) && !facts.apply(gone("u1")));
+        assert!(facts.has_ended("u1") && !facts.has_ended("") && !facts.has_ended("u2"));
         assert!(facts.pod("default", "web-0").is_none());
     }
 

@@ -78,8 +78,10 @@ pub(super) fn given(facts: &Facts, request: &PodRequest, default_mtu: u32) -> Re
         ));
     }
     check_provider(facts, request)?;
-    let same = |pod: &&Pod| request.pod_uid.is_empty() || *pod.meta.uid == *request.pod_uid;
-    let Some(pod) = facts.pod(&request.pod_namespace, &request.pod_name).filter(same) else {
+    if facts.has_ended(&request.pod_uid) {
+        return Err(refused("CNI-POD-UNKNOWN", format!("pod {who} was deleted while its sandbox was made")));
+    }
+    let Some(pod) = pod_of(facts, request) else {
         let text = format!(
             "pod {who} is not known on node {}: it was deleted, or is not bound here yet",
             facts.name()
@@ -143,6 +145,12 @@ pub(super) fn given(facts: &Facts, request: &PodRequest, default_mtu: u32) -> Re
         extras,
         provider,
     })
+}
+
+/// The pod of a request, if it is known.
+pub(super) fn pod_of<'a>(facts: &'a Facts, request: &PodRequest) -> Option<&'a Pod> {
+    let same = |pod: &&Pod| request.pod_uid.is_empty() || *pod.meta.uid == *request.pod_uid;
+    facts.pod(&request.pod_namespace, &request.pod_name).filter(same)
 }
 
 /// Refuses interfaces that are not veth pairs: plugging one as if it was would be wrong in silence.

@@ -13,13 +13,13 @@ use tokio::sync::watch;
 use tokio::time::{Duration, Instant, timeout_at};
 
 use super::facts::Facts;
-use super::given::{Given, NotGiven, bare_provider, check_kind, given};
+use super::given::{Given, NotGiven, bare_provider, check_kind, given, pod_of};
 use super::standing::{Obstacles, Part};
-use super::turns::Turns;
+use super::turns::{Latest, Turns};
 use crate::attach::{self, AttachError, PodNic};
 use crate::cni::nic::{NicNames, nic_names};
 use crate::cni::protocol::{GcRequest, IpConfig, PROVIDER_OVN, PodRequest, PodResponse, RouteConfig};
-use crate::cni::server::{Handler, Refusal};
+use crate::cni::server::{Caller, Handler, Refusal};
 use crate::cni::timing::{Observer, Stage, Stages};
 use crate::netlink::Netlink;
 use crate::netns::{NetNs, NetNsError};
@@ -40,6 +40,7 @@ pub(super) struct Wirer {
     pub(super) obstacles: watch::Receiver<Obstacles>,
     pub(super) wait: Duration,
     pub(super) turns: Turns,
+    pub(super) latest: Latest,
     pub(super) observer: Arc<dyn Observer>,
 }
 
@@ -75,12 +76,22 @@ impl Wirer {
     async fn given(&self, request: &PodRequest, deadline: Instant) -> Result<Given, Refusal> {
         let mtu = self.mtu(deadline).await?;
         let mut facts = self.facts.clone();
+        let mut seen = false;
         loop {
-            let waits_for = match given(&facts.borrow_and_update(), request, mtu) {
+            let (found, there) = {
+                let facts = facts.borrow_and_update();
+                (given(&facts, request, mtu), pod_of(&facts, request).is_some())
+            };
+            let waits_for = match found {
                 Ok(given) => return Ok(given),
                 Err(NotGiven::Refused(text)) => return Err(Refusal::BadRequest(text)),
                 Err(NotGiven::Wait(text)) => text,
             };
+            // It was deleted: nobody will give it anything.
+            if seen && !there {
+                return Err(Refusal::Failed(waits_for));
+            }
+            seen |= there;
             if !matches!(timeout_at(deadline, facts.changed()).await, Ok(Ok(()))) {
                 return Err(Refusal::Failed(waits_for));
             }
@@ -98,9 +109,11 @@ impl Wirer {
         Err(failed(&Problem::new("NODE-NO-MTU", text)))
     }
 
+    /// Wires an interface as long as somebody waits for it, or leaves nothing of it.
     async fn serve(
         &self,
         request: &PodRequest,
+        mut caller: Caller,
         deadline: Instant,
         progress: &mut Progress,
     ) -> Result<PodResponse, Refusal> {
@@ -108,8 +121,32 @@ impl Wirer {
         if ours {
             check_kind(request).map_err(not_given)?;
         }
-        let _turn = self.turns.take(&id_of(request)).await;
+        let id = id_of(request);
+        let mut place = self.latest.come(&request.pod_namespace, &request.pod_name, &id);
+        let _turn = tokio::select! {
+            turn = self.turns.take(&id) => turn,
+            () = caller.gone() => return Err(nobody_waits()),
+        };
         progress.end(Stage::Turn);
+        let before = self.is_wired(&id);
+        let why = tokio::select! {
+            answer = self.work(request, ours, deadline, progress) => return answer,
+            () = caller.gone() => nobody_waits(),
+            () = place.lost() => replaced(request),
+        };
+        if ours && !before {
+            self.take_down(&id).await?;
+        }
+        Err(why)
+    }
+
+    async fn work(
+        &self,
+        request: &PodRequest,
+        ours: bool,
+        deadline: Instant,
+        progress: &mut Progress,
+    ) -> Result<PodResponse, Refusal> {
         let given = self.given(request, deadline).await?;
         progress.end(Stage::Address);
         if ours {
@@ -156,9 +193,21 @@ impl Wirer {
     }
 
     async fn unwire(&self, id: &AttachmentId) -> Result<(), Refusal> {
+        // An ADD that still waits is one that the runtime gave up on.
+        self.latest.go(id);
+        let _turn = self.turns.take(id).await;
+        self.take_down(id).await
+    }
+
+    fn is_wired(&self, id: &AttachmentId) -> bool {
+        let Ok(names) = nic_names(&id.container_id, &id.if_name) else { return false };
+        self.switch.view().borrow().ports.values().any(|state| state.port.link == names.host)
+    }
+
+    /// To be called by whose turn it is.
+    async fn take_down(&self, id: &AttachmentId) -> Result<(), Refusal> {
         // Under a name that can't be made nothing was made.
         let Ok(names) = nic_names(&id.container_id, &id.if_name) else { return Ok(()) };
-        let _turn = self.turns.take(id).await;
         let owner = self.owner(id, &names.host);
         self.switch.set(owner.clone(), None);
         attach::down(&self.host, &names).await.map_err(not_attached)?;
@@ -171,10 +220,10 @@ impl Wirer {
 
 #[async_trait]
 impl Handler for Wirer {
-    async fn add(&self, request: PodRequest) -> Result<PodResponse, Refusal> {
+    async fn add(&self, request: PodRequest, caller: Caller) -> Result<PodResponse, Refusal> {
         let mut progress = Progress::new();
         let began = progress.began;
-        let answer = self.serve(&request, began + self.wait, &mut progress).await;
+        let answer = Box::pin(self.serve(&request, caller, began + self.wait, &mut progress)).await;
         let took = began.elapsed();
         let Progress { mut stages, .. } = progress;
         if answer.is_err() {
@@ -295,6 +344,19 @@ fn response(given: &Given) -> PodResponse {
 
 fn route_config(route: &crate::netlink::Route) -> RouteConfig {
     RouteConfig { dst: route.dst.to_string(), gw: route.via.map(|via| via.to_string()).unwrap_or_default() }
+}
+
+fn nobody_waits() -> Refusal {
+    let text = "whoever asked for the interface has gone, and what was done for it is undone";
+    failed(&Problem::new("CNI-CALLER-GONE", text))
+}
+
+fn replaced(request: &PodRequest) -> Refusal {
+    let text = format!(
+        "the runtime has made another sandbox of pod {}/{}, or deletes this one",
+        request.pod_namespace, request.pod_name
+    );
+    failed(&Problem::new("CNI-SANDBOX-REPLACED", text))
 }
 
 fn not_given(error: NotGiven) -> Refusal {

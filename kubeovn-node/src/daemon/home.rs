@@ -11,6 +11,7 @@ use tokio::time::{Duration, Instant, sleep};
 
 use super::facts::Facts;
 use super::node_object::Reach;
+use super::orphans::Orphans;
 use super::standing::{Part, Standing};
 use crate::netlink::{Netlink, look_for};
 use crate::netns::NetNs;
@@ -47,6 +48,7 @@ pub(super) struct Home {
     pub(super) mtu: watch::Sender<Option<u32>>,
     pub(super) reach: watch::Sender<Reach>,
     pub(super) standing: Standing,
+    pub(super) orphans: Orphans,
 }
 
 impl Home {
@@ -82,8 +84,9 @@ impl Home {
         }
     }
 
-    fn judge_facts(&self) {
-        let facts = self.facts.borrow();
+    /// What comes after this is news, and begins the next round.
+    fn judge_facts(&mut self) {
+        let facts = self.facts.borrow_and_update();
         let missing: Vec<&str> =
             super::KINDS.iter().filter(|kind| !facts.knows(**kind)).map(|kind| kind.name()).collect();
         let wrong = if missing.is_empty() {
@@ -144,8 +147,8 @@ impl Home {
         Ok(Some(wanted))
     }
 
-    fn plan(&mut self, local: &[IpAddr]) -> Result<Option<NodePort>, String> {
-        let facts = self.facts.borrow_and_update();
+    fn plan(&self, local: &[IpAddr]) -> Result<Option<NodePort>, String> {
+        let facts = self.facts.borrow();
         let mtu = *self.mtu.borrow();
         // Without all subnets every route would look stale.
         let known = facts.node().filter(|_| facts.knows(Kind::Subnet));
@@ -195,20 +198,28 @@ impl Home {
         Ok(true)
     }
 
-    /// A port whose link is gone leads nowhere: the link is there before the port is asked for, and goes after it.
-    async fn remove_garbage(&self, view: &watch::Receiver<SwitchView>) {
+    /// A port whose link is gone leads nowhere: the link is there before the port is asked for, and goes after it. One that
+    /// nobody will ever delete goes with its link.
+    async fn remove_garbage(&mut self, view: &watch::Receiver<SwitchView>) {
+        // Ports first: one that comes after the links were listed would look as if its link was gone.
+        let ports = view.borrow().ports.clone();
         let Ok(links) = self.host.links().await else { return };
-        let gone: Vec<OwnerKey> = {
-            let view = view.borrow();
-            let plugged = view.ports.iter().filter(|(_, state)| state.port.kind == PortKind::Plugged);
-            plugged
-                .filter(|(_, state)| !links.contains_key(&state.port.link))
-                .map(|(o, _)| o.clone())
-                .collect()
-        };
+        let plugged = ports.iter().filter(|(_, state)| state.port.kind == PortKind::Plugged);
+        let gone: Vec<OwnerKey> = plugged
+            .filter(|(_, state)| !links.contains_key(&state.port.link))
+            .map(|(owner, _)| owner.clone())
+            .collect();
         for owner in gone {
             tracing::info!(%owner, "a port whose link is gone is removed");
             self.switch.set(owner, None);
+        }
+        let orphans = self.orphans.ripe(&self.facts.borrow(), &ports, Instant::now());
+        for (owner, link) in orphans {
+            tracing::warn!(%owner, "a port of a sandbox that the runtime has forgotten is removed");
+            match self.host.delete_link(&link).await {
+                Ok(()) => self.switch.set(owner, None),
+                Err(error) => tracing::warn!(%error, "it is tried again"),
+            }
         }
     }
 }

@@ -37,6 +37,8 @@ pub struct SwitchDriver {
     /// Rows that nobody wants were looked for since the database was last read whole.
     swept: bool,
     connected: bool,
+    /// Why the database was lost, as long as nothing was written since.
+    lost: Option<Arc<str>>,
     chassis: ChassisTurn,
 }
 
@@ -77,6 +79,7 @@ impl SwitchDriver {
             recovered: false,
             swept: false,
             connected: false,
+            lost: None,
             chassis: ChassisTurn::default(),
         }
     }
@@ -175,10 +178,16 @@ impl SwitchDriver {
                     self.chassis.refused = Some(text.into());
                 }
             }
-            DbEvent::Committed { id, outcome } => self.engine.committed(now, id, outcome, self.db.replica()),
+            DbEvent::Committed { id, outcome } => {
+                if outcome == Outcome::Done {
+                    self.lost = None;
+                }
+                self.engine.committed(now, id, outcome, self.db.replica());
+            }
             DbEvent::Lost { reason } => {
                 tracing::warn!(reason, "the Open_vSwitch database is out of reach");
                 self.connected = false;
+                self.lost = Some(reason.into());
             }
         }
     }
@@ -245,6 +254,7 @@ impl SwitchDriver {
         };
         let view = SwitchView {
             connected: self.connected && self.recovered,
+            lost: self.lost.clone(),
             bridge,
             userspace,
             ports: self.ports.iter().map(state).collect(),

@@ -78,7 +78,8 @@ impl Switch {
     /// Waits until an owner's port works.
     ///
     /// # Errors
-    /// At the deadline, saying which step did not happen; at once when the database refuses the rows.
+    /// At the deadline, saying which step did not happen; at once when the database refuses the rows, or when the port was
+    /// removed because its link is gone.
     pub async fn ready(&self, owner: &OwnerKey, deadline: Instant) -> Result<(), Problem> {
         self.ready_seen(owner, deadline, |_| {}).await
     }
@@ -94,8 +95,10 @@ impl Switch {
         mut see: impl FnMut(&PortState) + Send,
     ) -> Result<(), Problem> {
         let mut view = self.view.clone();
+        let mut seen = false;
         let settled = |view: &SwitchView| {
-            let Some(state) = view.ports.get(owner) else { return false };
+            let Some(state) = view.ports.get(owner) else { return seen };
+            seen = true;
             see(state);
             state.is_ready() || state.problem.as_ref().is_some_and(is_final)
         };
@@ -109,7 +112,19 @@ impl Switch {
         let view = view.borrow();
         match view.ports.get(owner) {
             Some(state) if state.is_ready() => Ok(()),
+            Some(state) if !state.written && state.problem.is_none() && view.lost.is_some() => {
+                let (link, why) = (&state.port.link, view.lost.as_deref().unwrap_or_default());
+                let text = format!(
+                    "the port of {link} could not be written to the Open_vSwitch database: {why}; is ovsdb-server (pod \
+                     ovs-ovn of this node) running, and is there room on its disk?"
+                );
+                Err(Problem::new("NODE-PORT-NOT-WRITTEN", text))
+            }
             Some(state) if view.connected => Err(why_not(state, &self.bridge, view.bridge)),
+            None if view.connected => {
+                let text = format!("the link of {owner} went while it was plugged: the sandbox is gone");
+                Err(Problem::new("CNI-SANDBOX-GONE", text))
+            }
             _ => Err(self.unreachable()),
         }
     }

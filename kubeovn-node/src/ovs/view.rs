@@ -15,6 +15,8 @@ use super::schema::OVN_INSTALLED;
 pub struct SwitchView {
     /// The database is in reach and was read whole.
     pub connected: bool,
+    /// Why it was not, as long as nothing was written since.
+    pub lost: Option<Arc<str>>,
     /// The integration bridge is there.
     pub bridge: bool,
     /// It forwards in user space: what is plugged must compute checksums itself.

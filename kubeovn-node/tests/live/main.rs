@@ -5,6 +5,7 @@
 
 mod guard;
 mod links;
+mod midway;
 mod node;
 mod vswitch;
 mod wiring;

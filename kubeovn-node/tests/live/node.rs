@@ -161,8 +161,13 @@ impl Node {
         })));
     }
 
+    /// A pod whose uid is its name.
     pub(crate) fn pod(&self, name: &str, annotations: &[(&str, &str)]) {
-        let meta = Meta { namespace: "default".into(), uid: name.into(), ..meta(name, annotations) };
+        self.pod_with_uid(name, name, annotations);
+    }
+
+    pub(crate) fn pod_with_uid(&self, name: &str, uid: &str, annotations: &[(&str, &str)]) {
+        let meta = Meta { namespace: "default".into(), uid: uid.into(), ..meta(name, annotations) };
         self.tell(Event::Applied(Object::Pod(Pod { meta, node: Some("n1".into()), ..Pod::default() })));
     }
 
@@ -179,6 +184,11 @@ impl Node {
         self.tell(Event::Deleted { key: ObjectKey::cluster(Kind::Subnet, name), uid: "".into() });
     }
 
+    /// Where the daemon listens.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.dir.join("daemon.sock")
+    }
+
     /// Runs the plugin for a sandbox; what it printed.
     pub(crate) async fn call(
         &self,
@@ -187,15 +197,20 @@ impl Node {
         container: &str,
         netns: Option<&NetNs>,
     ) -> Printed {
+        let file = netns.map(|ns| ns.path().display().to_string()).unwrap_or_default();
+        self.call_at(verb, pod, container, file).await
+    }
+
+    async fn call_at(&self, verb: &str, pod: &str, container: &str, netns: String) -> Printed {
         let env = Environment {
             command: verb.into(),
             container_id: container.into(),
-            net_ns: netns.map(|ns| ns.path().display().to_string()).unwrap_or_default(),
+            net_ns: netns,
             if_name: "eth0".into(),
             args: format!("K8S_POD_NAMESPACE=default;K8S_POD_NAME={pod};K8S_POD_UID={pod}"),
         };
         let mut conf = json!({"cniVersion": "1.1.0", "name": "net", "type": "kube-ovn"});
-        conf["server_socket"] = json!(self.dir.join("daemon.sock"));
+        conf["server_socket"] = json!(self.socket());
         conf["prevResult"] = json!({});
         conf["cni.dev/valid-attachments"] = json!([]);
         let input = conf.to_string();
@@ -212,6 +227,13 @@ impl Node {
     /// A verb that must succeed without a word.
     pub(crate) async fn fine(&self, verb: &str, pod: &str, container: &str, netns: Option<&NetNs>) {
         assert_eq!(self.call(verb, pod, container, netns).await, Printed { output: None, success: true });
+    }
+
+    /// ADD with a file that names no namespace; what the user reads.
+    pub(crate) async fn add_at(&self, pod: &str, container: &str, netns: &str) -> String {
+        let printed = self.call_at("ADD", pod, container, netns.to_owned()).await;
+        assert!(!printed.success, "{printed:?}");
+        printed.output.expect("an error")["details"].as_str().expect("a text").to_owned()
     }
 
     /// A verb that must fail; what the user reads.

@@ -200,13 +200,19 @@ impl Client {
             Step::Session(SessionEvent::Update(update)) => self.update(update),
             Step::Session(SessionEvent::Reply { id, result }) if self.is_audit(id) => self.audited(&result),
             Step::Session(SessionEvent::Reply { id, result }) => {
-                let unfit = result.as_ref().err().filter(|error| !writes::is_our_mistake(error)).cloned();
+                let unfit = match &result {
+                    Err(error) => Some(error).filter(|error| !writes::is_our_mistake(error)).cloned(),
+                    Ok(results) => writes::cannot_write(results).cloned(),
+                };
                 self.ready.extend(self.writes.answered(id, result, &self.replica));
                 if let Link::Up(up) = &self.link {
                     self.ready.extend(self.writes.go_on(&up.session, &self.replica));
                 }
-                // a server that refuses whole requests will do so again; the next one is tried with a pause
+                // a server that refuses whole requests, or has no room, will do so again; the next is tried with a pause
                 if let Some(error) = unfit {
+                    if let Link::Up(up) = &mut self.link {
+                        up.connector.disappointed();
+                    }
                     self.lose(&error);
                 }
             }

@@ -243,6 +243,11 @@ impl Connector {
         self.failures = 0;
     }
 
+    /// The session proved of no use, though it seemed to: after its loss begin with a pause.
+    pub fn disappointed(&mut self) {
+        self.failures = u32::try_from(self.config.endpoints.len()).unwrap_or(u32::MAX);
+    }
+
     /// A connector to the other endpoints, for looking whether one of them became a good one; `None` when there are
     /// none. It knows nothing of earlier sessions, so what it finds must be judged by this one.
     pub fn beside(&self, endpoint: &Endpoint) -> Option<Self> {

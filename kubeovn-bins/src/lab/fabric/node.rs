@@ -12,8 +12,8 @@ use super::central::{Central, QUIET};
 use super::supervisor::{Daemon, FabricEvent, Hook, Spec};
 use super::{COMING_UP, StateDir, make_netns, remove_netns, underlay_address};
 use crate::lab::error::LabError;
-use crate::lab::state::make_dir;
 use crate::lab::state::process::Process;
+use crate::lab::state::{file_names, make_dir, remove_file};
 use crate::lab::tool;
 
 /// As many nodes as the underlay's /16 has addresses for.
@@ -21,6 +21,9 @@ pub(super) const LIMIT: u16 = u16::MAX - 1;
 
 /// Where Debian puts the schema of `Open_vSwitch`.
 const SCHEMA: &str = "/usr/share/openvswitch/vswitch.ovsschema";
+
+/// The file of its database.
+const DATABASE: &str = "conf.db";
 
 /// What others need to know about a node that is up.
 #[derive(Debug, Clone)]
@@ -46,6 +49,8 @@ pub(super) struct Node {
 
 impl Node {
     /// Makes the node and waits until OVN knows its chassis. Leaves nothing if that fails.
+    ///
+    /// One that has an OVS database already, from before its power was cut, is booted with that.
     pub(super) async fn start(
         state: &StateDir,
         underlay: &NetNs,
@@ -88,7 +93,10 @@ impl Node {
         let node = self.handle.clone();
         let dir = node.dir.display();
         let file = |short: &str, kind: &str| format!("{dir}/{short}.{kind}");
-        tool::run("ovsdb-tool", &["create", &file("conf", "db"), SCHEMA]).await?;
+        let boots = node.has_database();
+        if !boots {
+            tool::run("ovsdb-tool", &["create", &file("conf", "db"), SCHEMA]).await?;
+        }
         let remote = format!("unix:{}", node.ovsdb.display());
         let spec = |program: &'static str, short: &str, mut args: Vec<String>| {
             args.push(format!("--log-file={}", file(short, "log")));
@@ -112,7 +120,10 @@ impl Node {
             file("conf", "db"),
         ];
         start(spec("ovsdb-server", "ovsdb", database));
-        node.set_up_ovs(central).await?;
+        node.wait_database().await?;
+        if !boots {
+            node.set_up_ovs(central).await?;
+        }
         let before = hook(&node, |node| async move { node.forget_capabilities().await });
         let after = hook(&node, |node| async move {
             node.address_tunnel().await?;
@@ -159,6 +170,26 @@ impl Node {
         }
     }
 
+    /// Kills its daemons and ends its namespace. Of its files its database and its logs stay, and its chassis in OVN.
+    pub(super) async fn lose_power(mut self, state: &StateDir) -> Result<(), LabError> {
+        while let Some((_, daemon)) = self.daemons.pop() {
+            daemon.die().await;
+        }
+        let (name, dir) = (self.handle.name.clone(), self.handle.dir.clone());
+        // With the last handle on the namespace.
+        drop(self);
+        remove_netns(state, state.name().node_netns(&name)).await?;
+        for name in file_names(&dir) {
+            let path = dir.join(&name);
+            let stays =
+                name == DATABASE || path.extension().is_some_and(|kind| kind == "log" || kind == "out");
+            if !stays && !path.is_dir() {
+                remove_file(&path)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Ends it while the rest of the fabric goes on: removes its chassis, its namespace and its files too.
     pub(super) async fn leave(mut self, state: &StateDir) -> Result<(), LabError> {
         while let Some((_, daemon)) = self.daemons.pop() {
@@ -168,6 +199,12 @@ impl Node {
         // With the last handle on the namespace.
         drop(self);
         discard(state, &name).await
+    }
+}
+
+impl NodeHandle {
+    fn has_database(&self) -> bool {
+        self.dir.join(DATABASE).exists()
     }
 }
 

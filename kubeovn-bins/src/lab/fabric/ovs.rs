@@ -71,11 +71,16 @@ impl NodeHandle {
         tool::check(|| format!("nft -f - (on node {})", self.name), output).map(drop)
     }
 
-    /// The rows that a distribution's start scripts write once.
-    pub(super) async fn set_up_ovs(&self, central: &Central) -> Result<(), LabError> {
+    /// Waits until its database answers.
+    pub(super) async fn wait_database(&self) -> Result<(), LabError> {
         let log = self.dir.join("ovsdb.log");
         let connect = || async { UnixStream::connect(&self.ovsdb).await.ok() };
-        tool::wait_for(&format!("the OVS database of node {}", self.name), COMING_UP, &log, connect).await?;
+        let what = format!("the OVS database of node {}", self.name);
+        tool::wait_for(&what, COMING_UP, &log, connect).await.map(drop)
+    }
+
+    /// The rows that a distribution's start scripts write once.
+    pub(super) async fn set_up_ovs(&self, central: &Central) -> Result<(), LabError> {
         let ids = [
             format!("system-id={}", self.name),
             format!("hostname={}", self.name),

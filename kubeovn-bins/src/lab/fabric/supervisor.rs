@@ -94,6 +94,8 @@ enum Wish {
     End,
     /// To end, and to leave nothing of it with others.
     Leave,
+    /// To end at once, as when the power is cut.
+    Die,
 }
 
 /// A daemon that is kept running until [`Daemon::stop`], or until this is dropped.
@@ -138,6 +140,11 @@ impl Daemon {
     /// As [`Daemon::stop`], but it takes leave of others first.
     pub(super) async fn leave(self) {
         self.end(Wish::Leave).await;
+    }
+
+    /// Kills it.
+    pub(super) async fn die(self) {
+        self.end(Wish::Die).await;
     }
 
     async fn end(self, wish: Wish) {
@@ -242,8 +249,12 @@ impl Keeper {
         Ok(child)
     }
 
-    /// Asks the process to end, and kills it if it does not.
+    /// Asks the process to end, unless it is to die, and kills it if it does not.
     async fn end(&self, child: &mut Child, wish: Wish) {
+        if wish == Wish::Die {
+            let _ = child.kill().await;
+            return;
+        }
         let asked = match (&self.spec.farewell, wish) {
             (Some(farewell), Wish::Leave) => farewell().await.is_ok(),
             _ => false,

@@ -322,6 +322,11 @@ pub(super) fn is_our_mistake(error: &ServerError) -> bool {
     error.error == "syntax error"
 }
 
+/// The error of a server that could not write down what it was asked for.
+pub(super) fn cannot_write(results: &[OpResult]) -> Option<&ServerError> {
+    OpResult::first_error(results).map(|(_, error)| error).filter(|error| error.error == "I/O error")
+}
+
 fn committed(txn: &Txn, outcome: Outcome) -> DbEvent {
     DbEvent::Committed { id: txn.id, outcome }
 }

@@ -71,6 +71,9 @@ fn the_first_round_is_free_and_then_pauses_double_up_to_the_cap() {
     assert_eq!(pauses, [0, 0, 100, 0, 200, 0, 400, 0, 500, 0, 500, 0, 500, 0, 500, 0]);
     connector.succeeded();
     assert_eq!(connector.pause(), Duration::ZERO);
+    connector.succeeded();
+    connector.disappointed();
+    assert_eq!(connector.pause(), Duration::from_millis(100));
 }
 
 #[test]
