@@ -71,7 +71,9 @@ impl ToolError {
     pub(super) fn is_nothing_there(&self) -> bool {
         match self {
             ToolError::Missing { .. } => true,
-            ToolError::Refused { said, code: Some(_), .. } => !DENIED.iter().any(|words| said.contains(words)),
+            ToolError::Refused { said, code: Some(_), .. } => {
+                !DENIED.iter().any(|words| said.contains(words))
+            }
             _ => false,
         }
     }
