@@ -48,6 +48,34 @@ mount --make-rshared /
 exec sleep infinity
 "#;
 
+/// Where a machine is put.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    /// Its name.
+    pub(crate) name: String,
+    /// The namespace that is its network.
+    pub(crate) netns: PathBuf,
+    /// What it has as /run/openvswitch.
+    pub(crate) switch: PathBuf,
+    /// Its address on the wire.
+    pub(crate) address: Ipv4Addr,
+    /// What has that address.
+    pub(crate) link: &'static str,
+}
+
+impl From<&NodeHandle> for Place {
+    fn from(node: &NodeHandle) -> Self {
+        Self {
+            name: node.name.clone(),
+            netns: node.netns.path().to_owned(),
+            switch: node.dir.clone(),
+            address: node.underlay,
+            // the bridge that the NIC is in
+            link: "br-phy",
+        }
+    }
+}
+
 /// A machine. Its programs are others', and end without it.
 pub(crate) struct Machine {
     name: String,
@@ -57,22 +85,22 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    /// Makes one of a node of the fabric.
-    pub(crate) async fn start(node: &NodeHandle) -> Self {
-        let name = node.name.clone();
+    /// Makes one.
+    pub(crate) async fn start(place: &Place) -> Self {
+        let name = place.name.clone();
         let logs = settings::folder().join(&name);
         let base = Path::new(jail::RUN).join("nodes").join(&name);
         fs::create_dir_all(&logs).unwrap();
         fs::create_dir_all(&base).unwrap();
         let mut command = std::process::Command::new("nsenter");
         command
-            .arg(format!("--net={}", node.netns.path().display()))
+            .arg(format!("--net={}", place.netns.display()))
             .args(["--", "unshare", "--mount", "--uts", "--propagation", "private"])
             .args(["--", "sh", "-c", FIRST, "sh", &name])
-            .args([&base, &node.dir]);
+            .args([&base, &place.switch]);
         let first = Program::start(command, logs.join("machine.log"));
         fs::write(base.join("process"), first.id().to_string()).unwrap();
-        let mut machine = Self { name, address: node.underlay, first, logs };
+        let mut machine = Self { name, address: place.address, first, logs };
         let up = machine.path("/run/machine-is-up");
         until(&format!("the machine of {}", machine.name), async || {
             let log = || fs::read_to_string(machine.logs.join("machine.log")).unwrap_or_default();

@@ -2,7 +2,6 @@
 
 use std::{fs::File, path::Path};
 
-use kubeovn_bins::lab::fabric::NodeHandle;
 use serde_json::json;
 use tokio::net::UnixStream;
 
@@ -11,7 +10,7 @@ use crate::{
     cgroup, image,
     kept::Kept,
     kubernetes::{Kubernetes, process::Program},
-    machine::Machine,
+    machine::{Machine, Place},
     programs::{self, Programs},
     wait::until,
 };
@@ -35,19 +34,23 @@ pub(crate) struct Node {
 
 impl Node {
     /// Makes the machine and starts what needs no API server.
-    pub(crate) async fn start(handle: &NodeHandle) -> Self {
-        let machine = Machine::start(handle).await;
-        // the bridge has the node's address
-        let way = ["route", "replace", "default", "via", &WIRE_ADDRESS.to_string(), "dev", "br-phy"];
+    pub(crate) async fn start(place: &Place) -> Self {
+        let machine = Machine::start(place).await;
+        let way = ["route", "replace", "default", "via", &WIRE_ADDRESS.to_string(), "dev", place.link];
         machine.run("ip", &way).await.unwrap();
         machine.write("/etc/containerd/config.toml", &containerd_config());
         let containerd = machine.start_program("containerd", &programs::path("containerd").unwrap(), &[]);
         let mut node = Self { machine, containerd, kubelet: None, proxy: None, daemon: None };
         node.has_containerd().await;
-        let tar = File::open(image::path()).unwrap();
-        let import = ["--namespace=k8s.io", "images", "import", "-"];
-        node.machine.run_with(tar, "ctr", &import).await.unwrap();
+        node.import(&image::path()).await;
         node
+    }
+
+    /// Makes the image of an archive known to its containerd.
+    pub(crate) async fn import(&self, archive: &Path) {
+        let tar = File::open(archive).unwrap();
+        let import = ["--namespace=k8s.io", "images", "import", "-"];
+        self.machine.run_with(tar, "ctr", &import).await.unwrap();
     }
 
     async fn has_containerd(&mut self) {

@@ -6,11 +6,11 @@ use super::workloads::{SHARED, agents};
 use crate::{cluster::Cluster, wait::until};
 
 /// Packets, one every 10 ms.
-const PINGS: usize = 400;
+pub(super) const PINGS: usize = 400;
 /// So many may be lost in a row of them: 50 ms.
-const MAY_BE_LOST: usize = 5;
+pub(super) const MAY_BE_LOST: usize = 5;
 /// The best of so many runs counts: the machine does other things, too.
-const RUNS: usize = 3;
+pub(super) const RUNS: usize = 3;
 
 /// What the integration bridges do with packets, by node, without counters.
 async fn flows(cluster: &Cluster) -> BTreeMap<String, Vec<String>> {
@@ -27,7 +27,7 @@ async fn flows(cluster: &Cluster) -> BTreeMap<String, Vec<String>> {
 }
 
 /// How many of a row of packets between two pods on different nodes get no answer, while something happens.
-async fn lost_while(cluster: &Cluster, happens: impl AsyncFn()) -> usize {
+pub(super) async fn lost_while(cluster: &Cluster, happens: impl AsyncFn()) -> usize {
     let agents = agents(cluster).await;
     let objects = cluster.kubectl.list(SHARED, "pods").await;
     let address = |name: &str| {
