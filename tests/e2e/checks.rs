@@ -59,12 +59,15 @@ const OF_PODS: &[(&str, Check)] = &[
     ("statefulset_in_order", |cluster| Box::pin(workloads::statefulset_in_order(cluster))),
     ("pods_reach_the_api_server", |cluster| Box::pin(workloads::pods_reach_the_api_server(cluster))),
     ("pods_leave_as_their_nodes", |cluster| Box::pin(outside::pods_leave_as_their_nodes(cluster))),
+    ("ours_may_what_the_manifests_say", |cluster| {
+        Box::pin(deployed::ours_may_what_the_manifests_say(cluster))
+    }),
     ("ours_that_are_deleted_come_back", |cluster| {
         Box::pin(deployed::ours_that_are_deleted_come_back(cluster))
     }),
     ("ours_are_rolled_out_anew", |cluster| Box::pin(deployed::ours_are_rolled_out_anew(cluster))),
     ("ours_are_who_they_are_and_nothing_is_refused", |cluster| {
-        Box::pin(deployed::ours_are_who_they_are_and_nothing_is_refused(cluster))
+        Box::pin(async move { deployed::ours_are_who_they_are_and_nothing_is_refused(&cluster) })
     }),
     ("ours_go_and_leave_nothing", |cluster| Box::pin(removed::ours_go_and_leave_nothing(cluster))),
 ];

@@ -35,8 +35,8 @@ pub(crate) fn commands(section: &str, first: &str, put_in: &[(&str, &str)]) -> S
     let mut script: String = blocks.filter(|block| block.starts_with(first)).collect();
     assert!(!script.is_empty(), "docs/install.md has no block that begins with {first:?} there");
     // what stands behind is no command
-    script =
-        script.lines().map(|line| format!("{}\n", line.split("  # ").next().unwrap().trim_end())).collect();
+    let lines = script.lines().map(|line| line.split("  # ").next().unwrap().trim_end());
+    script = lines.collect::<Vec<_>>().join("\n") + "\n";
     for (words, by) in put_in {
         assert!(script.contains(words), "docs/install.md does not ask for {words:?}: {script}");
         script = script.replace(words, by);

@@ -40,7 +40,7 @@ const RAW: &str = "Can't open socket to ipset";
 const ENTER: (&str, &str) = ("SYS_ADMIN", "/proc/thread-self/ns/net: Operation not permitted");
 
 /// Everything that an operation needs of a host, and a rule of Kube-OVN's.
-const HOST: &str = r#"
+const HOST: &str = r"
 mount -t tmpfs none /run
 ip netns add pod
 ip link add ovn0 type bridge
@@ -50,7 +50,7 @@ echo 1 >/proc/sys/net/ipv4/ip_forward
 ipset create ovn40subnets hash:net
 iptables -t nat -N OVN-POSTROUTING
 iptables -t nat -A OVN-POSTROUTING -m set --match-set ovn40subnets src -j RETURN
-"#;
+";
 
 fn facts() -> Facts {
     let subnet = |name: &str, cidrs: &str, nat_outgoing| Subnet {

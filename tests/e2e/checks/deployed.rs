@@ -60,6 +60,34 @@ pub(super) async fn what_was_deployed_is_well(cluster: Arc<Cluster>) {
     }
 }
 
+/// Capabilities that ours may have, by the kernel's numbers.
+const CAPABILITIES: [(&str, u32); 3] = [("NET_ADMIN", 12), ("NET_RAW", 13), ("SYS_ADMIN", 21)];
+
+/// What runs in containers has the capabilities of the manifests and no other, can't get any, and is filtered.
+pub(super) async fn ours_may_what_the_manifests_say(cluster: Arc<Cluster>) {
+    for workload in WORKLOADS {
+        let text = cluster.kubectl.must(&["get", workload, "--namespace", NAMESPACE, "--output=json"]).await;
+        let object: Value = serde_json::from_str(&text).unwrap();
+        let context = &object["spec"]["template"]["spec"]["containers"][0]["securityContext"];
+        let added = context["capabilities"]["add"].as_array().cloned().unwrap_or_default();
+        let bit = |name: &Value| CAPABILITIES.iter().find(|(known, _)| name == known).unwrap().1;
+        let mask = added.iter().fold(0_u64, |mask, name| mask | 1 << bit(name));
+        // nobody else's user has any
+        let root = context["runAsUser"] == 0;
+        let words = ["grep", "-E", "^(CapEff|CapBnd|NoNewPrivs|Seccomp):", "/proc/1/status"];
+        let exec = ["exec", "--namespace", NAMESPACE, workload, "--"];
+        let said = cluster.kubectl.must(&[&exec[..], &words[..]].concat()).await;
+        let wanted = [
+            format!("CapEff:\t{:016x}", if root { mask } else { 0 }),
+            format!("CapBnd:\t{mask:016x}"),
+            "NoNewPrivs:\t1".to_owned(),
+            "Seccomp:\t2".to_owned(),
+        ];
+        let lines: Vec<&str> = said.lines().filter(|line| !line.starts_with("Defaulted")).collect();
+        assert_eq!(lines, wanted, "{workload}");
+    }
+}
+
 /// Pods of these apps that end are replaced, and pods that talk over them notice nothing; new ones are given a network
 /// as before.
 pub(super) async fn ours_that_are_deleted_come_back(cluster: Arc<Cluster>) {
@@ -112,7 +140,7 @@ pub(super) async fn ours_are_rolled_out_anew(cluster: Arc<Cluster>) {
 }
 
 /// What pods of ours asked of the API server, they asked as their own service accounts, and nothing was refused to them.
-pub(super) async fn ours_are_who_they_are_and_nothing_is_refused(cluster: Arc<Cluster>) {
+pub(super) fn ours_are_who_they_are_and_nothing_is_refused(cluster: &Cluster) {
     let log = fs::read_to_string(cluster.kubernetes.audit_log()).unwrap();
     // the last line may be one that is being written
     let events: Vec<Value> = log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
