@@ -67,7 +67,7 @@ const OF_PODS: &[(&str, Check)] = &[
     }),
     ("ours_are_rolled_out_anew", |cluster| Box::pin(deployed::ours_are_rolled_out_anew(cluster))),
     ("ours_are_who_they_are_and_nothing_is_refused", |cluster| {
-        Box::pin(async move { deployed::ours_are_who_they_are_and_nothing_is_refused(&cluster) })
+        Box::pin(deployed::ours_are_who_they_are_and_nothing_is_refused(cluster))
     }),
     ("ours_go_and_leave_nothing", |cluster| Box::pin(removed::ours_go_and_leave_nothing(cluster))),
 ];

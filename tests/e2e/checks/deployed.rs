@@ -140,7 +140,8 @@ pub(super) async fn ours_are_rolled_out_anew(cluster: Arc<Cluster>) {
 }
 
 /// What pods of ours asked of the API server, they asked as their own service accounts, and nothing was refused to them.
-pub(super) fn ours_are_who_they_are_and_nothing_is_refused(cluster: &Cluster) {
+pub(super) async fn ours_are_who_they_are_and_nothing_is_refused(cluster: Arc<Cluster>) {
+    agents(&cluster).await;
     let log = fs::read_to_string(cluster.kubernetes.audit_log()).unwrap();
     // the last line may be one that is being written
     let events: Vec<Value> = log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
