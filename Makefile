@@ -11,7 +11,8 @@ test: setup kubernetes
 	cargo test --workspace
 	$(MAKE) --no-print-directory checks
 
-# A whole cluster with three nodes, and what must be true of it: see docs/testing.md. CHECK=part of a name chooses.
+# A whole cluster with three nodes, and what must be true of it; then one on which ours are pods: see docs/testing.md.
+# CHECK=part of a name chooses, INSTALL=processes or INSTALL=pods one of the two.
 CHECK ?=
 e2e:
 	@.ci/setup e2e
@@ -19,6 +20,9 @@ e2e:
 	@tests/multus/build
 	cargo build --package kubeovn-bins --bins
 	cargo test --package kubeovn --features e2e --test e2e -- $(CHECK)
+ifeq ($(CHECK)$(CNI)$(INSTALL)$(KEEP),)
+	INSTALL=pods cargo test --package kubeovn --features e2e --test e2e
+endif
 
 # What cargo does not check by itself: features apart, sizes, sources that belong to nothing.
 checks:

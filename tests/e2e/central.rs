@@ -28,6 +28,9 @@ const CONTROLLER_MANAGER: &str = "system:kube-controller-manager";
 
 const SCHEDULER: &str = "system:kube-scheduler";
 
+/// Service accounts of ours, whom the API server watches: what they ask, it writes down.
+pub(crate) const ACCOUNTS: [&str; 3] = ["ovn", "ovn-ovs", "kube-ovn-cni"];
+
 /// A kubelet's user.
 pub(crate) fn node_user(node: &str) -> String {
     format!("system:node:{node}")
@@ -64,7 +67,8 @@ pub(crate) async fn kubernetes(nodes: &[String]) -> Kubernetes {
     let mut users: Vec<(String, String)> =
         [CONTROLLER_MANAGER, SCHEDULER, PROXY].map(|user| (user.to_owned(), "e2e".to_owned())).into();
     users.extend(nodes.iter().map(|node| (node_user(node), "system:nodes".to_owned())));
-    Kubernetes::start_for_cluster(WIRE_ADDRESS, &users).await
+    let accounts = ACCOUNTS.map(|account| format!("system:serviceaccount:kube-system:{account}"));
+    Kubernetes::start_for_cluster(WIRE_ADDRESS, &users, &accounts).await
 }
 
 /// Those who make of Deployments pods, and give pods a node.

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use futures_util::future::LocalBoxFuture;
 
-use crate::{cluster::Cluster, cni::Cni};
+use crate::{cluster::Cluster, cni::Cni, install::Install};
 
 mod churn;
 mod controller;
+mod deployed;
 mod further;
 mod lifecycle;
 mod machine;
@@ -15,6 +16,7 @@ mod network;
 mod outside;
 mod ping;
 mod reboot;
+mod removed;
 mod restarts;
 mod runtimes;
 mod takeover;
@@ -63,8 +65,33 @@ const OF_OURS: &[(&str, Check)] = &[
     ("a_node_is_rebooted", |cluster| Box::pin(reboot::a_node_is_rebooted(cluster))),
 ];
 
-/// Those of a cluster with this network.
-pub(crate) fn of(cni: Cni) -> impl Iterator<Item = &'static (&'static str, Check)> {
-    let ours = if cni == Cni::KubeOvn { OF_OURS } else { &[] };
-    OF_ANY.iter().chain(ours)
+/// Those of a cluster on which ours are pods. The last one takes them away.
+const OF_PODS: &[(&str, Check)] = &[
+    ("what_was_deployed_is_well", |cluster| Box::pin(deployed::what_was_deployed_is_well(cluster))),
+    ("daemonset_on_every_node", |cluster| Box::pin(workloads::daemonset_on_every_node(cluster))),
+    ("everybody_reaches_everybody", |cluster| Box::pin(network::everybody_reaches_everybody(cluster))),
+    ("host_network", |cluster| Box::pin(network::host_network(cluster))),
+    ("deployment_behind_a_service", |cluster| Box::pin(workloads::deployment_behind_a_service(cluster))),
+    ("statefulset_in_order", |cluster| Box::pin(workloads::statefulset_in_order(cluster))),
+    ("pods_reach_the_api_server", |cluster| Box::pin(workloads::pods_reach_the_api_server(cluster))),
+    ("pods_leave_as_their_nodes", |cluster| Box::pin(outside::pods_leave_as_their_nodes(cluster))),
+    ("ours_may_what_the_manifests_say", |cluster| {
+        Box::pin(deployed::ours_may_what_the_manifests_say(cluster))
+    }),
+    ("ours_that_are_deleted_come_back", |cluster| {
+        Box::pin(deployed::ours_that_are_deleted_come_back(cluster))
+    }),
+    ("ours_are_rolled_out_anew", |cluster| Box::pin(deployed::ours_are_rolled_out_anew(cluster))),
+    ("ours_are_who_they_are_and_nothing_is_refused", |cluster| {
+        Box::pin(deployed::ours_are_who_they_are_and_nothing_is_refused(cluster))
+    }),
+    ("ours_go_and_leave_nothing", |cluster| Box::pin(removed::ours_go_and_leave_nothing(cluster))),
+];
+
+/// Those of a cluster.
+pub(crate) fn of(cluster: &Cluster) -> impl Iterator<Item = &'static (&'static str, Check)> {
+    let of_any = if cluster.install == Install::Pods { OF_PODS } else { OF_ANY };
+    let processes = cluster.cni == Cni::KubeOvn && cluster.install == Install::Processes;
+    let ours = if processes { OF_OURS } else { &[] };
+    of_any.iter().chain(ours)
 }

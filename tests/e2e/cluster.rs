@@ -8,14 +8,18 @@ use kubeovn_bins::lab::fabric::Fabric;
 use crate::{
     central,
     cni::Cni,
-    image,
+    deployed, image,
+    install::Install,
     kept::Kept,
     kubectl::Kubectl,
     kubernetes::{ADMIN, Kubernetes, process::Program},
+    machine::Place,
     node::Node,
+    part::Part,
     programs::Programs,
     settings::{self, Settings},
     wait::until,
+    wire,
 };
 
 /// A cluster that runs. What it consists of ends with it; the rest, containers for one, with the namespaces around it.
@@ -26,12 +30,15 @@ pub(crate) struct Cluster {
     pub(crate) nodes: Vec<Node>,
     /// What gives its pods their network.
     pub(crate) cni: Cni,
-    /// Ours.
-    pub(crate) controller: Kept,
+    /// What runs that.
+    pub(crate) install: Install,
+    /// Ours, where it is a process.
+    pub(crate) controller: Part<Kept>,
     _workers: Vec<Program>,
-    _kubernetes: Kubernetes,
-    /// OVN and OVS.
-    pub(crate) fabric: Fabric,
+    /// Those who may be watched are watched.
+    pub(crate) kubernetes: Kubernetes,
+    /// OVN and OVS, where they are processes.
+    pub(crate) fabric: Part<Fabric>,
 }
 
 impl Cluster {
@@ -41,37 +48,57 @@ impl Cluster {
         let programs = Programs::find();
         let names: Vec<String> = (1..=settings.nodes).map(|number| format!("n{number}")).collect();
         let made = tokio::task::spawn_blocking(image::make);
-        let fabric = central::fabric().await;
+        let fabric = match settings.install {
+            Install::Processes => Some(central::fabric().await),
+            Install::Pods => {
+                wire::lay().await;
+                None
+            }
+        };
         made.await.unwrap();
         clock.says("OVN and the image are there");
-        let nodes = join_all(names.iter().map(async |name| {
-            let handle = fabric.node_up(name).await.unwrap_or_else(|error| panic!("{error}"));
-            Node::start(&handle).await
+        let nodes = join_all((1..).zip(&names).map(async |(number, name)| {
+            let place = match &fabric {
+                Some(fabric) => {
+                    Place::from(&fabric.node_up(name).await.unwrap_or_else(|error| panic!("{error}")))
+                }
+                None => wire::place(name, number).await,
+            };
+            Node::start(&place).await
         }));
         let (kubernetes, mut nodes) = tokio::join!(central::kubernetes(&names), nodes);
-        fabric.warm().await;
         clock.says("the API server and the nodes' containerds answer");
         let kubectl = write_admin(&kubernetes, &programs);
         let workers = central::workers(&kubernetes, &programs);
         for node in &mut nodes {
             node.join(&kubernetes, &programs);
         }
-        kubernetes.apply_crds().await;
-        let controller =
-            Kept::start("kubeovn-controller".to_owned(), central::controller(&kubernetes, &fabric));
-        let others: Vec<(u16, String)> =
-            (1..).zip(&nodes).map(|(number, node)| (number, node.machine().address().to_string())).collect();
-        for (number, node) in (1..).zip(&mut nodes) {
-            settings.cni.start(node, &others, number).await;
-        }
+        let controller = if let Some(fabric) = &fabric {
+            fabric.warm().await;
+            kubernetes.apply_crds().await;
+            let start = central::controller(&kubernetes, fabric);
+            let controller = Kept::start("kubeovn-controller".to_owned(), start);
+            let others: Vec<(u16, String)> = (1..)
+                .zip(&nodes)
+                .map(|(number, node)| (number, node.machine().address().to_string()))
+                .collect();
+            for (number, node) in (1..).zip(&mut nodes) {
+                settings.cni.start(node, &others, number).await;
+            }
+            Some(controller)
+        } else {
+            deployed::install(&kubectl, &nodes, &clock).await;
+            None
+        };
         let cluster = Self {
             kubectl,
             nodes,
             cni: settings.cni,
-            controller,
+            install: settings.install,
+            controller: Part(controller),
             _workers: workers,
-            _kubernetes: kubernetes,
-            fabric,
+            kubernetes,
+            fabric: Part(fabric),
         };
         cluster.nodes_are_ready().await;
         clock.says(&format!("{} nodes are Ready, with {:?}", cluster.nodes.len(), cluster.cni));

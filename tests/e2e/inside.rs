@@ -49,7 +49,7 @@ async fn everything(settings: Settings) -> bool {
     let filter = settings.filter.clone();
     let cluster = Arc::new(Cluster::start(settings).await);
     let chosen =
-        checks::of(cluster.cni).filter(|(name, _)| filter.as_ref().is_none_or(|part| name.contains(part)));
+        checks::of(&cluster).filter(|(name, _)| filter.as_ref().is_none_or(|part| name.contains(part)));
     let mut failed = Vec::new();
     let mut done = 0;
     for (name, check) in chosen {

@@ -1,11 +1,15 @@
 //! kubectl, as users have it.
 
-use std::{io::Write, path::PathBuf, process::Stdio};
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    process::Stdio,
+};
 
 use serde_json::Value;
 use tokio::process::Command;
 
-use crate::wait::until;
+use crate::{programs, wait::until};
 
 /// kubectl of the administrator.
 pub(crate) struct Kubectl {
@@ -32,6 +36,24 @@ impl Kubectl {
             return Ok(said(&output.stdout));
         }
         Err(format!("kubectl {}: {}{}", args.join(" "), said(&output.stdout), said(&output.stderr)))
+    }
+
+    /// Runs a script of bash in a folder, with kubectl of the administrator. What it prints; or what it says when it
+    /// fails.
+    pub(crate) async fn script(&self, folder: &Path, script: &str) -> Result<String, String> {
+        let tools = self.program.parent().unwrap().display();
+        let mut command = Command::new("bash");
+        command
+            .args(["-euo", "pipefail", "-c", script])
+            .current_dir(folder)
+            .env("KUBECONFIG", &self.kubeconfig)
+            .env("PATH", format!("{tools}:{}", programs::SEARCHED))
+            .stdin(Stdio::null())
+            .kill_on_drop(true);
+        let output = command.output().await.map_err(|error| error.to_string())?;
+        let said = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+        let said = said.concat();
+        if output.status.success() { Ok(said) } else { Err(format!("{script}{said}")) }
     }
 
     /// As [`Kubectl::run`], where it has to succeed.

@@ -65,10 +65,39 @@ exec sleep infinity
 /// What containers write, which no overlay can be below.
 const DISKS: [&str; 2] = ["disk/var/lib/containerd", "disk/var/lib/kubelet"];
 
+/// Where a machine is put.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    /// Its name.
+    pub(crate) name: String,
+    /// The namespace that is its network.
+    pub(crate) netns: PathBuf,
+    /// What it has as /run/openvswitch.
+    pub(crate) switch: PathBuf,
+    /// Its address on the wire.
+    pub(crate) address: Ipv4Addr,
+    /// What has that address.
+    pub(crate) link: &'static str,
+}
+
+impl From<&NodeHandle> for Place {
+    fn from(node: &NodeHandle) -> Self {
+        Self {
+            name: node.name.clone(),
+            netns: node.netns.path().to_owned(),
+            switch: node.dir.clone(),
+            address: node.underlay,
+            // the bridge that the NIC is in
+            link: "br-phy",
+        }
+    }
+}
+
 /// A machine. Its programs are others', and end without it.
 pub(crate) struct Machine {
     name: String,
     address: Ipv4Addr,
+    link: &'static str,
     /// None while it has no power.
     first: Mutex<Option<Program>>,
     /// The process of `first`, for those who start programs later.
@@ -78,9 +107,9 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    /// Makes one of a node of the fabric.
-    pub(crate) async fn start(node: &NodeHandle) -> Self {
-        let name = node.name.clone();
+    /// Makes one.
+    pub(crate) async fn start(place: &Place) -> Self {
+        let name = place.name.clone();
         let logs = settings::folder().join(&name);
         let base = Path::new(jail::RUN).join("nodes").join(&name);
         fs::create_dir_all(&logs).unwrap();
@@ -90,19 +119,20 @@ impl Machine {
             crate::central::run(&format!("mount -t tmpfs tmpfs {disk}")).await;
         }
         let (first, process) = (Mutex::new(None), Arc::new(AtomicU32::new(0)));
-        let machine = Self { name, address: node.underlay, first, process, base, logs };
-        machine.boot(node).await;
+        let Place { address, link, .. } = *place;
+        let machine = Self { name, address, link, first, process, base, logs };
+        machine.boot(place).await;
         machine
     }
 
-    /// Boots it, with a node of the fabric that is up.
-    pub(crate) async fn boot(&self, node: &NodeHandle) {
+    /// Boots it, in a place that is there.
+    pub(crate) async fn boot(&self, place: &Place) {
         let mut command = std::process::Command::new("nsenter");
         command
-            .arg(format!("--net={}", node.netns.path().display()))
+            .arg(format!("--net={}", place.netns.display()))
             .args(["--", "unshare", "--mount", "--uts", "--propagation", "private"])
             .args(["--", "sh", "-c", FIRST, "sh", &self.name])
-            .args([&self.base, &node.dir]);
+            .args([&self.base, &place.switch]);
         let first = Program::start(command, self.logs.join("machine.log"));
         self.process.store(first.id(), Ordering::Relaxed);
         fs::write(self.base.join("process"), first.id().to_string()).unwrap();
@@ -154,6 +184,11 @@ impl Machine {
     /// Its address on the wire.
     pub(crate) fn address(&self) -> Ipv4Addr {
         self.address
+    }
+
+    /// What has that address.
+    pub(crate) fn link(&self) -> &'static str {
+        self.link
     }
 
     /// A file of the machine's, as others see it.

@@ -28,8 +28,10 @@ mod cgroup;
 mod checks;
 mod cluster;
 mod cni;
+mod deployed;
 mod image;
 mod inside;
+mod install;
 mod jail;
 mod kept;
 mod killed;
@@ -39,9 +41,11 @@ mod kubernetes;
 mod machine;
 mod node;
 mod outside;
+mod part;
 mod programs;
 mod settings;
 mod wait;
+mod wire;
 
 fn main() -> ExitCode {
     if jail::is_inside() { inside::run() } else { outside::run() }

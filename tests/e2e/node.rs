@@ -2,7 +2,7 @@
 
 use std::{fs::File, path::Path};
 
-use kubeovn_bins::lab::fabric::{Fabric, NodeHandle};
+use kubeovn_bins::lab::fabric::Fabric;
 use serde_json::json;
 use tokio::net::UnixStream;
 
@@ -11,7 +11,7 @@ use crate::{
     cgroup, image,
     kept::Kept,
     kubernetes::Kubernetes,
-    machine::Machine,
+    machine::{Machine, Place},
     programs::{self, Programs},
     wait::until,
 };
@@ -35,22 +35,27 @@ pub(crate) struct Node {
 
 impl Node {
     /// Makes the machine and starts what needs no API server.
-    pub(crate) async fn start(handle: &NodeHandle) -> Self {
-        let machine = Machine::start(handle).await;
+    pub(crate) async fn start(place: &Place) -> Self {
+        let machine = Machine::start(place).await;
         machine.write("/etc/containerd/config.toml", &containerd_config());
         let containerd = kept(&machine, "containerd", &programs::path("containerd").unwrap(), &[]);
         let node = Self { machine, containerd, kubelet: None, proxy: None, daemon: None };
         node.has_way_out().await;
         node.has_containerd().await;
-        let tar = File::open(image::path()).unwrap();
-        let import = ["--namespace=k8s.io", "images", "import", "-"];
-        node.machine.run_with(tar, "ctr", &import).await.unwrap();
+        node.import(&image::path()).await;
         node
     }
 
+    /// Makes the image of an archive known to its containerd.
+    pub(crate) async fn import(&self, archive: &Path) {
+        let tar = File::open(archive).unwrap();
+        let import = ["--namespace=k8s.io", "images", "import", "-"];
+        self.machine.run_with(tar, "ctr", &import).await.unwrap();
+    }
+
     async fn has_way_out(&self) {
-        // the bridge has the node's address
-        let way = ["route", "replace", "default", "via", &WIRE_ADDRESS.to_string(), "dev", "br-phy"];
+        let way =
+            ["route", "replace", "default", "via", &WIRE_ADDRESS.to_string(), "dev", self.machine.link()];
         self.machine.run("ip", &way).await.unwrap();
     }
 
@@ -144,7 +149,7 @@ impl Node {
     /// Boots it after its power was cut.
     pub(crate) async fn boot(&self, fabric: &Fabric) {
         let handle = fabric.node_up(self.name()).await.unwrap_or_else(|error| panic!("{error}"));
-        self.machine.boot(&handle).await;
+        self.machine.boot(&Place::from(&handle)).await;
         self.has_way_out().await;
         self.programs().for_each(Kept::revive);
     }

@@ -10,6 +10,7 @@ use std::{
 
 use crate::{
     cgroup,
+    install::Install,
     jail::{self, Janitor},
     killed,
     programs::{self, Programs},
@@ -58,6 +59,8 @@ pub(crate) fn run() -> ExitCode {
         good = false;
     }
     let whole = settings.filter.is_none() && !settings.keep && env::var_os(settings::FOLDER).is_none();
+    // once is enough
+    let whole = whole && settings.install == Install::Processes;
     if good && whole {
         let began = Instant::now();
         let rehearsed = killed::rehearse();

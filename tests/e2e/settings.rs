@@ -2,7 +2,7 @@
 
 use std::{env, path::PathBuf, time::Duration};
 
-use crate::{cni::Cni, programs};
+use crate::{cni::Cni, install::Install, programs};
 
 /// How long everything may take, if nobody says otherwise.
 const LIMIT: Duration = Duration::from_mins(10);
@@ -20,6 +20,8 @@ pub(crate) struct Settings {
     pub(crate) nodes: u16,
     /// What gives pods their network.
     pub(crate) cni: Cni,
+    /// What runs that.
+    pub(crate) install: Install,
     /// Whether it stays after the checks.
     pub(crate) keep: bool,
     /// How long everything may take; kept ones may stay.
@@ -29,15 +31,18 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// `NODES`, `CNI`, `KEEP` and `LIMIT` (in seconds), and the first word of the command line that is no option.
+    /// `NODES`, `CNI`, `INSTALL`, `KEEP` and `LIMIT` (in seconds), and the first word of the command line that is no option.
     pub(crate) fn given() -> Self {
         let number = |name: &str| {
             let text = env::var(name).ok().filter(|text| !text.is_empty())?;
             Some(text.parse::<u16>().unwrap_or_else(|_| panic!("{name} is {text:?}, which is no number")))
         };
+        let (cni, install) = (Cni::given(), Install::given());
+        assert!(cni == Cni::KubeOvn || install == Install::Processes, "only kubeovn is installed as pods");
         Self {
-            nodes: number("NODES").unwrap_or(3).max(1),
-            cni: Cni::given(),
+            nodes: number("NODES").unwrap_or(if install == Install::Pods { 2 } else { 3 }).max(1),
+            cni,
+            install,
             keep: env::var("KEEP").is_ok_and(|keep| !matches!(keep.as_str(), "" | "0")),
             limit: number("LIMIT").map_or(LIMIT, |seconds| Duration::from_secs(seconds.into())),
             filter: env::args().skip(1).find(|word| !word.starts_with('-')),

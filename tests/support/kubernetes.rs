@@ -30,6 +30,7 @@ use kube::{
     core::{GroupVersionKind, Request},
 };
 use nix::sys::signal::Signal;
+use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use etcd::Etcd;
@@ -80,16 +81,20 @@ impl Kubernetes {
     ///
     /// Each has ports of its own on an address of its own within 127.0.0.0/8.
     pub(crate) async fn start() -> Self {
-        Self::start_at(Place::Alone, &[]).await
+        Self::start_at(Place::Alone, &[], &[]).await
     }
 
     /// As [`Kubernetes::start`], for a cluster: it listens on this address, and knows users beside those of tests, each
-    /// with a group.
-    pub(crate) async fn start_for_cluster(host: Ipv4Addr, users: &[(String, String)]) -> Self {
-        Self::start_at(Place::Cluster(host), users).await
+    /// with a group. What those ask who are watched is in [`Kubernetes::audit_log`].
+    pub(crate) async fn start_for_cluster(
+        host: Ipv4Addr,
+        users: &[(String, String)],
+        watched: &[String],
+    ) -> Self {
+        Self::start_at(Place::Cluster(host), users, watched).await
     }
 
-    async fn start_at(place: Place, users: &[(String, String)]) -> Self {
+    async fn start_at(place: Place, users: &[(String, String)], watched: &[String]) -> Self {
         let [etcd, program] = programs();
         let ports = process::ports();
         let address = match place {
@@ -101,6 +106,9 @@ impl Kubernetes {
         // what only the server knows, its certificate, comes when it runs
         let config = Config::new(format!("https://{address}").parse().unwrap());
         let mut kubernetes = Self { server: None, etcd, program, place, address, config, files };
+        if !watched.is_empty() {
+            kubernetes.write_policy(&json!({"level": "Metadata", "users": watched}));
+        }
         kubernetes.start_server().await;
         kubernetes
     }
@@ -207,10 +215,24 @@ impl Kubernetes {
 
     /// Starts the server again; from here on it writes down who asks for what. Answers the file.
     pub(crate) async fn audit(&mut self) -> PathBuf {
-        let policy = r#"{"apiVersion":"audit.k8s.io/v1","kind":"Policy","omitStages":["RequestReceived"],"rules":[{"level":"Metadata"}]}"#;
-        std::fs::write(self.files.path(AUDIT_POLICY), policy).unwrap();
+        self.write_policy(&json!({"level": "Metadata"}));
         self.start_server().await;
+        self.audit_log()
+    }
+
+    /// Where it is written down who asked for what, one event in a line.
+    pub(crate) fn audit_log(&self) -> PathBuf {
         self.files.path(AUDIT)
+    }
+
+    fn write_policy(&self, rule: &Value) {
+        let policy = json!({
+            "apiVersion": "audit.k8s.io/v1",
+            "kind": "Policy",
+            "omitStages": ["RequestReceived"],
+            "rules": [rule, {"level": "None"}],
+        });
+        std::fs::write(self.files.path(AUDIT_POLICY), policy.to_string()).unwrap();
     }
 
     fn audited(&self, mut command: Command) -> Command {

@@ -54,8 +54,22 @@ vsctl set Open_vSwitch . \
   external_ids:ovn-openflow-probe-interval=180 \
   -- --may-exist add-br br-int -- set bridge br-int fail_mode=secure "datapath_type=${DATAPATH_TYPE:-system}"
 
+if [ "${DATAPATH_TYPE:-system}" = netdev ]; then
+  # What the datapath offers is said anew by each ovs-vswitchd.
+  vsctl clear Open_vSwitch . datapaths -- --id=@it create Datapath 'datapath_version=""' -- set Open_vSwitch . datapaths:netdev=@it
+fi
 ovs-vswitchd "${log[@]}" --pidfile="$OVS_RUNDIR/ovs-vswitchd.pid" "unix:$OVS_RUNDIR/db.sock" &
 programs[ovs-vswitchd]=$!
+if [ "${DATAPATH_TYPE:-system}" = netdev ]; then
+  # Until 3.1.2 it aborts in user space when a connection that OVN gave a twin for NAT is used again, and OVN gives all of them
+  # one where that is offered. So nobody sees the offer.
+  it=$(vsctl get Open_vSwitch . datapaths:netdev)
+  for _ in {1..100}; do
+    [ -z "$(vsctl --if-exists get Datapath "$it" capabilities:ct_zero_snat)" ] || break
+    sleep 0.1
+  done
+  vsctl set Datapath "$it" capabilities:ct_zero_snat=false
+fi
 ovn-controller "${log[@]}" --pidfile="$OVN_RUNDIR/ovn-controller.pid" "unix:$OVS_RUNDIR/db.sock" &
 programs[ovn-controller]=$!
 echo "start-ovs: Open vSwitch and ovn-controller run" >&2

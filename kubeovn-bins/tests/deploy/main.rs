@@ -10,6 +10,7 @@
 )]
 
 mod audit;
+mod capabilities;
 #[path = "../../../tests/support/kubernetes.rs"]
 mod kubernetes;
 mod manifests;

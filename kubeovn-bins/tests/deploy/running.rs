@@ -21,7 +21,7 @@ fn capabilities(kind: &str, name: &str) -> String {
 
 /// Runs a script of bash in namespaces of its own, with the image's folder as the current one. All that it started ends
 /// with it, at the latest after a minute and a half.
-fn run(script: &str, variables: &[(&str, &str)]) -> Output {
+pub(crate) fn run(script: &str, variables: &[(&str, &str)]) -> Output {
     let mut command = Command::new("timeout");
     command.args([
         "--kill-after=5",
@@ -39,7 +39,7 @@ fn run(script: &str, variables: &[(&str, &str)]) -> Output {
     command.output().unwrap()
 }
 
-fn said(output: &Output) -> String {
+pub(crate) fn said(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
@@ -129,7 +129,10 @@ echo all done
         logs.join("\n--\n")
     );
     for log in &logs {
-        assert!(!log.contains("ermission denied") && !log.contains("not permitted"), "{log}");
+        // Nobody puts this end of a port into another namespace, so that nothing is to be heard of from there.
+        let lines = log.lines().filter(|line| !line.contains("could not enable listening to all nsid"));
+        let refused = |line: &&str| line.contains("ermission denied") || line.contains("not permitted");
+        assert_eq!(lines.filter(refused).collect::<Vec<_>>(), [""; 0]);
     }
 }
 

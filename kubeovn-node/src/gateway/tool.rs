@@ -16,6 +16,8 @@ use crate::netns::{NetNs, NetNsError};
 const PATIENCE: Duration = Duration::from_secs(30);
 /// The most of what a program says that an error repeats.
 const QUOTED: usize = 400;
+/// What is said to somebody who lacks a capability; the last by iptables, which asks for sets by a raw socket.
+const DENIED: [&str; 3] = ["Operation not permitted", "Permission denied", "Can't open socket to ipset"];
 
 /// A program did not do what it was told.
 #[derive(Debug, thiserror::Error)]
@@ -64,9 +66,16 @@ pub enum ToolError {
 }
 
 impl ToolError {
-    /// Is there nothing that it could show? The program is not installed, or the kernel lacks what it is for.
+    /// Is there nothing that it could show? The program is not installed, or the kernel lacks what it is for. Who may not
+    /// look knows nothing about that.
     pub(super) fn is_nothing_there(&self) -> bool {
-        matches!(self, ToolError::Missing { .. } | ToolError::Refused { code: Some(_), .. })
+        match self {
+            ToolError::Missing { .. } => true,
+            ToolError::Refused { said, code: Some(_), .. } => {
+                !DENIED.iter().any(|words| said.contains(words))
+            }
+            _ => false,
+        }
     }
 }
 
