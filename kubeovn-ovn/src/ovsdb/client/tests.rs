@@ -242,24 +242,3 @@ async fn a_mutation_that_met_no_row_and_a_duplicate_that_is_ours_are_unknown() {
     assert_eq!(next(&mut client).await, DbEvent::Committed { id: 4, outcome: Outcome::Unknown });
     assert!(matches!(next(&mut client).await, DbEvent::Lost { .. }));
 }
-
-#[tokio::test]
-async fn a_server_whose_disk_is_full_is_left_and_asked_again_later() {
-    use kubeovn_core::rows::{Act, Op};
-    let script = Script::new("full");
-    let mut client = script.client();
-    let server = async {
-        let mut peer = script.accept().await;
-        peer.answer("monitor_cond_since", json!([false, FIRST, {}])).await;
-        peer
-    };
-    let (first, mut peer) = tokio::join!(next(&mut client), server);
-    assert_eq!(first, DbEvent::Resynced);
-    client.submit(Txn { id: 1, ops: vec![Op { row: RowKey::named(LOGICAL_SWITCH, "a"), act: Act::Delete }] });
-    let full =
-        json!({"error": "I/O error", "details": "write failed", "io-error": "No space left on device"});
-    peer.answer("transact", json!([{"count": 1}, full])).await;
-    assert_eq!(next(&mut client).await, DbEvent::Committed { id: 1, outcome: Outcome::Unknown });
-    let lost = next(&mut client).await;
-    assert!(matches!(&lost, DbEvent::Lost { reason } if reason.contains("write failed")), "{lost:?}");
-}
