@@ -176,3 +176,21 @@ fn a_reservation_is_told_what_it_got_or_why_not() {
     let key = ObjectKey::cluster(Kind::Ip, "nowhere.red");
     assert_eq!(sim.spine.problems()[&key][0].code, "IP-RECORD-INVALID");
 }
+
+/// Of a member that goes while the controller starts, and whose record somebody removed meanwhile, nothing but the port is
+/// there: what it holds is known only once that has been read.
+#[test]
+fn a_member_that_goes_before_its_port_was_read_gives_its_address_back_with_its_set() {
+    let mut sim = fabric();
+    sim.restart(Late::Never);
+    sim.delete(Kind::Ip, "", "st-0.red");
+    sim.hear_all();
+    sim.delete(Kind::Pod, "red", "st-0");
+    sim.hear_all();
+    sim.settle();
+    assert_eq!(held(&sim, "st-0"), "10.1.0.2", "the set brings it back");
+    sim.delete(Kind::StatefulSet, "red", "st");
+    sim.settle();
+    assert_eq!((held(&sim, "st-0"), has_port(&sim, "st-0")), (String::new(), false));
+    oracle::equals_from_scratch(&sim);
+}

@@ -147,9 +147,15 @@ pub(super) fn given(facts: &Facts, request: &PodRequest, default_mtu: u32) -> Re
     })
 }
 
+/// Of a pod that kubelet has from a file, the API server has an image with a uid of its own; here is that of the file.
+const MIRROR: &str = "kubernetes.io/config.mirror";
+
 /// The pod of a request, if it is known.
 pub(super) fn pod_of<'a>(facts: &'a Facts, request: &PodRequest) -> Option<&'a Pod> {
-    let same = |pod: &&Pod| request.pod_uid.is_empty() || *pod.meta.uid == *request.pod_uid;
+    let same = |pod: &&Pod| {
+        let uid = &*request.pod_uid;
+        uid.is_empty() || *pod.meta.uid == *uid || pod.meta.annotation(MIRROR) == Some(uid)
+    };
     facts.pod(&request.pod_namespace, &request.pod_name).filter(same)
 }
 

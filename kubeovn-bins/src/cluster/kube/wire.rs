@@ -95,15 +95,23 @@ fn whole(kind: Kind, json: &str) -> Result<Object, serde_json::Error> {
     }
 }
 
-/// What stands for an object that can't be read and was never told: a subnet that is refused, so that what it has in
-/// the database stays and its status says why. `None` where there is no such thing.
+/// What stands for an object that can't be read and was never told; `None` where there is no such thing.
+///
+/// A subnet is refused, so that what it has in the database stays and its status says why. A StatefulSet has all members
+/// that there may be, so that what is held for one that is not there stays.
 pub(super) fn stand_in(kind: Kind, meta: &Meta, reason: &str) -> Option<Object> {
-    let spec = SubnetSpec {
-        cidr_block: format!("of an object that can't be read: {reason}"),
-        ..SubnetSpec::default()
-    };
-    let subnet = Subnet { meta: meta.clone(), spec, ..Subnet::default() };
-    (kind == Kind::Subnet).then_some(Object::Subnet(subnet))
+    let meta = meta.clone();
+    match kind {
+        Kind::Subnet => {
+            let cidr_block = format!("of an object that can't be read: {reason}");
+            let spec = SubnetSpec { cidr_block, ..SubnetSpec::default() };
+            Some(Object::Subnet(Subnet { meta, spec, ..Subnet::default() }))
+        }
+        Kind::StatefulSet => {
+            Some(Object::StatefulSet(StatefulSet { meta, replicas: u64::MAX, ..StatefulSet::default() }))
+        }
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -146,6 +154,10 @@ mod tests {
         };
         assert!(subnet.meta == meta && subnet.spec.cidr_block.contains("-1"));
         assert_eq!(stand_in(Kind::Vpc, &meta, &reason), None);
+        let Some(Object::StatefulSet(set)) = stand_in(Kind::StatefulSet, &meta, &reason) else {
+            panic!("it would release what it keeps")
+        };
+        assert_eq!((&*set.meta.uid, set.start, set.replicas), ("u-1", 0, u64::MAX));
         assert!(object(Kind::Pod, r#"{"metadata":7}"#).is_err());
     }
 

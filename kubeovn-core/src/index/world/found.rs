@@ -82,6 +82,13 @@ impl World {
                 self.absent.remove(owner);
             } else {
                 self.grants.insert(owner.clone(), grants.into());
+                // Its pod went before it was known that it holds something: is that still wanted?
+                if owner.kind == OwnerKind::Pod
+                    && self.pod_of(owner).is_none()
+                    && self.absent.insert(owner.clone())
+                {
+                    self.dirty.addresses.insert(owner.clone());
+                }
             }
             let after = self.places_of(owner);
             self.moved(before, after);

@@ -81,6 +81,16 @@ fn a_dual_stack_pod_has_all_of_both_families() {
 }
 
 #[test]
+fn a_static_pod_is_known_by_the_uid_of_its_file() {
+    let of_file = |uid: &str| PodRequest { pod_uid: uid.into(), ..request("", "eth0") };
+    let mirror = with(&[("kubernetes.io/config.mirror", "f1")]);
+    for (annotations, uid, known) in [(DUAL, "u1", true), (DUAL, "f1", false), (&mirror, "f1", true)] {
+        let given = given(&facts(annotations), &of_file(uid), 1400);
+        assert_eq!(given.is_ok(), known, "{uid}: {given:?}");
+    }
+}
+
+#[test]
 fn only_families_that_the_pod_has_get_a_default_route() {
     let single = with(&[("ovn.kubernetes.io/ip_address", "fd00::9")]);
     let given = given(&facts(&single), &request("ovn", "eth0"), 1400).expect("given");
