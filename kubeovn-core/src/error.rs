@@ -11,6 +11,8 @@ pub const PEERING_HALF: &str = "VPC-PEERING-HALF";
 
 /// Code of an annotation in our name space that there is none of: a slip of the pen, most often.
 pub const UNKNOWN_ANNOTATION: &str = "ANNOTATION-UNKNOWN";
+/// Code of an annotation about a network that its pod does not name; everything else is in effect.
+pub const NETWORK_UNNAMED: &str = "ANNOTATION-NETWORK-UNNAMED";
 
 /// The longest message, in bytes.
 const LONGEST: usize = 2_000;
@@ -28,7 +30,7 @@ impl Problem {
     /// Is something not in effect that was asked for, and should be corrected? Not so for fields that are set and merely
     /// not supported, for annotations that nobody reads, and for what only waits for its other side.
     pub fn is_refusal(&self) -> bool {
-        ![NOT_SUPPORTED, UNKNOWN_ANNOTATION, PEERING_HALF].contains(&self.code)
+        ![NOT_SUPPORTED, UNKNOWN_ANNOTATION, NETWORK_UNNAMED, PEERING_HALF].contains(&self.code)
     }
 
     /// A problem by code and text. A text of the user's that is quoted in it may be of any length; what is said of it is

@@ -296,9 +296,13 @@ fn local(world: &World, name: &str) -> Presence {
     }
 }
 
-/// Without an address there is no port yet; one that is there already stays.
+/// Without an address there is no port yet; one that is there already stays, unless it is a predecessor's.
 fn granted(world: &World, owner: &OwnerKey, rank: u64) -> Presence {
-    if world.grants(owner).is_empty() { Presence::Unclear(Vec::new()) } else { Presence::There { rank } }
+    match world.grants(owner) {
+        [] if world.is_bereft(owner) => Presence::Gone,
+        [] => Presence::Unclear(Vec::new()),
+        _ => Presence::There { rank },
+    }
 }
 
 #[cfg(test)]

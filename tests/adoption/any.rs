@@ -12,7 +12,7 @@ use kubeovn_core::index::objects::Object;
 use uuid::Uuid;
 
 use crate::{
-    film::{Film, is_go, living_ports, lost, pair, row_of, text, touched},
+    film::{Film, LEFT_OF_MOVES, is_go, living_ports, lost, pair, row_of, text, touched},
     fixture::{Age, cluster, northbound},
     rig::Rig,
     seen::Raw,
@@ -74,7 +74,8 @@ fn take_over(database: &Path, objects: &[Object]) {
     wrong.extend(touched(&film.before, &after, left_alone, &gone));
     // and what did has all that others put into it
     let is_there = |table: &str, uuid: &Uuid| row_of(&after, table, *uuid).is_some();
-    wrong.extend(lost(&film.before, &after, is_there, &gone));
+    let lost = lost(&film.before, &after, is_there, &gone).into_iter();
+    wrong.extend(lost.filter(|what| !LEFT_OF_MOVES.contains(&what.as_str())));
     for uuid in anchors(&film.before, objects) {
         let tables = ["Logical_Switch", "Logical_Router", "Logical_Router_Port", "Logical_Switch_Port"];
         let row = tables.iter().find_map(|table| row_of(&after, table, uuid));

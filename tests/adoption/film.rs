@@ -212,6 +212,12 @@ pub(crate) fn touched(
     touched
 }
 
+/// What is left of a live migration whose machine is no more: a port is where its pod is.
+pub(crate) const LEFT_OF_MOVES: [&str; 2] = [
+    "Logical_Switch_Port/mover.blue: options:activation-strategy",
+    "Logical_Switch_Port/mover.blue: options:requested-chassis",
+];
+
 /// What these rows of the beginning have no longer: references to rows that are still there, and keys of maps.
 pub(crate) fn lost(
     before: &Raw,

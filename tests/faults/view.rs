@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kubeovn_core::{
-    annotations::nic,
+    annotations::{NicKey, OVN, nic},
     index::{
         ip_name,
         objects::{Kind, Object, ObjectKey, member},
@@ -15,6 +15,9 @@ use crate::{ground::Ground, seen::Raw};
 
 /// The column that changes whenever anything in a row does.
 pub(crate) const VERSION: &str = "_version";
+
+/// How the name of the annotation ends that says of a network that something was given in it.
+const ALLOCATED: &str = ".kubernetes.io/allocated";
 
 const RESERVED: &str = "ovn.kubernetes.io/ip_reserved";
 
@@ -85,13 +88,19 @@ impl View {
         self.objects.get(key)
     }
 
-    /// Name of the port of a pod or node, which is its record's, too.
-    fn port_name(object: &Object) -> Option<String> {
-        let meta = object.meta();
+    /// The interfaces of a pod or node that there are to be: names of the ports, which are their records', too, with how
+    /// their annotations begin. Of further networks those that the pod was told of: whether it should be, other tests ask.
+    fn interfaces(object: &Object) -> Vec<(String, String)> {
         match object {
-            Object::Pod(pod) if pod.needs_network() => Some(ip_name(&pod.owner(), "").to_string()),
-            Object::Node(_) => Some(format!("node-{}", meta.name)),
-            _ => None,
+            Object::Pod(pod) if pod.needs_network() => {
+                let told = pod.meta.annotations.keys().filter_map(|key| key.strip_suffix(ALLOCATED));
+                let further = told.filter(|network| *network != OVN);
+                let of =
+                    |network: &str, nic: &str| (ip_name(&pod.owner(), nic).to_string(), network.to_owned());
+                [of(OVN, "")].into_iter().chain(further.map(|network| of(network, network))).collect()
+            }
+            Object::Node(node) => vec![(format!("node-{}", node.meta.name), OVN.to_owned())],
+            _ => Vec::new(),
         }
     }
 
@@ -100,13 +109,14 @@ impl View {
         let mut all: BTreeMap<String, Said> = BTreeMap::new();
         let text = |mac: &str, ips: &str| Some(format!("{mac} {}", ips.replace(',', " ")));
         for object in self.objects.values() {
-            if let Some(name) = Self::port_name(object) {
-                let told = |key| object.meta().annotation(key).unwrap_or_default();
+            for (name, network) in Self::interfaces(object) {
+                let told = |key: NicKey| object.meta().annotation(&key.of(&network)).unwrap_or_default();
                 let said = all.entry(name).or_default();
-                if told(nic::ALLOCATED.ovn()) == "true" {
-                    said.annotation = text(told(nic::MAC_ADDRESS.ovn()), told(nic::IP_ADDRESS.ovn()));
+                if told(nic::ALLOCATED) == "true" {
+                    said.annotation = text(told(nic::MAC_ADDRESS), told(nic::IP_ADDRESS));
                 }
-            } else if let Object::Ip(ip) = object {
+            }
+            if let Object::Ip(ip) = object {
                 let said = all.entry(ip.meta.name.to_string()).or_default();
                 said.record = text(&ip.spec.mac_address, &ip.spec.ip_address);
             }
@@ -143,11 +153,14 @@ impl View {
     /// left of others, and every subnet's numbers are those of its records: what the ledger holds is counted there.
     pub(crate) fn missing(&self) -> Vec<String> {
         let mut missing = Vec::new();
-        let there: BTreeSet<String> = self.objects.values().filter_map(Self::port_name).collect();
+        let there: BTreeSet<String> =
+            self.objects.values().flat_map(Self::interfaces).map(|(name, _)| name).collect();
         for (name, said) in self.said() {
             let three = [&said.annotation, &said.record, &said.port].map(Option::is_some);
+            // One that another plugin makes has no MAC of ours, and no port.
+            let bare = said.record.as_ref().is_some_and(|record| record.starts_with(' '));
             let fits = if there.contains(&name) {
-                three == [true, true, true]
+                three == [true, true, !bare]
             } else {
                 three == [false, true, true] && self.comes_back(&name)
             };

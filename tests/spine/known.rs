@@ -3,8 +3,9 @@
 use kubeovn_core::{
     annotations::nic,
     index::objects::{Kind, Object, ObjectKey, Pod},
-    rows::OwnerKey,
+    rows::{OwnerKey, Replica as _, RowKey},
 };
+use kubeovn_ovn::nb;
 
 use crate::{
     cluster::Luck,
@@ -76,6 +77,8 @@ fn a_successor_that_is_refused_has_nothing_of_its_predecessor() {
         sim.settle();
         assert_eq!(held(&sim, "p1"), "10.1.0.3");
         oracle::at_rest(&sim);
+        let port = RowKey::new(nb::LOGICAL_SWITCH_PORT, "p0.red");
+        assert!(!sim.db.replica.has(&port), "its predecessor's port, with an address that is another's now");
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use kubeovn_core::{
     annotations::{NicKey, nic},
     contract::ipam::{Grant, Ipam as _},
-    decide::is_kept,
+    decide::{is_kept, subnets_for},
     engine::Standing,
     error::Problem,
     index::{
@@ -189,8 +189,9 @@ fn state(sim: &Sim, owner: &OwnerKey) -> String {
     let subnets =
         held.iter().map(|grant| (&grant.subnet, world.subnet(&grant.subnet), world.decision(&grant.subnet)));
     format!(
-        "pod {:#?}, holds {held:#?}, verdict {:?}, refusal {:?}, subnet {:#?}",
+        "pod {:#?}, for {:?}, holds {held:#?}, verdict {:?}, refusal {:?}, subnet {:#?}",
         world.pod_of(owner),
+        owner.name.split_once('/').map(|(namespace, _)| subnets_for(world, namespace)),
         sim.spine.verdict(owner),
         world.refusal(owner),
         subnets.collect::<Vec<_>>(),

@@ -162,7 +162,9 @@ impl Status {
         let line = |name: &str, text: &str| format!("{}  {text}\n", paint.bold(&format!("{name:<10}")));
         let mut out = line("controller", &self.leader.to_text());
         out += &wrapped(&self.asked.to_text(), 12);
-        out += &line("API server", &format!("{}, all {} kinds read", self.server, self.kinds.len()));
+        let is_there = |(kind, count): &(&Kind, &usize)| !kind.is_optional() || **count > 0;
+        let read = self.kinds.iter().filter(is_there).count();
+        out += &line("API server", &format!("{}, all {read} kinds read", self.server));
         out += &line(
             "Northbound",
             &format!("{}, {} of ours wanted", self.northbound, counted(self.rows, "row")),

@@ -244,7 +244,7 @@ async fn the_controller_has_every_right_that_it_needs_and_no_other() {
     second.works().await;
     every_right_is_used(&log, "ovn").await;
     for log in [first.log(), second.log()] {
-        assert!(!log.contains("403") && !log.contains("forbidden"), "{log}");
+        assert!(!log.contains("answered 403") && !log.contains("forbidden"), "{log}");
     }
 }
 

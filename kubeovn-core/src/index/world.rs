@@ -52,6 +52,7 @@ pub struct World {
     sets: BTreeMap<Name, BTreeMap<Name, StatefulSet>>,
     machines: machines::Machines,
     absent: claims::Owners,
+    bereft: claims::Owners,
     reserved: claims::Owners,
     by_vpc: BTreeMap<Name, BTreeSet<Name>>,
     /// Subnets of further networks, by their provider.

@@ -147,6 +147,11 @@ impl Spine {
                 }
             }
         }
+        // All that was its own has been taken back, but for what could not be.
+        let is_refused = !uid.is_empty() && self.world.refusal(owner).is_some();
+        if is_refused && !self.recovery_conflicts.contains(owner) {
+            self.world.bereave(owner);
+        }
         freed
     }
 

@@ -10,10 +10,10 @@ use crate::{
         ipam::Grant,
     },
     decide::in_vain,
-    error::{NAME_TAKEN, NOT_SUPPORTED, Problem, UNKNOWN_ANNOTATION},
+    error::{NAME_TAKEN, NETWORK_UNNAMED, NOT_SUPPORTED, Problem, UNKNOWN_ANNOTATION},
     index::{
         World,
-        objects::{Name, ObjectKey, Pod},
+        objects::{NETWORKS, Name, ObjectKey, Pod},
     },
     rows::OwnerKey,
 };
@@ -60,6 +60,7 @@ pub(super) fn tell(world: &World, key: &ObjectKey, seat: &dyn Fn(&OwnerKey) -> S
     }
     problems.extend(not_supported(pod));
     problems.extend(unknown(pod));
+    problems.extend(unnamed(pod));
     Telling { writes, problems }
 }
 
@@ -104,6 +105,26 @@ fn unknown(pod: &Pod) -> Option<Problem> {
             pod.meta.namespace, pod.meta.name
         );
         Problem::new(UNKNOWN_ANNOTATION, text)
+    })
+}
+
+/// Wishes about further networks of OVN's that the pod does not name.
+fn unnamed(pod: &Pod) -> Option<Problem> {
+    let annotations = &pod.meta.annotations;
+    let of_network = |key: &&str| {
+        let Some((network, _)) = key.split_once(".kubernetes.io/") else { return false };
+        // What it was told itself is taken back in due time.
+        let told = || annotations.contains_key(&*format!("{network}{ALLOCATED}"));
+        network != annotations::OVN && meaning(key) == Meaning::Known && !asks_for(pod, network) && !told()
+    };
+    let set = annotations::joined(annotations.keys().map(|key| &**key).filter(of_network));
+    (!set.is_empty()).then(|| {
+        let text = format!(
+            "pod {}/{}: annotation {set} set, of a network that the pod does not name, so that nothing acts on it. Name the \
+             network in {NETWORKS}, or remove the annotation",
+            pod.meta.namespace, pod.meta.name
+        );
+        Problem::new(NETWORK_UNNAMED, text)
     })
 }
 

@@ -172,8 +172,13 @@ fn annotations_without_effect_are_named_and_the_rest_goes_on() {
     });
     let telling = facts.tell(&web(), true);
     assert_eq!(telling.writes.len(), 1, "it is served");
-    let [vain, slip] = telling.problems.as_slice() else { panic!("{telling:?}") };
+    let [vain, slip, unnamed] = telling.problems.as_slice() else { panic!("{telling:?}") };
     assert_eq!((vain.code, slip.code), ("FIELD-NOT-SUPPORTED", "ANNOTATION-UNKNOWN"));
+    assert_eq!(unnamed.code, "ANNOTATION-NETWORK-UNNAMED");
+    assert!(
+        unnamed.message.contains("annotation lan.default.ovn.kubernetes.io/mac_address set"),
+        "{unnamed}"
+    );
     assert!(
         vain.message.contains(
             "annotation ovn.kubernetes.io/eip,lan.default.ovn.kubernetes.io/ingress_rate set, but this version"

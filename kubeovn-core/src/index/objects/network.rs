@@ -92,6 +92,8 @@ mod read {
             let text =
                 |key: &str| annotations.get(key).map(|text| text.trim()).filter(|text| !text.is_empty());
             let (instead, further) = (text(DEFAULT_NETWORK), text(NETWORKS));
+            // A manifest need not say it.
+            let namespace = if namespace.is_empty() { "default" } else { namespace };
             if instead.is_none() && further.is_none() {
                 return None;
             }

@@ -257,6 +257,7 @@ impl World {
             }
         }
         if let Some(owner) = owner {
+            self.bereft.remove(&owner);
             self.dirty.addresses.insert(owner.clone());
             if before != self.uid(&owner) {
                 self.dirty.successors.insert(owner.clone());
@@ -290,7 +291,7 @@ impl World {
             self.further.entry(new.into()).or_default().insert(name.clone());
         }
         let ask = self.pods.values().flat_map(BTreeMap::values).filter(|pod| pod.networks.is_some());
-        let ask: Vec<_> = ask.map(|pod| OwnerKey::pod(&pod.meta.namespace, &pod.meta.name)).collect();
+        let ask: Vec<_> = ask.map(|pod| pod.owner()).collect();
         self.dirty.addresses.extend(ask);
     }
 
@@ -370,7 +371,7 @@ impl World {
     }
 
     fn mark_pods(&mut self, namespace: &Name) {
-        let pods = self.pods.get(namespace).into_iter().flat_map(BTreeMap::keys);
-        self.dirty.addresses.extend(pods.map(|pod| OwnerKey::pod(namespace, pod)));
+        let pods = self.pods.get(namespace).into_iter().flat_map(BTreeMap::values);
+        self.dirty.addresses.extend(pods.map(|pod| pod.owner()));
     }
 }

@@ -82,6 +82,7 @@ impl World {
                 self.absent.remove(owner);
             } else {
                 self.grants.insert(owner.clone(), grants.into());
+                self.bereft.remove(owner);
                 // Its pod went before it was known that it holds something: is that still wanted?
                 if owner.kind == OwnerKind::Pod
                     && self.pod_of(owner).is_none()
@@ -104,6 +105,19 @@ impl World {
             self.dirty.rows.insert(owner.clone());
             self.mark_objects([owner]);
         }
+    }
+
+    /// Enters that an owner who holds nothing has nothing in the database either: what is there by its name is a
+    /// predecessor's, and goes.
+    pub fn bereave(&mut self, owner: &OwnerKey) {
+        if self.grants(owner).is_empty() && self.bereft.insert(owner.clone()) {
+            self.dirty.rows.insert(owner.clone());
+        }
+    }
+
+    /// Whether nothing that the database has of an owner is its own.
+    pub fn is_bereft(&self, owner: &OwnerKey) -> bool {
+        self.bereft.contains(owner)
     }
 
     /// Enters a subnet's numbers.
