@@ -48,14 +48,24 @@ async fn of_node(node: &Node) -> Result<[usize; 5], String> {
     let ports = machine.run("ovs-vsctl", &["list-ports", "br-int"]).await?;
     let links = machine.run("ls", &["/sys/class/net"]).await?;
     let namespaces = machine.run("ls", &["/run/netns"]).await?;
-    let table = machine.run("nft", &["-j", "list", "table", "ip", "kube-ovn"]).await?;
-    let table: Value = serde_json::from_str(&table).map_err(|error| error.to_string())?;
-    let objects = table["nftables"].as_array().cloned().unwrap_or_default();
-    let elements = objects.iter().filter_map(|object| object["set"]["elem"].as_array()).map(Vec::len).sum();
+    let elements = elements(node).await?;
     let plugins = machine.run("busybox", &["pidof", "kube-ovn"]).await.unwrap_or_default();
     let of_pods = |names: &str| names.lines().filter(|name| name.ends_with("_h")).count();
     let sandboxes = namespaces.lines().filter(|name| name.starts_with("cni-")).count();
     Ok([of_pods(&ports), of_pods(&links), sandboxes, elements, plugins.split_whitespace().count()])
+}
+
+/// Elements in sets of our firewall, whichever of the two keeps it.
+async fn elements(node: &Node) -> Result<usize, String> {
+    let machine = node.machine();
+    let sets = machine.run("ipset", &["save"]).await?;
+    let mut elements = sets.lines().filter(|line| line.starts_with("add ")).count();
+    if let Ok(table) = machine.run("nft", &["-j", "list", "table", "ip", "kube-ovn"]).await {
+        let table: Value = serde_json::from_str(&table).map_err(|error| error.to_string())?;
+        let objects = table["nftables"].as_array().cloned().unwrap_or_default();
+        elements += objects.iter().filter_map(|o| o["set"]["elem"].as_array()).map(Vec::len).sum::<usize>();
+    }
+    if elements == 0 { Err(format!("no set of our firewall on {}", node.name())) } else { Ok(elements) }
 }
 
 /// Rounds of sixty pods that come and go in parallel on all nodes: each gets its network, and of all of them nothing is
