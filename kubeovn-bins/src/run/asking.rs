@@ -140,7 +140,7 @@ impl Rounds {
     /// Safe.
     pub(super) async fn next(&mut self) -> Turn {
         if self.asking.is_none() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
         match self.round.join_next().await {
             Some(Ok(answers)) => Turn::Over(answers),

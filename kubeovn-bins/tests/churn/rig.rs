@@ -50,7 +50,7 @@ pub(crate) const NODE: &str = "n1";
 pub(crate) const PLUGIN: &str = env!("CARGO_BIN_EXE_kubeovn-cni");
 
 /// How long to wait for what should come soon.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Dropped in this order: what runs, then the fabric under it, then what the fabric left.
 pub(crate) struct Rig {

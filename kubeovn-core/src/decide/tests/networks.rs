@@ -218,7 +218,7 @@ fn a_pod_is_told_of_each_network_by_its_name() {
     facts.world.grant(&owner(), held, None);
     let key = pod_key("dev", "web-0");
     let records = facts.tell(&key, true).writes;
-    let names: Vec<_> = records
+    let said: Vec<_> = records
         .iter()
         .map(|write| match write {
             Write::Create(Object::Ip(ip)) => (ip.meta.name.to_string(), ip.spec.mac_address.to_string()),
@@ -231,7 +231,7 @@ fn a_pod_is_told_of_each_network_by_its_name() {
         ("web-0.dev.lan.dev.ovn".to_owned(), mac),
         ("web-0.dev.phys.dev".to_owned(), String::new()),
     ];
-    assert_eq!(names, all);
+    assert_eq!(said, all);
     facts.settle(&key, true);
     let told = |facts: &Facts, network: &str| -> Vec<String> {
         let pod = facts.world.pod("dev", "web-0").unwrap();
