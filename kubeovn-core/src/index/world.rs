@@ -51,7 +51,9 @@ pub struct World {
     pods: BTreeMap<Name, BTreeMap<Name, Arc<Pod>>>,
     sets: BTreeMap<Name, BTreeMap<Name, StatefulSet>>,
     machines: machines::Machines,
+    /// Pods that are not there, and hold something or have a record that may.
     absent: claims::Owners,
+    /// Owners that are refused and hold nothing: what the database has by their names is a predecessor's.
     bereft: claims::Owners,
     reserved: claims::Owners,
     by_vpc: BTreeMap<Name, BTreeSet<Name>>,
