@@ -33,13 +33,13 @@ cross:
 	.ci/cross
 
 # What takes longer, at full size: random runs of the whole way through, with faults; a Northbound of 10 000 ports wiped
-# under traffic; pods and bare attachments that come and go.
+# under traffic; two hundred pods and many bare attachments that come and go.
 SEEDS ?= 10000
 soak: setup
 	SEEDS=$(SEEDS) cargo test --release --test spine whatever_happens -- --nocapture
 	WIPE_PODS=10000 cargo test --release --package kubeovn-bins --test wipe -- --nocapture
-	ROUNDS=10 cargo test --release --package kubeovn-bins --test churn hundred -- --nocapture
-	ROUNDS=10 LIMIT=3600 $(MAKE) --no-print-directory e2e CHECK=sixty_pods
+	ROUNDS=100 cargo test --release --package kubeovn-bins --test churn hundred -- --nocapture
+	PODS=200 LIMIT=3600 $(MAKE) --no-print-directory e2e CHECK=sixty_pods
 
 lint:
 	cargo fmt --all --check

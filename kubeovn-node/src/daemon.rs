@@ -13,6 +13,7 @@ mod facts;
 mod given;
 mod handler;
 mod home;
+mod in_force;
 mod node_object;
 mod orphans;
 mod standing;

@@ -61,7 +61,7 @@ impl NodePort {
 
 /// What the port should be; `None` while the controller has not given the node its address.
 ///
-/// `subnets` are those of the VPC that the node is connected to; `local` are the addresses that the host has now.
+/// `subnets` are those in force of the VPC that the node is connected to; `local` are the addresses that the host has now.
 ///
 /// # Errors
 /// `NODE-BAD-ANNOTATION` for what can't be read.
@@ -105,11 +105,7 @@ fn read<T: FromStr<Err: Display>>(node: &Node, key: &str) -> Result<T, Problem> 
 
 /// Overlay subnets are reached through the join subnet; an underlay's own gateway knows the way to the node.
 fn is_routed(subnet: &Subnet) -> bool {
-    let refused = subnet.status.conditions.iter().any(|c| &*c.r#type == "Validated" && &*c.status == "False");
-    !refused
-        && !subnet.meta.deleting
-        && subnet.spec.vlan.is_empty()
-        && annotations::is_ovn(&subnet.spec.provider)
+    !subnet.meta.deleting && subnet.spec.vlan.is_empty() && annotations::is_ovn(&subnet.spec.provider)
 }
 
 /// The route to a subnet over the node's own link. `own` are the node's addresses in the cluster, `local` all that it has.

@@ -9,12 +9,14 @@ use crate::{cluster::Cluster, cni::Cni, install::Install};
 mod churn;
 mod controller;
 mod deployed;
+mod flows;
 mod further;
 mod lifecycle;
 mod machine;
 mod network;
 mod outside;
 mod ping;
+mod proxies;
 mod reboot;
 mod removed;
 mod restarts;
@@ -58,6 +60,7 @@ const OF_OURS: &[(&str, Check)] = &[
     ("controller_is_killed", |cluster| Box::pin(lifecycle::controller_is_killed(cluster))),
     ("switches_are_killed", |cluster| Box::pin(lifecycle::switches_are_killed(cluster))),
     ("runtimes_are_killed", |cluster| Box::pin(runtimes::runtimes_are_killed(cluster))),
+    ("proxies_are_killed", |cluster| Box::pin(proxies::proxies_are_killed(cluster))),
     ("containerd_is_killed_while_pods_are_added", |cluster| {
         Box::pin(runtimes::containerd_is_killed_while_pods_are_added(cluster))
     }),
@@ -80,6 +83,9 @@ const OF_PODS: &[(&str, Check)] = &[
     }),
     ("ours_that_are_deleted_come_back", |cluster| {
         Box::pin(deployed::ours_that_are_deleted_come_back(cluster))
+    }),
+    ("ovn_and_switches_that_are_deleted_come_back", |cluster| {
+        Box::pin(deployed::ovn_and_switches_that_are_deleted_come_back(cluster))
     }),
     ("ours_are_rolled_out_anew", |cluster| Box::pin(deployed::ours_are_rolled_out_anew(cluster))),
     ("ours_are_who_they_are_and_nothing_is_refused", |cluster| {

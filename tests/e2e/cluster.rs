@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use futures_util::future::join_all;
 use kubeovn_bins::lab::fabric::Fabric;
+use tokio::process::Command;
 
 use crate::{
     central,
@@ -103,6 +104,20 @@ impl Cluster {
         cluster.nodes_are_ready().await;
         clock.says(&format!("{} nodes are Ready, with {:?}", cluster.nodes.len(), cluster.cni));
         cluster
+    }
+
+    /// What `ovn-nbctl` says.
+    pub(crate) async fn nbctl(&self, args: &[&str]) -> Result<String, String> {
+        let output = Command::new("ovn-nbctl")
+            .arg(format!("--db=unix:{}", self.fabric.northbound().display()))
+            .args(args)
+            .output()
+            .await
+            .map_err(|error| error.to_string())?;
+        if !output.status.success() {
+            return Err(String::from_utf8_lossy(&output.stderr).into_owned());
+        }
+        String::from_utf8(output.stdout).map_err(|error| error.to_string())
     }
 
     async fn nodes_are_ready(&self) {

@@ -73,7 +73,16 @@ impl Kubectl {
 
     /// Everything of this kind in a namespace, as its API server has it.
     pub(crate) async fn list(&self, namespace: &str, kind: &str) -> Vec<Value> {
-        let text = self.must(&["get", kind, "--namespace", namespace, "--output=json"]).await;
+        self.items(kind, &["--namespace", namespace]).await
+    }
+
+    /// Everything of this kind in any namespace.
+    pub(crate) async fn list_all(&self, kind: &str) -> Vec<Value> {
+        self.items(kind, &["--all-namespaces"]).await
+    }
+
+    async fn items(&self, kind: &str, which: &[&str]) -> Vec<Value> {
+        let text = self.must(&[&["get", kind, "--output=json"], which].concat()).await;
         let list: Value = serde_json::from_str(&text).unwrap();
         list["items"].as_array().unwrap().clone()
     }

@@ -134,6 +134,11 @@ impl Node {
         self.kubelet.as_ref().expect("a kubelet")
     }
 
+    /// kube-proxy, of a node of the cluster.
+    pub(crate) fn proxy(&self) -> &Kept {
+        self.proxy.as_ref().expect("a kube-proxy")
+    }
+
     /// All that runs on it for good.
     fn programs(&self) -> impl Iterator<Item = &Kept> {
         [&self.containerd].into_iter().chain(&self.kubelet).chain(&self.proxy).chain(&self.daemon)

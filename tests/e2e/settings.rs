@@ -1,14 +1,17 @@
 //! What whoever starts the cluster can choose, by environment variables.
 
-use std::{env, path::PathBuf, time::Duration};
+use std::{env, path::PathBuf, str::FromStr, time::Duration};
 
 use crate::{cni::Cni, install::Install, programs};
 
 /// How long everything may take, if nobody says otherwise.
-const LIMIT: Duration = Duration::from_mins(10);
+const LIMIT: Duration = Duration::from_mins(20);
 
-/// How often pods come and go, if nobody says otherwise: what a small machine does in less than a minute.
-const ROUNDS: usize = 2;
+/// How often pods come and go, if nobody says otherwise.
+const ROUNDS: usize = 10;
+
+/// So many do so at once, if nobody says otherwise.
+const PODS: usize = 60;
 
 /// How much sooner the cluster gives up than it is ended: time to say what it was doing.
 const GRACE: Duration = Duration::from_secs(20);
@@ -33,10 +36,6 @@ pub(crate) struct Settings {
 impl Settings {
     /// `NODES`, `CNI`, `INSTALL`, `KEEP` and `LIMIT` (in seconds), and the first word of the command line that is no option.
     pub(crate) fn given() -> Self {
-        let number = |name: &str| {
-            let text = env::var(name).ok().filter(|text| !text.is_empty())?;
-            Some(text.parse::<u16>().unwrap_or_else(|_| panic!("{name} is {text:?}, which is no number")))
-        };
         let (cni, install) = (Cni::given(), Install::given());
         assert!(cni == Cni::KubeOvn || install == Install::Processes, "only kubeovn is installed as pods");
         Self {
@@ -44,7 +43,7 @@ impl Settings {
             cni,
             install,
             keep: env::var("KEEP").is_ok_and(|keep| !matches!(keep.as_str(), "" | "0")),
-            limit: number("LIMIT").map_or(LIMIT, |seconds| Duration::from_secs(seconds.into())),
+            limit: number("LIMIT").map_or(LIMIT, Duration::from_secs),
             filter: env::args().skip(1).find(|word| !word.starts_with('-')),
         }
     }
@@ -57,10 +56,17 @@ impl Settings {
 
 /// How often pods come and go by the dozen: `ROUNDS`.
 pub(crate) fn rounds() -> usize {
-    let given = env::var("ROUNDS").ok().filter(|text| !text.is_empty());
-    given.map_or(ROUNDS, |text| {
-        text.parse().unwrap_or_else(|_| panic!("ROUNDS is {text:?}, which is no number"))
-    })
+    number("ROUNDS").unwrap_or(ROUNDS)
+}
+
+/// How many of them at once: `PODS`.
+pub(crate) fn pods() -> usize {
+    number("PODS").unwrap_or(PODS)
+}
+
+fn number<T: FromStr>(name: &str) -> Option<T> {
+    let text = env::var(name).ok().filter(|text| !text.is_empty())?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{name} is {text:?}, which is no such number")))
 }
 
 /// Names the folder of logs; of two clusters at once each needs one.

@@ -10,17 +10,18 @@ log=(-vconsole:info -vsyslog:off)
 mkdir -p "$OVS_RUNDIR" "$OVN_RUNDIR" "$data"
 
 declare -A programs=()
-ask() { # program, words: tells a running one
-  local run=$OVS_RUNDIR
+end() { # program, words: asks it to go, if it was started
+  local run=$OVS_RUNDIR pid=${programs[$1]-}
   [ "$1" = ovn-controller ] && run=$OVN_RUNDIR
-  ovs-appctl --timeout=10 -t "$run/$1.${programs[$1]}.ctl" "${@:2}" 2>/dev/null
+  # One that does not listen yet, or no longer, has nothing to put away.
+  [ -z "$pid" ] || ovs-appctl --timeout=10 -t "$run/$1.$pid.ctl" exit "${@:2}" 2>/dev/null || kill "$pid" 2>/dev/null || true
 }
 stop() {
   trap - EXIT TERM INT
   # Flows and the node's place in OVN stay, for the one that comes next.
-  [ -z "${programs[ovn-controller]-}" ] || ask ovn-controller exit --restart || true
-  [ -z "${programs[ovs-vswitchd]-}" ] || ask ovs-vswitchd exit || true
-  [ -z "${programs[ovsdb-server]-}" ] || ask ovsdb-server exit || true
+  end ovn-controller --restart
+  end ovs-vswitchd
+  end ovsdb-server
   wait || true
 }
 trap stop EXIT

@@ -12,8 +12,8 @@ const PODS: usize = 200;
 /// So many at once; a runtime does as many as its kubelet asks for.
 const AT_ONCE: usize = 10;
 
-/// How often, unless `ROUNDS` says otherwise: what a small machine does in half a minute.
-const ROUNDS: usize = 2;
+/// How often, unless `ROUNDS` says otherwise.
+const ROUNDS: usize = 10;
 
 /// What a process may have more after all that than after the first round: pages that allocators keep.
 const GROWTH_KB: usize = 20_000;

@@ -136,6 +136,39 @@ echo all done
     }
 }
 
+/// A node that is turned off while it comes up has a switch that nobody can ask anything.
+#[test]
+fn a_switch_that_does_not_listen_yet_goes_when_it_is_told() {
+    let place = Directory::new();
+    fs::create_dir_all(place.path("programs")).unwrap();
+    for name in ["ovs-vswitchd", "ovn-controller"] {
+        program(&place.path("programs").join(name), "#!/bin/sh\nexec sleep 1000\n");
+    }
+    let script = r#"
+PATH=$PLACE/programs:$PATH
+./start-ovs.sh & node=$!
+within pgrep -f ^sleep.1000
+kill $node
+gone() { ! pgrep -f ^sleep.1000; }
+within gone
+wait $node
+fails pgrep -f "unix:$PLACE"
+echo all done
+"#;
+    let path = |name: &str| place.path(name).display().to_string();
+    let output = run(
+        script,
+        &[
+            ("PLACE", path("").trim_end_matches('/')),
+            ("OVN_RUNDIR", &path("ovn")),
+            ("OVS_RUNDIR", &path("ovs")),
+            ("OVS_DBDIR", &path("ovs-data")),
+            ("OVN_SB_SERVICE_HOST", "127.0.0.1"),
+        ],
+    );
+    assert!(output.status.success() && said(&output).contains("all done"), "{}", said(&output));
+}
+
 fn program(path: &Path, text: &str) {
     fs::write(path, text).unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();

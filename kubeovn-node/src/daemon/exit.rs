@@ -127,14 +127,10 @@ fn facts_of(
     })
 }
 
-/// A subnet that is in effect in OVN.
+/// A subnet of OVN, of those in force.
 fn subnet_of(subnet: &Subnet, node: &Node) -> Option<gateway::Subnet> {
     let spec = &subnet.spec;
-    let validated = subnet.status.conditions.iter().find(|c| &*c.r#type == "Validated");
-    let says = |word: &str| validated.is_some_and(|condition| &*condition.status == word);
-    // An underlay only once the controller has taken it: one that it is going to refuse would be routed to until then.
-    let waits = !spec.vlan.is_empty() && !says("True");
-    if says("False") || waits || !annotations::is_ovn(&spec.provider) {
+    if !annotations::is_ovn(&spec.provider) {
         return None;
     }
     let cidrs: DualStack<Cidr> = spec.cidr_block.parse().ok()?;

@@ -7,6 +7,8 @@ use kubeovn_core::addr::DualStack;
 use kubeovn_core::contract::cluster::Event;
 use kubeovn_core::index::objects::{Kind, Name, Node, Object, Pod, Subnet};
 
+use super::in_force::Subnets;
+
 /// The kinds of objects that a daemon must be fed with.
 pub const KINDS: &[Kind] = &[Kind::Node, Kind::Subnet, Kind::Pod];
 
@@ -23,7 +25,7 @@ pub(super) struct Facts {
     pods: BTreeMap<(Name, Name), Pod>,
     /// Those that went last: namespace, name, uid.
     ended: VecDeque<(Name, Name, Name)>,
-    subnets: BTreeMap<Name, Subnet>,
+    subnets: Subnets,
     listed: BTreeSet<Kind>,
 }
 
@@ -46,7 +48,7 @@ impl Facts {
                 return self.others.insert(node.meta.name, node.internal) != Some(node.internal);
             }
             Event::Applied(Object::Subnet(subnet)) => {
-                self.subnets.insert(subnet.meta.name.clone(), subnet);
+                self.subnets.apply(subnet);
             }
             Event::Applied(Object::Pod(pod)) => {
                 let key = (pod.meta.namespace.clone(), pod.meta.name.clone());
@@ -58,7 +60,7 @@ impl Facts {
             // The node's own port stays as it is: that the object is gone does not say that the node is.
             Event::Deleted { key, uid } => match key.kind {
                 Kind::Node => return self.others.remove(&key.name).is_some(),
-                Kind::Subnet => return self.subnets.remove(&key.name).is_some(),
+                Kind::Subnet => return self.subnets.remove(&key.name),
                 Kind::Pod => {
                     let key = (key.namespace, key.name);
                     // The news of a predecessor's end may come after its successor's beginning.
@@ -121,14 +123,19 @@ impl Facts {
         self.ended.iter().any(|(of, ended, _)| **of == *namespace && **ended == *name)
     }
 
+    /// Whether a subnet, be it in force or not, is of this provider.
+    pub(super) fn has_provider(&self, provider: &str) -> bool {
+        self.subnets.all().any(|subnet| *subnet.spec.provider == *provider)
+    }
+
     /// A subnet.
     pub(super) fn subnet(&self, name: &str) -> Option<&Subnet> {
         self.subnets.get(name)
     }
 
-    /// All subnets, by name.
+    /// The subnets that are in force, by name, with the specs that are.
     pub(super) fn subnets(&self) -> impl Iterator<Item = &Subnet> {
-        self.subnets.values()
+        self.subnets.in_force()
     }
 }
 

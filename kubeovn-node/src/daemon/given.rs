@@ -187,7 +187,7 @@ fn no_address(who: &str, provider: &str) -> String {
 fn check_provider(facts: &Facts, request: &PodRequest) -> Result<(), NotGiven> {
     let provider = request.provider.as_str();
     let bare = bare_provider(provider, &request.if_name);
-    if matches!(provider, "" | PROVIDER_OVN) || facts.subnets().any(|subnet| subnet.spec.provider == bare) {
+    if matches!(provider, "" | PROVIDER_OVN) || facts.has_provider(bare) {
         return Ok(());
     }
     let text =

@@ -1,6 +1,6 @@
 //! Annotations and subnets in, the node's port out.
 
-use kubeovn_core::index::objects::{Condition, Meta, SubnetSpec, SubnetStatus};
+use kubeovn_core::index::objects::{Meta, SubnetSpec};
 
 use super::*;
 
@@ -53,17 +53,6 @@ fn every_overlay_subnet_is_reached_through_the_join_subnet() {
     underlay.spec.vlan = "vlan1".into();
     let mut foreign = subnet("foreign", "10.31.0.0/16");
     foreign.spec.provider = "lan.default".into();
-    let mut refused = subnet("refused", "10.32.0.0/16");
-    refused.status = SubnetStatus {
-        conditions: vec![Condition {
-            r#type: "Validated".into(),
-            status: "False".into(),
-            reason: "".into(),
-            message: "".into(),
-            observed_generation: 1,
-        }],
-        ..SubnetStatus::default()
-    };
     let mut leaving = subnet("leaving", "10.33.0.0/16");
     leaving.meta.deleting = true;
     let all = [
@@ -74,7 +63,6 @@ fn every_overlay_subnet_is_reached_through_the_join_subnet() {
         subnet("around", "172.31.0.0/24"),
         underlay,
         foreign,
-        refused,
         leaving,
     ];
     let own: IpAddr = "172.31.0.1".parse().expect("an address");

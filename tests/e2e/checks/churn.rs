@@ -7,9 +7,6 @@ use serde_json::{Value, json};
 use super::workloads::{agents, gone, namespace, pod, workload};
 use crate::{cluster::Cluster, node::Node, settings, wait::until};
 
-/// So many at once, on all nodes together.
-const PODS: usize = 60;
-
 /// What there is of pods. Compared before and after.
 #[derive(Debug, PartialEq, Eq)]
 struct Census {
@@ -32,13 +29,8 @@ impl Census {
         let records = cluster.kubectl.run(&["get", "ips", "--output=name"]).await?.lines().count();
         let path = "--output=jsonpath={.status.v4usingIPs} {.status.v4availableIPs}";
         let used = cluster.kubectl.run(&["get", "subnet", "ovn-default", path]).await?;
-        let output = tokio::process::Command::new("ovn-nbctl")
-            .arg(format!("--db=unix:{}", cluster.fabric.northbound().display()))
-            .args(["--bare", "--columns=name", "list", "Logical_Switch_Port"])
-            .output()
-            .await
-            .map_err(|error| error.to_string())?;
-        let logical = String::from_utf8_lossy(&output.stdout).lines().filter(|line| !line.is_empty()).count();
+        let names = cluster.nbctl(&["--bare", "--columns=name", "list", "Logical_Switch_Port"]).await?;
+        let logical = names.lines().filter(|line| !line.is_empty()).count();
         Ok(Self { nodes, records, logical, used })
     }
 }
@@ -68,10 +60,10 @@ async fn elements(node: &Node) -> Result<usize, String> {
     if elements == 0 { Err(format!("no set of our firewall on {}", node.name())) } else { Ok(elements) }
 }
 
-/// Rounds of sixty pods that come and go in parallel on all nodes: each gets its network, and of all of them nothing is
+/// Rounds of sixty pods, on all nodes together, that come and go in parallel on all nodes: each gets its network, and of all of them nothing is
 /// left.
 pub(super) async fn sixty_pods_come_and_go(cluster: Arc<Cluster>) {
-    let name = "churn";
+    let (name, pods) = ("churn", settings::pods());
     agents(&cluster).await;
     let mut idle = pod("exec sleep 1000000");
     // A container takes more of a small machine than its network does.
@@ -86,12 +78,12 @@ pub(super) async fn sixty_pods_come_and_go(cluster: Arc<Cluster>) {
     };
     for round in 1..=settings::rounds() {
         let began = Instant::now();
-        scale(PODS).await;
+        scale(pods).await;
         cluster.kubectl.rolled_out(name, "deployment/churn").await;
         let came = began.elapsed();
         let most = Census::take(&cluster).await.unwrap();
         let ports: usize = most.nodes.iter().map(|[ports, ..]| ports).sum();
-        assert!(ports >= PODS && most.records >= before.records + PODS, "{most:?}");
+        assert!(ports >= pods && most.records >= before.records + pods, "{most:?}");
         scale(0).await;
         until("everything to be as before", async || {
             let now = Census::take(&cluster).await?;
@@ -99,7 +91,7 @@ pub(super) async fn sixty_pods_come_and_go(cluster: Arc<Cluster>) {
         })
         .await;
         let (came, gone) = (came.as_secs_f64(), began.elapsed().as_secs_f64());
-        println!("e2e:   round {round}: {PODS} pods came in {came:.1} s, were gone after {gone:.1} s");
+        println!("e2e:   round {round}: {pods} pods came in {came:.1} s, were gone after {gone:.1} s");
     }
     gone(&cluster, name).await;
 }

@@ -35,12 +35,6 @@ pub(super) async fn gives_addresses(cluster: Arc<Cluster>) {
 
 /// Names of the switch ports of a namespace's pods.
 async fn ports(cluster: &Cluster, namespace: &str) -> Vec<String> {
-    let output = tokio::process::Command::new("ovn-nbctl")
-        .arg(format!("--db=unix:{}", cluster.fabric.northbound().display()))
-        .args(["--bare", "--columns=name", "list", "Logical_Switch_Port"])
-        .output()
-        .await
-        .unwrap();
-    let names = String::from_utf8(output.stdout).unwrap();
+    let names = cluster.nbctl(&["--bare", "--columns=name", "list", "Logical_Switch_Port"]).await.unwrap();
     names.lines().filter(|name| name.ends_with(&format!(".{namespace}"))).map(str::to_owned).collect()
 }

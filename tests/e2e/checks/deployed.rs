@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use super::{
     network::all_reach_all,
     restarts::{MAY_BE_LOST, PINGS, RUNS, lost_while},
-    workloads::{agents, gone, namespace, pod, workload},
+    runtimes::quietly,
+    workloads::{agents, gone, namespace, pod, service_leads, workload},
 };
 use crate::{
     central::ACCOUNTS,
@@ -117,6 +118,30 @@ pub(super) async fn ours_that_are_deleted_come_back(cluster: Arc<Cluster>) {
     cluster.kubectl.rolled_out(name, "deployment/after").await;
     all_reach_all(&cluster).await;
     gone(&cluster, name).await;
+}
+
+/// So do OVN's databases with northd, without which packets go on as they went; and the switches, which take a while here
+/// to carry packets again, since nothing of a datapath in user space outlives its program. Who was there is reached as
+/// before, and who comes gets a network.
+pub(super) async fn ovn_and_switches_that_are_deleted_come_back(cluster: Arc<Cluster>) {
+    agents(&cluster).await;
+    let replaced = async |app: &str| {
+        let before = uids(&cluster, &[app]).await;
+        let those = format!("app={app}");
+        let delete = ["delete", "pods", "--namespace", NAMESPACE, "--selector", &those, "--wait=false"];
+        cluster.kubectl.must(&delete).await;
+        until(&format!("others than the pods of {app}"), async || {
+            let now = uids(&cluster, &[app]).await;
+            let others = now.len() == before.len() && now.is_disjoint(&before);
+            if others { Ok(()) } else { Err(format!("{now:?}, before {before:?}")) }
+        })
+        .await;
+        all_are_ready(&cluster).await;
+    };
+    quietly(&cluster, "OVN's databases and northd are deleted", async || replaced("ovn-central").await).await;
+    replaced("ovs").await;
+    all_reach_all(&cluster).await;
+    service_leads(&cluster, "after-switches").await;
 }
 
 /// Everything is begun anew, as for another version, DaemonSets last as the page says: who was there is reached as

@@ -105,11 +105,8 @@ async fn has_both(cluster: &Cluster, pod: &Value) {
 async fn leave_nothing(cluster: &Cluster) {
     let kubectl = &cluster.kubectl;
     let ports = async || {
-        let db = format!("--db=unix:{}", cluster.fabric.northbound().display());
-        let find =
-            [&*db, "--bare", "--columns=name", "find", "Logical_Switch_Port", "external_ids:ls=further-lan"];
-        let output = tokio::process::Command::new("ovn-nbctl").args(find).output().await.unwrap();
-        String::from_utf8(output.stdout).unwrap()
+        let find = ["--bare", "--columns=name", "find", "Logical_Switch_Port", "external_ids:ls=further-lan"];
+        cluster.nbctl(&find).await.unwrap()
     };
     assert!(ports().await.contains("a.further.lan.further.ovn"));
     kubectl.must(&["delete", "pod", "a", "b", "--namespace", PLACE, "--timeout=60s"]).await;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::workloads::{SHARED, agents, namespace, pod, pods, workload};
+use super::workloads::{SHARED, agents, gone, namespace, pod, pods, workload};
 use crate::{cluster::Cluster, cni::Cni, wait::until};
 
 /// Of pods that are gone nothing is on their nodes: no port, no link, no namespace.
@@ -62,7 +62,7 @@ pub(super) async fn daemons_are_killed(cluster: Arc<Cluster>) {
     .await;
     cluster.nodes.iter().for_each(|node| node.daemon().revive());
     cluster.kubectl.rolled_out(name, "deployment/patient").await;
-    cluster.kubectl.must(&["delete", "namespace", name, "--wait=false"]).await;
+    gone(&cluster, name).await;
 }
 
 /// Our controller that is killed takes nothing from pods, and what came meanwhile it finds when it comes back.
@@ -82,7 +82,7 @@ pub(super) async fn controller_is_killed(cluster: Arc<Cluster>) {
     cluster.controller.revive();
     cluster.kubectl.rolled_out(name, "deployment/later").await;
     super::network::all_reach_all(&cluster).await;
-    cluster.kubectl.must(&["delete", "namespace", name, "--wait=false"]).await;
+    gone(&cluster, name).await;
 }
 
 /// What switches packets is killed, and begun anew by those who watch over it: pods are reached as before.

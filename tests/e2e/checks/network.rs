@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::workloads::{SHARED, agents, namespace, pod, pods, workload};
+use super::workloads::{SHARED, agents, gone, namespace, pod, pods, workload};
 use crate::{cluster::Cluster, wait::until};
 
 /// Each pod reaches each other one, on its own node and on others; and each node reaches all.
@@ -59,7 +59,7 @@ pub(super) async fn host_network(cluster: Arc<Cluster>) {
         })
         .await;
     }
-    cluster.kubectl.must(&["delete", "namespace", name, "--wait=false"]).await;
+    gone(&cluster, name).await;
 }
 
 /// A namespace has a subnet of its own, with an address that a pod asks for; the default subnet reaches it unless it is

@@ -159,13 +159,7 @@ async fn live_once(cluster: &Cluster) {
     }
     let twice: Vec<_> = places.iter().filter(|(_, places)| places.len() != 1).collect();
     assert!(twice.is_empty(), "{twice:?}");
-    let output = tokio::process::Command::new("ovn-nbctl")
-        .arg(format!("--db=unix:{}", cluster.fabric.northbound().display()))
-        .args(["--bare", "--columns=addresses", "list", "Logical_Switch_Port"])
-        .output()
-        .await
-        .unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
+    let text = cluster.nbctl(&["--bare", "--columns=addresses", "list", "Logical_Switch_Port"]).await.unwrap();
     let addresses: Vec<&str> = text.split_whitespace().filter(|word| word.contains('.')).collect();
     let once: BTreeSet<&str> = addresses.iter().copied().collect();
     assert!(once.len() == addresses.len() && !once.is_empty(), "{addresses:?}");

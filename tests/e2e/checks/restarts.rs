@@ -1,8 +1,11 @@
 //! Our programs end and begin again under pods that talk: no packet notices.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
-use super::workloads::{SHARED, agents};
+use super::{
+    flows::Flows,
+    workloads::{SHARED, agents},
+};
 use crate::{cluster::Cluster, wait::until};
 
 /// Packets, one every 10 ms.
@@ -11,20 +14,6 @@ pub(super) const PINGS: usize = 400;
 pub(super) const MAY_BE_LOST: usize = 5;
 /// The best of so many runs counts: the machine does other things, too.
 pub(super) const RUNS: usize = 3;
-
-/// What the integration bridges do with packets, by node, without counters.
-pub(super) async fn flows(cluster: &Cluster) -> BTreeMap<String, Vec<String>> {
-    let mut all = BTreeMap::new();
-    for node in &cluster.nodes {
-        let dump = ["--no-stats", "dump-flows", "br-int"];
-        let text = node.machine().run("ovs-ofctl", &dump).await.unwrap();
-        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
-        lines.sort_unstable();
-        assert!(lines.len() > 100, "{text}");
-        all.insert(node.name().to_owned(), lines);
-    }
-    all
-}
 
 /// How many of a row of packets between two pods on different nodes get no answer, while something happens.
 pub(super) async fn lost_while(cluster: &Cluster, happens: impl AsyncFn()) -> usize {
@@ -53,7 +42,7 @@ pub(super) async fn lost_while(cluster: &Cluster, happens: impl AsyncFn()) -> us
 /// nothing.
 pub(super) async fn restarts_of_ours_touch_no_packet(cluster: Arc<Cluster>) {
     agents(&cluster).await;
-    let before = flows(&cluster).await;
+    let before = Flows::at_rest(&cluster).await;
     let mut least = usize::MAX;
     for _ in 0..RUNS {
         let lost = lost_while(&cluster, async || {
@@ -76,8 +65,5 @@ pub(super) async fn restarts_of_ours_touch_no_packet(cluster: Arc<Cluster>) {
         })
         .await;
     }
-    let after = flows(&cluster).await;
-    for (node, flows) in &before {
-        assert!(after[node] == *flows, "the flows of {node} are not what they were");
-    }
+    before.are_still(&cluster).await;
 }

@@ -6,9 +6,9 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use super::{
+    flows::Flows,
     network::all_reach_all,
     ping::Ping,
-    restarts::flows,
     workloads::{SHARED, agents, gone, namespace, pod, workload},
 };
 use crate::{cluster::Cluster, kept::Kept, node::Node, wait::until};
@@ -21,7 +21,7 @@ const RUNS: usize = 3;
 /// same, and new pods come.
 pub(super) async fn runtimes_are_killed(cluster: Arc<Cluster>) {
     agents(&cluster).await;
-    let (containers, before) = (containers(&cluster).await, flows(&cluster).await);
+    let (containers, before) = (containers(&cluster).await, Flows::at_rest(&cluster).await);
     quietly(&cluster, "containerd and kubelet are killed", async || {
         for node in &cluster.nodes {
             [node.containerd(), node.kubelet()].into_iter().for_each(Kept::kill);
@@ -40,15 +40,13 @@ pub(super) async fn runtimes_are_killed(cluster: Arc<Cluster>) {
         are_back(&cluster).await;
     })
     .await;
-    for (node, flows) in flows(&cluster).await {
-        assert!(before[&node] == flows, "the flows of {node} are not what they were");
-    }
+    before.are_still(&cluster).await;
     new_pods_come(&cluster, "after-runtimes").await;
     assert_eq!(self::containers(&cluster).await, containers, "pods that nothing happened to");
 }
 
 /// Something happens, without which packets between two nodes would get through.
-async fn quietly(cluster: &Arc<Cluster>, what: &str, happens: impl AsyncFn()) {
+pub(super) async fn quietly(cluster: &Arc<Cluster>, what: &str, happens: impl AsyncFn()) {
     let mut least = Duration::MAX;
     for _ in 0..RUNS {
         let ping = Ping::start(cluster, 0, 1).await;

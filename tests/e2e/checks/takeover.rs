@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde_json::{Value, json};
 
 use super::{
-    restarts::{MAY_BE_LOST, PINGS, RUNS, flows, lost_while},
+    flows::Flows,
+    restarts::{MAY_BE_LOST, PINGS, RUNS, lost_while},
     workloads::{SHARED, agents, namespace, pod},
 };
 use crate::{cluster::Cluster, cni, node::Node, wait::until};
@@ -29,7 +30,7 @@ pub(super) async fn a_node_of_kube_ovn_is_taken_over(cluster: Arc<Cluster>) {
 
     let mut least = usize::MAX;
     for _ in 0..RUNS {
-        let before = (flows(&cluster).await, rows(node).await);
+        let before = (Flows::at_rest(&cluster).await, rows(node).await);
         node.daemon().kill();
         becomes_kube_ovns(node).await;
         let left = rows(node).await;
@@ -53,10 +54,7 @@ pub(super) async fn a_node_of_kube_ovn_is_taken_over(cluster: Arc<Cluster>) {
                 after[name]
             );
         }
-        for (node, flows) in &before.0 {
-            let now = &self::flows(&cluster).await[node];
-            assert!(now == flows, "the flows of {node} are not what they were");
-        }
+        before.0.are_still(&cluster).await;
         if least <= MAY_BE_LOST {
             break;
         }

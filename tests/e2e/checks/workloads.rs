@@ -80,7 +80,11 @@ pub(super) async fn exec_and_logs(cluster: Arc<Cluster>) {
 
 /// A Service leads to all pods of a Deployment, from a pod on any node.
 pub(super) async fn deployment_behind_a_service(cluster: Arc<Cluster>) {
-    let name = "web";
+    service_leads(&cluster, "web").await;
+}
+
+/// The same, with both of them of this name and in a namespace of it.
+pub(super) async fn service_leads(cluster: &Cluster, name: &str) {
     let mut serve = pod("mkdir /tmp/www; hostname > /tmp/www/index.html; exec httpd -f -p 80 -h /tmp/www");
     // kubelets reach pods of their nodes
     serve["containers"][0]["readinessProbe"] = json!({"httpGet": {"port": 80}, "periodSeconds": 1});
@@ -92,12 +96,12 @@ pub(super) async fn deployment_behind_a_service(cluster: Arc<Cluster>) {
         "spec": {"selector": {"app": name}, "ports": [{"port": 8080, "targetPort": 80}]},
     });
     cluster.kubectl.apply(vec![namespace(name), web, service]).await;
-    cluster.kubectl.rolled_out(name, "deployment/web").await;
+    cluster.kubectl.rolled_out(name, &format!("deployment/{name}")).await;
     let address = ["get", "service", name, "--namespace", name, "--output=jsonpath={.spec.clusterIP}"];
     let address = cluster.kubectl.must(&address).await;
-    let all: BTreeSet<String> = pods(&cluster, name, name).await.into_iter().map(|(pod, _)| pod).collect();
+    let all: BTreeSet<String> = pods(cluster, name, name).await.into_iter().map(|(pod, _)| pod).collect();
     assert_eq!(all.len(), 3);
-    for (agent, node) in agents(&cluster).await {
+    for (agent, node) in agents(cluster).await {
         let mut seen = BTreeSet::new();
         until(&format!("all of {all:?} to answer at {address}, asked on {node}"), async || {
             let ask = format!("for i in 1 2 3 4 5 6; do timeout 3 wget -q -O- http://{address}:8080/; done");
@@ -106,7 +110,7 @@ pub(super) async fn deployment_behind_a_service(cluster: Arc<Cluster>) {
         })
         .await;
     }
-    gone(&cluster, name).await;
+    gone(cluster, name).await;
 }
 
 /// The second comes after the first, and one that is deleted comes back under its name.

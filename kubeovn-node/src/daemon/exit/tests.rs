@@ -1,27 +1,17 @@
 //! Subnets in, what the host has to do with out.
 
-use kubeovn_core::index::objects::{Condition, Meta, NatMatch, NatRule, SubnetSpec};
+use kubeovn_core::index::objects::{Meta, NatMatch, NatRule, SubnetSpec};
 
 use super::*;
 use crate::gateway::{Carrier, NatAction};
 
-fn subnet(validated: &str, spec: SubnetSpec) -> Subnet {
+fn subnet(spec: SubnetSpec) -> Subnet {
     let spec = SubnetSpec { cidr_block: "10.9.0.0/24".into(), ..spec };
-    let mut subnet = Subnet { meta: Meta::named("shop"), spec, ..Subnet::default() };
-    if !validated.is_empty() {
-        subnet.status.conditions.push(Condition {
-            r#type: "Validated".into(),
-            status: validated.into(),
-            reason: "".into(),
-            message: "".into(),
-            observed_generation: 1,
-        });
-    }
-    subnet
+    Subnet { meta: Meta::named("shop"), spec, ..Subnet::default() }
 }
 
-fn carrier_of(validated: &str, spec: SubnetSpec) -> Option<Carrier> {
-    subnet_of(&subnet(validated, spec), &Node::default()).map(|subnet| subnet.carrier)
+fn carrier_of(spec: SubnetSpec) -> Option<Carrier> {
+    subnet_of(&subnet(spec), &Node::default()).map(|subnet| subnet.carrier)
 }
 
 #[test]
@@ -43,19 +33,8 @@ fn what_carries_a_subnet_is_what_its_object_says() {
         (spec("v1", false, true, Some(false)), underlay(true)),
         (spec("v1", false, true, Some(true)), underlay(false)),
     ] {
-        assert_eq!(carrier_of("True", spec.clone()), Some(carrier), "{spec:?}");
+        assert_eq!(carrier_of(spec.clone()), Some(carrier), "{spec:?}");
     }
-}
-
-#[test]
-fn an_underlay_that_was_not_taken_is_nothing_to_the_host() {
-    let underlay = || SubnetSpec { vlan: "v1".into(), logical_gateway: true, ..SubnetSpec::default() };
-    for (validated, taken) in [("", None), ("False", None), ("True", Some(Carrier::LogicalGateway))] {
-        assert_eq!(carrier_of(validated, underlay()), taken, "{validated:?}");
-    }
-    // Pods of an overlay do not wait for it.
-    assert_eq!(carrier_of("", SubnetSpec::default()), Some(Carrier::Overlay));
-    assert_eq!(carrier_of("False", SubnetSpec::default()), None);
 }
 
 #[test]
@@ -69,7 +48,7 @@ fn exceptions_have_the_names_that_the_subnet_is_told() {
         nat_outgoing_policy_rules: vec![rule("8.8.8.8", "snat"), rule("192.168.0.0/16", "forward")],
         ..SubnetSpec::default()
     };
-    let subnet = subnet("True", spec);
+    let subnet = subnet(spec);
     let of_host = subnet_of(&subnet, &Node::default()).map(|subnet| subnet.nat_rules).unwrap_or_default();
     let told =
         nat_exceptions(&subnet).in_force.into_iter().map(|(_, exception)| exception).collect::<Vec<_>>();
