@@ -25,6 +25,12 @@ database() { # nb or sb
   local file=$data/ovn$1_db.db schema=/usr/share/ovn/ovn-$1.ovsschema
   if [ ! -e "$file" ]; then
     ovsdb-tool create "$file" "$schema"
+  elif ! ovsdb-tool db-is-standalone "$file"; then
+    # A member of a cluster would wait for the others for ever.
+    echo "start-db: $file is not that of a standalone server, and was left as it is. On a cluster of Kube-OVN its own" \
+      "databases stay: see docs/migrate.md. Where they are gone for good, make a standalone file of the member that was" \
+      "last written to (ovsdb-tool cluster-to-standalone NEW OLD) and put it in the place of this one, or move this one away" >&2
+    exit 1
   elif [ "$(ovsdb-tool needs-conversion "$file" "$schema")" = yes ]; then
     # of another release; what it was is beside it
     cp "$file" "$file.$(date +%s)"

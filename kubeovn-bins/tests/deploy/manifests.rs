@@ -60,3 +60,36 @@ pub(crate) fn container(kind: &str, name: &str) -> Value {
 pub(crate) fn texts(value: &Value) -> Vec<&str> {
     list(value).iter().map(|text| text.as_str().unwrap()).collect()
 }
+
+/// A patch for `kubectl patch --local`.
+fn patch(file: &str) -> Value {
+    let text = fs::read_to_string(folder().join(file)).unwrap();
+    serde_saphyr::from_str(&text).unwrap()
+}
+
+/// kubectl merges containers and volumes by name; one of another name would come beside them. What a DaemonSet may, a patch
+/// lists anew, since lists of texts are replaced.
+#[test]
+fn patches_are_of_what_is_there() {
+    for (file, name) in
+        [("userspace/ovs-ovn.yaml", "ovs-ovn"), ("takeover/kube-ovn-cni.yaml", "kube-ovn-cni")]
+    {
+        let patch = patch(file);
+        let [patched] = list(&patch["spec"]["template"]["spec"]["containers"]) else {
+            panic!("{file}: {patch}")
+        };
+        assert_eq!(patched["name"], container("DaemonSet", name)["name"], "{file}");
+    }
+}
+
+/// Nodes go over one by one, and the daemon may all that it may elsewhere, and may reach what belongs to Kube-OVN's user.
+#[test]
+fn a_node_that_is_taken_over_waits_for_its_pod_to_be_deleted() {
+    let patch = patch("takeover/kube-ovn-cni.yaml");
+    assert_eq!(patch["spec"]["updateStrategy"]["type"], "OnDelete");
+    let given = &patch["spec"]["template"]["spec"]["containers"][0]["securityContext"]["capabilities"]["add"];
+    let container = container("DaemonSet", "kube-ovn-cni");
+    let mut wanted = texts(&container["securityContext"]["capabilities"]["add"]);
+    wanted.push("DAC_OVERRIDE");
+    assert_eq!(texts(given), wanted);
+}

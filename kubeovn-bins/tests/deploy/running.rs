@@ -255,6 +255,31 @@ wait $daemon
     );
 }
 
+/// Kube-OVN's databases are members of a cluster, each of which waits for the others. What was started before goes again.
+#[test]
+fn a_database_of_a_cluster_is_refused_and_stays_as_it_is() {
+    let place = Directory::new();
+    fs::create_dir_all(place.path("data")).unwrap();
+    let script = r#"
+file=$OVN_DBDIR/ovnsb_db.db
+ovsdb-tool create-cluster "$file" /usr/share/ovn/ovn-sb.ovsschema tcp:127.0.0.1:6644
+before=$(sha256sum "$file")
+code=0
+./start-db.sh || code=$?
+[ $code = 1 ]
+[ "$(sha256sum "$file")" = "$before" ]
+fails pgrep -f "punix:$OVN_RUNDIR"
+echo all done
+"#;
+    let path = |name: &str| place.path(name).display().to_string();
+    let output =
+        run(script, &[("OVN_RUNDIR", &path("run")), ("OVN_DBDIR", &path("data")), ("POD_IPS", "127.0.0.1")]);
+    let said = said(&output);
+    assert!(output.status.success() && said.contains("all done"), "{said}");
+    assert!(said.contains("ovnsb_db.db is not that of a standalone server"), "{said}");
+    assert!(said.contains("docs/migrate.md") && said.contains("cluster-to-standalone"), "{said}");
+}
+
 /// The archive that needs no container engine holds all that the scripts start, with what that loads.
 #[test]
 fn an_image_made_of_this_machine_runs_the_scripts() {
