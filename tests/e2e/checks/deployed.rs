@@ -144,20 +144,15 @@ pub(super) async fn ovn_and_switches_that_are_deleted_come_back(cluster: Arc<Clu
     service_leads(&cluster, "after-switches").await;
 }
 
-/// Everything is begun anew, as for another version, DaemonSets last as the page says: who was there is reached as
-/// before.
+/// Everything is begun anew, as for another version, in the order that the page says: who was there is reached as before.
 pub(super) async fn ours_are_rolled_out_anew(cluster: Arc<Cluster>) {
     agents(&cluster).await;
     let apps = ["ovn-central", "ovs", "kube-ovn-controller", "kube-ovn-cni"];
     let before = uids(&cluster, &apps).await;
-    for workloads in [[WORKLOADS[2], WORKLOADS[0]], [WORKLOADS[1], WORKLOADS[3]]] {
-        for workload in workloads {
-            cluster.kubectl.must(&["rollout", "restart", "--namespace", NAMESPACE, workload]).await;
-        }
-        for workload in workloads {
-            let status = ["rollout", "status", "--namespace", NAMESPACE, workload, "--timeout=90s"];
-            cluster.kubectl.must(&status).await;
-        }
+    for workload in [WORKLOADS[2], WORKLOADS[1], WORKLOADS[3], WORKLOADS[0]] {
+        cluster.kubectl.must(&["rollout", "restart", "--namespace", NAMESPACE, workload]).await;
+        let status = ["rollout", "status", "--namespace", NAMESPACE, workload, "--timeout=90s"];
+        cluster.kubectl.must(&status).await;
     }
     all_are_ready(&cluster).await;
     assert!(before.is_disjoint(&uids(&cluster, &apps).await), "they are others");

@@ -32,7 +32,7 @@ pub(super) static FLAGS: &[Flag] = &[
     Flag { name: "pprof-port", value: Number, default: "10665", fate: Acts, help: "Port of /livez, /readyz and /metrics" },
     Flag { name: "secure-serving", value: Switch, default: "false", fate: Acts, help: "Whether that port speaks TLS" },
     Flag { name: "mac-learning-fallback", value: Switch, default: "false", fate: Later, help: "An option of underlay bridges" },
-    Flag { name: "network-type", value: Text, default: "geneve", fate: Acts, help: "Encapsulation between nodes, which decides the MTU of pods: geneve, vxlan or stt; vlan, for an underlay, is not done yet" },
+    Flag { name: "network-type", value: Text, default: "geneve", fate: Acts, help: "Encapsulation between nodes: geneve, vxlan or stt. Only the MTU of pods follows from it: Open vSwitch is told by TUNNEL_TYPE of ovs-ovn. vlan, for an underlay, is not done yet" },
     Flag { name: "default-provider-name", value: Text, default: "provider", fate: Later, help: "Name of the default provider network" },
     Flag { name: "default-interface-name", value: Text, default: "", fate: Later, help: "Its interface" },
     Flag { name: "external-gateway-config-ns", value: Text, default: "kube-system", fate: Later, help: "Namespace of the ConfigMap about external gateways" },
