@@ -83,6 +83,8 @@ fn main() {
         let status = Command::new(std::env::current_exe().unwrap())
             .args(std::env::args().skip(1))
             .env(STAGE, stage)
+            // As the manifest of the controller has it.
+            .env("MALLOC_ARENA_MAX", "1")
             .env(SOCKET, server.socket())
             .status()
             .unwrap();

@@ -26,6 +26,7 @@ use std::{
 };
 
 use crate::{
+    hash::FixedSet,
     error::Problem,
     index::Marks,
     rows::{Atom, Elem, Give, Millis, OwnerKey, Replica, RowKey, Schema, Txn, VENDOR},
@@ -113,9 +114,9 @@ struct Flight {
     /// What their renderers reported; told when the transaction is through.
     reports: Vec<(OwnerKey, Vec<Problem>)>,
     /// Rows that were compared for it.
-    rows: BTreeSet<RowKey>,
+    rows: FixedSet<RowKey>,
     /// Elements that were.
-    slots: BTreeSet<Slot>,
+    slots: FixedSet<Slot>,
     /// What comes next depends on it.
     alone: bool,
 }
@@ -178,7 +179,7 @@ impl RowEngine {
             });
         }
         let exclusive = exclusive.into_iter().map(RowKey::exclusive).collect();
-        let holding = Holding { rows, gives: gives.into_iter().collect(), exclusive, ..Holding::default() };
+        let holding = Holding { rows, gives: held::sorted(gives.into_iter()), exclusive, ..Holding::default() };
         // What it held already, the database may have forgotten.
         let holding = match self.holdings.get(owner) {
             Some(held) => held.union(&holding),

@@ -4,12 +4,15 @@
 //! look-ups slower, as it would with any hash without a secret.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     hash::{BuildHasherDefault, Hash, Hasher},
 };
 
 /// A map that is never iterated where order could be seen.
 pub type FixedMap<K, V> = HashMap<K, V, FixedState>;
+
+/// The same as a set.
+pub type FixedSet<T> = HashSet<T, FixedState>;
 
 /// Makes the hashers of a [`FixedMap`], or of a set.
 pub type FixedState = BuildHasherDefault<Fold>;

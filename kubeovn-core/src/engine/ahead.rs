@@ -5,10 +5,11 @@
 //! planning ahead. Nothing is sent before the first is through either; if that fails, or anything that was planned
 //! with changes meanwhile, the plan is put back.
 
-use std::collections::BTreeSet;
-
 use super::{Flight, RowEngine, Slot, plan::Batch};
-use crate::rows::{Atom, Elem, OwnerKey, Render, Replica, RowKey};
+use crate::{
+    hash::FixedSet,
+    rows::{Atom, Elem, OwnerKey, Render, Replica, RowKey},
+};
 
 impl RowEngine {
     /// Makes the next transaction ready, if one is on its way and there is something to do that does not depend on it.
@@ -53,7 +54,7 @@ fn depends(batch: &Batch, flight: &Flight) -> bool {
 }
 
 /// Are these elements of, or references to, any of these rows?
-fn touches(slots: &BTreeSet<Slot>, rows: &BTreeSet<RowKey>) -> bool {
+fn touches(slots: &FixedSet<Slot>, rows: &FixedSet<RowKey>) -> bool {
     slots.iter().any(|(row, _, elem)| {
         rows.contains(row) || matches!(elem, Elem::Item(Atom::Row(target)) if rows.contains(target))
     })

@@ -99,7 +99,7 @@ impl RowEngine {
         if self.dangling.is_empty() {
             return;
         }
-        for Give { row, column, elem, .. } in &old.gives {
+        for Give { row, column, elem, .. } in &*old.gives {
             let Elem::Item(Atom::Row(target)) = elem else { continue };
             if let Some(slots) = self.dangling.get_mut(target) {
                 slots.remove(&(row.clone(), *column, elem.clone()));

@@ -12,7 +12,8 @@ use crate::{
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Holding {
     pub rows: SortedSet<RowKey>,
-    pub gives: SortedSet<Give>,
+    /// Sorted, none twice. Most have several, which a [`SortedSet`] would have beside room for one.
+    pub gives: Box<[Give]>,
     pub exclusive: SortedSet<RowKey>,
     pub rank: u64,
     /// Has lost a row to an older owner: claims count, so that it is woken when that one leaves; nothing else does.
@@ -24,11 +25,19 @@ impl Holding {
     pub(super) fn union(&self, other: &Holding) -> Holding {
         Holding {
             rows: self.rows.iter().chain(&other.rows).cloned().collect(),
-            gives: self.gives.iter().chain(&other.gives).cloned().collect(),
+            gives: sorted(self.gives.iter().chain(&other.gives).cloned()),
             exclusive: self.exclusive.iter().chain(&other.exclusive).cloned().collect(),
             ..self.clone()
         }
     }
+}
+
+/// What an owner gives, as a holding has it.
+pub(super) fn sorted(gives: impl Iterator<Item = Give>) -> Box<[Give]> {
+    let mut gives: Vec<Give> = gives.collect();
+    gives.sort_unstable();
+    gives.dedup();
+    gives.into()
 }
 
 type Elements = BTreeMap<Elem, u32>;

@@ -5,9 +5,10 @@ use std::{
     sync::Arc,
 };
 
-use super::{Flight, Holding, RowEngine, Slot, Standing, Undo};
+use super::{Flight, Holding, RowEngine, Slot, Standing, Undo, held::sorted};
 use crate::{
     error::{NAME_TAKEN, Problem},
+    hash::FixedSet,
     rows::{Atom, Elem, Give, Millis, OwnerKey, Render, Rendered, Replica, RowKey, Txn},
     sorted::SortedSet,
 };
@@ -20,8 +21,8 @@ pub(super) struct Batch {
     pub(super) fresh: BTreeMap<OwnerKey, Box<Rendered>>,
     pub(super) undo: Undo,
     /// Rows and elements to compare.
-    pub(super) rows: BTreeSet<RowKey>,
-    pub(super) slots: BTreeSet<Slot>,
+    pub(super) rows: FixedSet<RowKey>,
+    pub(super) slots: FixedSet<Slot>,
     /// How many were rendered, with whatever answer.
     owners: usize,
 }
@@ -93,8 +94,8 @@ impl RowEngine {
 
     fn mend(&mut self) -> Batch {
         Batch {
-            rows: std::mem::take(&mut self.suspects),
-            slots: std::mem::take(&mut self.repairs),
+            rows: std::mem::take(&mut self.suspects).into_iter().collect(),
+            slots: std::mem::take(&mut self.repairs).into_iter().collect(),
             ..Batch::default()
         }
     }
@@ -156,10 +157,10 @@ impl RowEngine {
         let kept: SortedSet<RowKey> =
             held.iter().flat_map(|h| &h.rows).filter(|row| want.keeps(row)).cloned().collect();
         let attached = |give: &&Give| matches!(&give.elem, Elem::Item(Atom::Row(row)) if kept.contains(row));
-        let gives = held.iter().flat_map(|h| &h.gives).filter(attached);
+        let gives = held.iter().flat_map(|h| h.gives.iter()).filter(attached);
         let known = |what: &Arc<str>| self.holdings.exclusive(RowKey::exclusive(what.clone()));
         Holding {
-            gives: want.gives.iter().map(|give| self.holdings.give(give)).chain(gives.cloned()).collect(),
+            gives: sorted(want.gives.iter().map(|give| self.holdings.give(give)).chain(gives.cloned())),
             rows: claimed(want).map(|row| self.holdings.row(row)).chain(kept.iter().cloned()).collect(),
             exclusive: want.exclusive.iter().map(known).collect(),
             rank: want.rank,
