@@ -26,8 +26,8 @@ use std::{
 };
 
 use crate::{
-    hash::FixedSet,
     error::Problem,
+    hash::FixedSet,
     index::Marks,
     rows::{Atom, Elem, Give, Millis, OwnerKey, Replica, RowKey, Schema, Txn, VENDOR},
     sorted::SortedSet,
@@ -179,7 +179,8 @@ impl RowEngine {
             });
         }
         let exclusive = exclusive.into_iter().map(RowKey::exclusive).collect();
-        let holding = Holding { rows, gives: held::sorted(gives.into_iter()), exclusive, ..Holding::default() };
+        let holding =
+            Holding { rows, gives: held::sorted(gives.into_iter()), exclusive, ..Holding::default() };
         // What it held already, the database may have forgotten.
         let holding = match self.holdings.get(owner) {
             Some(held) => held.union(&holding),

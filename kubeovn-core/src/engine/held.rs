@@ -40,7 +40,7 @@ pub(super) fn sorted(gives: impl Iterator<Item = Give>) -> Box<[Give]> {
     gives.into()
 }
 
-type Elements = BTreeMap<Elem, u32>;
+type Elements = FixedMap<Elem, u32>;
 
 /// All holdings, found by owner, by row and by element.
 #[derive(Debug, Default)]

@@ -48,7 +48,9 @@ pub struct World {
     subnets: BTreeMap<Name, Arc<Subnet>>,
     ips: FixedMap<Name, Arc<Ip>>,
     ip_pools: BTreeMap<Name, Arc<IpPool>>,
-    pods: BTreeMap<Name, BTreeMap<Name, Arc<Pod>>>,
+    /// By namespace and name. Names of one workload begin alike and each is looked up many times, so that comparing them would
+    /// take longer than a hash.
+    pods: BTreeMap<Name, FixedMap<Name, Arc<Pod>>>,
     sets: BTreeMap<Name, BTreeMap<Name, StatefulSet>>,
     machines: machines::Machines,
     /// Pods that are not there, and hold something or have a record that may.
@@ -176,9 +178,9 @@ impl World {
         self.pods.get(namespace)?.get(name)
     }
 
-    /// All pods, by namespace and name.
+    /// All pods, by namespace, those of one in no order.
     pub fn pods(&self) -> impl Iterator<Item = &Arc<Pod>> {
-        self.pods.values().flat_map(BTreeMap::values)
+        self.pods.values().flat_map(FixedMap::values)
     }
 
     /// What was decided about a subnet.
@@ -218,7 +220,7 @@ impl World {
     }
 
     /// Every owner that there is an object for, or that something is kept for, and what leads pods out where there are
-    /// some.
+    /// some. In no order.
     pub fn owners(&self) -> Vec<OwnerKey> {
         let vpcs = self.vpcs.keys().map(|n| OwnerKey::new(OwnerKind::Vpc, n.clone()));
         let sides =

@@ -45,7 +45,9 @@ impl Spine {
                 self.take_back(&owner, &uid, &grant, "its port", out);
             }
         }
-        let owners = self.world.owners();
+        let mut owners = self.world.owners();
+        // Of two that were given the same the first is believed.
+        owners.sort_unstable();
         let further = self.further();
         for owner in owners.iter().filter(|o| matches!(o.kind, OwnerKind::Pod | OwnerKind::Node)) {
             self.restore(now, owner, "", out);

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 
 use super::{
-    flows::Flows, outside::pods_leave_as_their_nodes, runtimes::quietly, workloads::agents, workloads::service_leads,
+    flows::Flows, outside::pods_leave_as_their_nodes, runtimes::quietly, workloads::agents,
+    workloads::service_leads,
 };
 use crate::{cluster::Cluster, kept::Kept, node::Node, wait::until};
 

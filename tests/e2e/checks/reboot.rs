@@ -159,7 +159,8 @@ async fn live_once(cluster: &Cluster) {
     }
     let twice: Vec<_> = places.iter().filter(|(_, places)| places.len() != 1).collect();
     assert!(twice.is_empty(), "{twice:?}");
-    let text = cluster.nbctl(&["--bare", "--columns=addresses", "list", "Logical_Switch_Port"]).await.unwrap();
+    let text =
+        cluster.nbctl(&["--bare", "--columns=addresses", "list", "Logical_Switch_Port"]).await.unwrap();
     let addresses: Vec<&str> = text.split_whitespace().filter(|word| word.contains('.')).collect();
     let once: BTreeSet<&str> = addresses.iter().copied().collect();
     assert!(once.len() == addresses.len() && !once.is_empty(), "{addresses:?}");

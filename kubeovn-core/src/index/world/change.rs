@@ -1,11 +1,12 @@
 //! Objects come in and go. Each marks what may depend on it, and nothing more.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use super::{World, ip_name, ip_owner};
 use crate::{
     annotations::{self, NicKey, nic, pod},
     decide::Peering,
+    hash::FixedMap,
     index::objects::{IpPool, Kind, Meta, Name, Namespace, Object, ObjectKey, Pod, Subnet, SubnetSpec, Vpc},
     rows::{OwnerKey, OwnerKind},
 };
@@ -290,7 +291,7 @@ impl World {
         if let Some(new) = new {
             self.further.entry(new.into()).or_default().insert(name.clone());
         }
-        let ask = self.pods.values().flat_map(BTreeMap::values).filter(|pod| pod.networks.is_some());
+        let ask = self.pods().filter(|pod| pod.networks.is_some());
         let ask: Vec<_> = ask.map(|pod| pod.owner()).collect();
         self.dirty.addresses.extend(ask);
     }
@@ -371,7 +372,7 @@ impl World {
     }
 
     fn mark_pods(&mut self, namespace: &Name) {
-        let pods = self.pods.get(namespace).into_iter().flat_map(BTreeMap::values);
+        let pods = self.pods.get(namespace).into_iter().flat_map(FixedMap::values);
         self.dirty.addresses.extend(pods.map(|pod| pod.owner()));
     }
 }

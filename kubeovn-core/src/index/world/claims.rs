@@ -108,9 +108,9 @@ impl World {
         }
         self.dirty.addresses.extend(gone);
         let Some(pods) = self.pods.get(namespace) else { return };
-        let pods = pods.range(Name::from(format!("{set}-"))..).map(|(name, _)| name);
-        let members =
-            pods.take_while(|name| name.starts_with(set)).map(|name| OwnerKey::pod(namespace, name));
+        let like_members =
+            pods.keys().filter(|name| name.strip_prefix(set).is_some_and(|rest| rest.starts_with('-')));
+        let members = like_members.map(|name| OwnerKey::pod(namespace, name));
         self.dirty.addresses.extend(members.filter(|owner| is_member(&owner)));
     }
 }
