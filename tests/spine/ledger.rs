@@ -2,7 +2,10 @@
 
 use std::{
     collections::BTreeSet,
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use kubeovn_core::{
@@ -13,15 +16,23 @@ use kubeovn_ipam::Ledger;
 
 /// The same ledger for all clones.
 #[derive(Clone)]
-pub(crate) struct Shared(Arc<Mutex<Ledger>>);
+pub(crate) struct Shared {
+    ledger: Arc<Mutex<Ledger>>,
+    /// How often somebody was settled.
+    asked: Arc<AtomicUsize>,
+}
 
 impl Shared {
     pub(crate) fn new() -> Self {
-        Shared(Arc::new(Mutex::new(Ledger::new())))
+        Shared { ledger: Arc::new(Mutex::new(Ledger::new())), asked: Arc::default() }
+    }
+
+    pub(crate) fn asked(&self) -> usize {
+        self.asked.load(Ordering::Relaxed)
     }
 
     fn open(&self) -> MutexGuard<'_, Ledger> {
-        self.0.lock().unwrap()
+        self.ledger.lock().unwrap()
     }
 }
 
@@ -41,6 +52,7 @@ impl Ipam for Shared {
         wants: &[Want],
         now: Millis,
     ) -> Result<Settled, AddrError> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
         self.open().settle(owner, uid, wants, now)
     }
 

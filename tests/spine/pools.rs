@@ -32,7 +32,11 @@ fn ip_pool(name: &str, ips: &[&str], namespaces: &[&str]) -> Object {
 }
 
 fn held(sim: &Sim, name: &str) -> String {
-    let grants = sim.spine.world().grants(&OwnerKey::pod("red", name));
+    has(sim, "red", name)
+}
+
+fn has(sim: &Sim, namespace: &str, name: &str) -> String {
+    let grants = sim.spine.world().grants(&OwnerKey::pod(namespace, name));
     grants.iter().map(|grant| grant.ips.to_string()).collect()
 }
 
@@ -169,4 +173,97 @@ fn a_pod_of_a_dual_stack_subnet_may_ask_for_one_family() {
     sim.settle();
     assert_eq!(held(&sim, "p0"), "fd01::2");
     oracle::a_restart_writes_nothing(&sim);
+}
+
+/// Who waits for a place that is full keeps nobody waiting for another one.
+mod line {
+    use super::*;
+
+    #[test]
+    fn a_full_pool_is_not_a_full_subnet() {
+        let mut sim = Sim::new();
+        sim.apply(subnet("s1", "", "10.1.0.0/29", |s| s.namespaces = vec!["red".into()]));
+        sim.apply(ip_pool("front", &["10.1.0.2"], &[]));
+        sim.settle();
+        assert_eq!(
+            (asks(&mut sim, "f0", "front"), asks(&mut sim, "w1", "front")),
+            ("10.1.0.2".into(), String::new())
+        );
+        for (name, ip) in
+            [("a", "10.1.0.3"), ("b", "10.1.0.4"), ("c", "10.1.0.5"), ("d", "10.1.0.6"), ("w2", "")]
+        {
+            assert_eq!(asks(&mut sim, name, ""), ip, "{name}");
+        }
+        for (gone, served, ip) in [("a", "w2", "10.1.0.3"), ("f0", "w1", "10.1.0.2")] {
+            sim.delete(Kind::Pod, "red", gone);
+            sim.settle();
+            assert_eq!(held(&sim, served), ip);
+        }
+        oracle::a_restart_writes_nothing(&sim);
+    }
+
+    #[test]
+    fn who_may_have_another_subnet_does_not_wait_for_the_first() {
+        let mut sim = Sim::new();
+        sim.apply(subnet("s1", "", "10.1.0.0/30", |s| s.namespaces = vec!["red".into(), "blue".into()]));
+        sim.apply(subnet("s2", "", "10.2.0.0/30", |s| s.namespaces = vec!["blue".into()]));
+        sim.settle();
+        for (namespace, name, ip) in
+            [("red", "p0", "10.1.0.2"), ("blue", "p1", "10.2.0.2"), ("red", "w1", ""), ("blue", "w2", "")]
+        {
+            sim.apply(pod(namespace, name, "n1", &[]));
+            sim.settle();
+            assert_eq!(has(&sim, namespace, name), ip, "{name}");
+        }
+        sim.delete(Kind::Pod, "blue", "p1");
+        sim.settle();
+        assert_eq!((has(&sim, "red", "w1"), has(&sim, "blue", "w2")), (String::new(), "10.2.0.2".into()));
+        sim.delete(Kind::Pod, "red", "p0");
+        sim.settle();
+        assert_eq!(has(&sim, "red", "w1"), "10.1.0.2");
+    }
+
+    #[test]
+    fn who_wants_one_family_does_not_wait_for_the_other() {
+        let mut sim = Sim::new();
+        // Room for five of the one and for one of the other.
+        sim.apply(subnet("s1", "", "10.1.0.0/29,fd01::/126", |s| s.namespaces = vec!["red".into()]));
+        sim.settle();
+        let wishes = [(nic::IP_FAMILY.ovn(), "ipv4")];
+        let mut comes = |name: &str, family: &[(&str, &str)]| {
+            sim.apply(pod("red", name, "n1", family));
+            sim.settle();
+            held(&sim, name)
+        };
+        assert_eq!(comes("p0", &[]), "10.1.0.2,fd01::2");
+        for name in ["a", "b", "c", "d"] {
+            assert_ne!(comes(name, &wishes), "");
+        }
+        assert_eq!((comes("w1", &[]), comes("w2", &wishes)), (String::new(), String::new()));
+        sim.delete(Kind::Pod, "red", "a");
+        sim.settle();
+        assert_eq!((held(&sim, "w1"), held(&sim, "w2")), (String::new(), "10.1.0.3".into()));
+        sim.delete(Kind::Pod, "red", "p0");
+        sim.settle();
+        assert_eq!(held(&sim, "w1"), "10.1.0.2,fd01::2");
+    }
+
+    /// However many wait for the same: one is served, one finds that it was the last, and nobody else asks.
+    #[test]
+    fn a_release_does_not_make_all_ask_who_wait_for_the_same() {
+        let mut sim = Sim::new();
+        sim.apply(subnet("s1", "", "10.1.0.0/30", |s| s.namespaces = vec!["red".into(), "blue".into()]));
+        sim.apply(subnet("s2", "", "10.2.0.0/30", |s| s.namespaces = vec!["blue".into()]));
+        sim.settle();
+        for n in 0..60 {
+            sim.apply(pod(["red", "blue"][n % 2], &format!("p{n}"), "n1", &[]));
+        }
+        sim.settle();
+        let asked = sim.ledger.asked();
+        sim.delete(Kind::Pod, "red", "p0");
+        sim.settle();
+        let asked = sim.ledger.asked() - asked;
+        assert_eq!(has(&sim, "red", "p2") + &has(&sim, "blue", "p3"), "10.1.0.2");
+        assert!(asked <= 12, "{asked} asked for one release");
+    }
 }

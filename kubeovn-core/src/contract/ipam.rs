@@ -61,7 +61,7 @@ pub enum Order {
 }
 
 /// What an owner wants for one of its interfaces.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Want {
     /// Interface: empty for the main one, else the provider's name.
     pub nic: Arc<str>,
@@ -80,7 +80,7 @@ pub struct Want {
 }
 
 /// Which addresses will do.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Source {
     /// What is held; else what no named pool has, in the subnet's order.
     #[default]
@@ -100,7 +100,7 @@ impl From<DualStack<IpAddr>> for Source {
 }
 
 /// Which MAC an interface wants.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum MacWish {
     /// The one it has, else one derived from the owner.
     #[default]

@@ -1,12 +1,16 @@
 //! Subnets decided, addresses settled.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::{BTreeSet, HashSet},
+    sync::Arc,
+};
 
 use super::{Spine, parked::Need};
 use crate::{
-    contract::ipam::{Offer, Settled},
+    contract::ipam::{Offer, Settled, Want},
     decide::{self, Wanting},
     error::Problem,
+    hash::FixedState,
     index::{Decision, objects::Name},
     rows::{Millis, OwnerKey, Replica},
 };
@@ -120,9 +124,13 @@ impl Spine {
             );
             self.world.grant(owner, Vec::new(), None);
         }
+        let mut wants = Vec::new();
         let (answer, as_it_is) = match decide::wants(&self.world, owner) {
             Wanting::Nothing => (self.ipam.settle(owner, &uid, &[], now), None),
-            Wanting::These(wants) => (self.ipam.settle(owner, &uid, &wants, now), None),
+            Wanting::These(these) => {
+                wants = these;
+                (self.ipam.settle(owner, &uid, &wants, now), None)
+            }
             Wanting::Kept => (Ok(Settled::default()), Some(None)),
             Wanting::Unreadable(problem) => (Ok(Settled::default()), Some(Some(problem))),
         };
@@ -140,11 +148,11 @@ impl Spine {
             (Err(error), _) => {
                 // Refused: nothing changed in the ledger, so what is held stays, and so does the port.
                 let held = self.ipam.held(owner);
-                self.world.grant(owner, held, Some(Problem::from(&error)));
-                match Need::of(&error) {
+                match Need::of(&error, wants, &held) {
                     Some(need) => self.parked.join(owner, need),
                     None => self.parked.leave(owner),
                 }
+                self.world.grant(owner, held, Some(Problem::from(&error)));
             }
         }
         // All that was its own has been taken back, but for what could not be.
@@ -159,18 +167,19 @@ impl Spine {
     /// in turn.
     fn serve_parked(&mut self, now: Millis, mut freed: BTreeSet<Name>) {
         while !freed.is_empty() {
-            let mut full: BTreeSet<Name> = BTreeSet::new();
+            let mut full: HashSet<Arc<[Want]>, FixedState> = HashSet::default();
             let mut more = BTreeSet::new();
             for (owner, need) in self.parked.line() {
-                // Once a pool is found full again there is no use in asking for all the others. Until then any release
-                // may be the one: an address may have been held from another subnet of the same space.
-                let hopeless = matches!(&need, Need::Room(subnet) if full.contains(subnet));
+                // Once one has found all places full again there is no use in asking for all the others who want the same.
+                // Until then any release may be the one: an address may have been held from another subnet of the same
+                // space.
+                let hopeless = matches!(&need, Need::Room(wants) if full.contains(wants));
                 if hopeless {
                     continue;
                 }
                 more.extend(self.settle(now, &owner));
-                if let (Some(_), Need::Room(subnet)) = (self.world.refusal(&owner), need) {
-                    full.insert(subnet);
+                if let Some(Need::Room(wants)) = self.parked.need(&owner) {
+                    full.insert(wants.clone());
                 }
             }
             freed = more;
