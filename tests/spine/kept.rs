@@ -194,3 +194,28 @@ fn a_member_that_goes_before_its_port_was_read_gives_its_address_back_with_its_s
     assert_eq!((held(&sim, "st-0"), has_port(&sim, "st-0")), (String::new(), false));
     oracle::equals_from_scratch(&sim);
 }
+
+/// Whom a reservation blocks is looked at again when its user corrects it, or takes it away.
+#[test]
+fn a_reservation_that_blocks_its_pod_can_be_corrected_or_taken_away() {
+    for corrected in [true, false] {
+        let mut sim = fabric();
+        let says = |ip: &str| {
+            let spec = IpSpec { subnet: "s1".into(), v4_ip_address: ip.into(), ..IpSpec::default() };
+            reservation("late", spec)
+        };
+        sim.apply(says("10.9.9.9"));
+        sim.settle();
+        sim.apply(pod("red", "late", "n1", &[]));
+        sim.settle();
+        assert_eq!(held(&sim, "late"), "");
+        if corrected {
+            sim.apply(says("10.1.0.5"));
+        } else {
+            sim.delete(Kind::Ip, "", "late.red");
+        }
+        sim.settle();
+        assert_eq!(held(&sim, "late"), if corrected { "10.1.0.5" } else { "10.1.0.4" });
+        oracle::a_restart_writes_nothing(&sim);
+    }
+}

@@ -78,6 +78,7 @@ impl World {
                 });
                 if let Some(owner) = &owner {
                     self.note_record(owner, &new);
+                    self.mark_refused(owner);
                 }
                 self.ips.insert(new.meta.name.clone(), Arc::new(new));
                 self.mark_objects(&owner);
@@ -215,6 +216,7 @@ impl World {
             Kind::Ip => {
                 let owner = self.ips.remove(name).and_then(|ip| ip_owner(&ip));
                 self.mark_objects(&owner);
+                owner.iter().for_each(|owner| self.mark_refused(owner));
                 if let Some(owner) = owner.filter(|owner| **name == *ip_name(owner, "")) {
                     self.reserved.remove(&owner);
                     let is_idle = self.pod_of(&owner).is_none_or(|pod| !pod.needs_network());
@@ -268,6 +270,13 @@ impl World {
                 self.absent.insert(owner.clone());
             }
             self.dirty.rows.insert(owner);
+        }
+    }
+
+    /// What an owner's record asks for may be what it is refused.
+    fn mark_refused(&mut self, owner: &OwnerKey) {
+        if self.refusals.contains_key(owner) {
+            self.dirty.addresses.insert(owner.clone());
         }
     }
 
