@@ -2,6 +2,7 @@
 
 use kubeovn_core::{
     annotations::nic,
+    contract::cluster::FINALIZER,
     index::objects::{Ip, IpSpec, Kind, Labels, Meta, Name, Object, ObjectKey},
     rows::{OwnerKey, Replica as _, RowKey},
 };
@@ -217,5 +218,64 @@ fn a_reservation_that_blocks_its_pod_can_be_corrected_or_taken_away() {
         sim.settle();
         assert_eq!(held(&sim, "late"), if corrected { "10.1.0.5" } else { "10.1.0.4" });
         oracle::a_restart_writes_nothing(&sim);
+    }
+}
+
+/// Gives an object the finalizer that Kube-OVN's have, and one of somebody else's if that is asked for.
+fn finalized(mut object: Object, other: bool) -> Object {
+    let other = other.then_some("example.org/theirs");
+    object.meta_mut().finalizers = [FINALIZER].into_iter().chain(other).map(Name::from).collect();
+    object
+}
+
+#[test]
+fn a_record_with_kube_ovns_finalizer_goes() {
+    let mut sim = fabric();
+    sim.apply(pod("red", "p0", "n1", &[]));
+    sim.settle();
+    let finalize = |sim: &mut Sim| {
+        let record = Object::Ip(record(sim, "p0").unwrap());
+        sim.apply(finalized(record, false));
+        sim.settle();
+    };
+    finalize(&mut sim);
+    assert_eq!(record(&sim, "p0").unwrap().meta.finalizers.len(), 1, "of what is there it stays");
+    // By hand, while the pod runs: it is made again, as ever.
+    let before = record(&sim, "p0").unwrap().meta.uid;
+    sim.delete(Kind::Ip, "", "p0.red");
+    sim.settle();
+    let after = record(&sim, "p0").unwrap().meta;
+    assert!(after.uid != before && !after.deleting && after.finalizers.is_empty(), "{after:?}");
+    assert_eq!(held(&sim, "p0"), "10.1.0.4");
+    finalize(&mut sim);
+    sim.restart(Late::Never);
+    goes(&mut sim, "p0");
+    assert_eq!((record(&sim, "p0"), held(&sim, "p0")), (None, String::new()));
+    // One that says of nobody that it is his.
+    let nobodys = Object::Ip(Ip { meta: Meta::named("nobodys"), ..Ip::default() });
+    sim.apply(finalized(nobodys, false));
+    sim.settle();
+    sim.delete(Kind::Ip, "", "nobodys");
+    sim.settle();
+    assert_eq!(sim.shop.cluster.get(&ObjectKey::cluster(Kind::Ip, "nobodys")), None);
+}
+
+/// Also while somebody else's finalizer keeps the object.
+#[test]
+fn a_reservation_that_is_being_deleted_reserves_nothing() {
+    for other in [false, true] {
+        let mut sim = fabric();
+        let spec = IpSpec { subnet: "s1".into(), v4_ip_address: "10.1.0.4".into(), ..IpSpec::default() };
+        sim.apply(finalized(reservation("late", spec), other));
+        sim.settle();
+        assert!(held(&sim, "late") == "10.1.0.4" && has_port(&sim, "late"));
+        sim.delete(Kind::Ip, "", "late.red");
+        sim.settle();
+        assert_eq!((held(&sim, "late"), has_port(&sim, "late")), (String::new(), false), "other {other}");
+        let finalizers = record(&sim, "late").map(|record| record.meta.finalizers);
+        assert_eq!(finalizers, other.then(|| vec!["example.org/theirs".into()]));
+        sim.apply(pod("red", "p0", "n1", &[(nic::IP_ADDRESS.ovn(), "10.1.0.4")]));
+        sim.settle();
+        assert_eq!(held(&sim, "p0"), "10.1.0.4");
     }
 }

@@ -2,6 +2,7 @@
 
 use kubeovn_core::{
     annotations::{namespace as on_namespace, nic},
+    contract::cluster::FINALIZER,
     index::objects::{IpPool, IpPoolSpec, Kind, Meta, Object, ObjectKey},
     rows::OwnerKey,
 };
@@ -173,6 +174,20 @@ fn a_pod_of_a_dual_stack_subnet_may_ask_for_one_family() {
     sim.settle();
     assert_eq!(held(&sim, "p0"), "fd01::2");
     oracle::a_restart_writes_nothing(&sim);
+}
+
+#[test]
+fn a_pool_with_kube_ovns_finalizer_goes() {
+    let mut sim = fabric();
+    let mut pool = ip_pool("front", &["10.1.0.2"], &[]);
+    pool.meta_mut().finalizers = vec![FINALIZER.into()];
+    sim.apply(pool);
+    sim.settle();
+    assert_eq!(asks(&mut sim, "p0", "front"), "10.1.0.2");
+    sim.delete(Kind::IpPool, "", "front");
+    sim.settle();
+    assert_eq!(sim.shop.cluster.get(&ObjectKey::cluster(Kind::IpPool, "front")), None);
+    assert_eq!(held(&sim, "p0"), "10.1.0.2");
 }
 
 /// Who waits for a place that is full keeps nobody waiting for another one.

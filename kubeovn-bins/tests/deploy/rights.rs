@@ -220,7 +220,9 @@ async fn the_controller_has_every_right_that_it_needs_and_no_other() {
     .await;
     ask_in_vain(&rig).await;
     let spec = json!({ "subnet": "ovn-default", "ips": ["10.16.0.50..10.16.0.59"] });
-    rig.create(Kind::IpPool, json!({ "metadata": { "name": "web" }, "spec": spec })).await;
+    // As Kube-OVN left it.
+    let meta = json!({ "name": "web", "finalizers": [contract::FINALIZER] });
+    rig.create(Kind::IpPool, json!({ "metadata": meta, "spec": spec })).await;
     rig.pod("web", json!({ "ovn.kubernetes.io/ip_pool": "web" })).await;
     rig.pod("slip", json!({ "ovn.kubernetes.io/ip_adress": "10.16.0.77" })).await;
     rig.pod("short", json!({})).await;
@@ -233,6 +235,11 @@ async fn the_controller_has_every_right_that_it_needs_and_no_other() {
     rig.delete(Kind::Pod, "short").await;
     until("the record to go", async || {
         rig.api(Kind::Ip).get_opt("short.default").await.unwrap().is_none().then_some(())
+    })
+    .await;
+    rig.delete(Kind::IpPool, "web").await;
+    until("the pool to go", async || {
+        rig.api(Kind::IpPool).get_opt("web").await.unwrap().is_none().then_some(())
     })
     .await;
     first.works().await;

@@ -6,7 +6,7 @@
 use std::{collections::HashSet, sync::Arc};
 
 use super::objects::{Ip, Labels, Meta, Name, Pod};
-use crate::{annotations::nic, hash::FixedState};
+use crate::{annotations::nic, contract::cluster::FINALIZER, hash::FixedState};
 
 /// With fewer words it is not worth looking for those that nobody has any more.
 const FEW: usize = 1_024;
@@ -63,7 +63,13 @@ impl Interner {
 
     /// What of a record is kept. Name and addresses are those of its pod, if that is there already.
     pub(super) fn ip(&mut self, ip: &mut Ip, old: Option<&Ip>, pod: Option<&Pod>) {
+        let mut ours = std::mem::take(&mut ip.meta.finalizers);
         self.meta(&mut ip.meta, old.map(|old| &old.meta));
+        // Kube-OVN's records have it, and don't go before we take it off. Of any other we do nothing.
+        ours.retain(|finalizer| **finalizer == *FINALIZER);
+        ours.shrink_to_fit();
+        ours.iter_mut().for_each(|finalizer| self.share(finalizer));
+        ip.meta.finalizers = ours;
         let spec = &mut ip.spec;
         for text in [&mut spec.namespace, &mut spec.subnet, &mut spec.node_name, &mut spec.pod_type] {
             self.share(text);
@@ -198,6 +204,28 @@ mod tests {
             assert!(Arc::ptr_eq(&pod.meta.name, &ip.spec.pod_name));
             assert_eq!(ip.spec, record("a", "10.0.0.2").spec);
         }
+    }
+
+    #[test]
+    fn of_a_records_finalizers_ours_is_kept_once_for_all() {
+        let mut interner = Interner::default();
+        let with = |finalizers: &[&str]| {
+            let mut ip = record("a", "10.0.0.2");
+            ip.meta.finalizers = finalizers.iter().copied().map(Name::from).collect();
+            ip
+        };
+        let (mut a, mut b) = (with(&["other/x", FINALIZER]), with(&[FINALIZER]));
+        let (mut other, mut none) = (with(&["other/x"]), with(&[]));
+        for ip in [&mut a, &mut b, &mut other, &mut none] {
+            interner.ip(ip, None, None);
+        }
+        assert_eq!((&a.meta.finalizers, a.meta.finalizers.capacity()), (&vec![Name::from(FINALIZER)], 1));
+        assert!(Arc::ptr_eq(&a.meta.finalizers[0], &b.meta.finalizers[0]));
+        assert_eq!((other.meta.finalizers.capacity(), none.meta.finalizers.capacity()), (0, 0));
+        let mut pod = pod("a", "10.0.0.2");
+        pod.meta.finalizers = vec![FINALIZER.into()];
+        interner.pod(&mut pod, None, None);
+        assert_eq!(pod.meta.finalizers.capacity(), 0);
     }
 
     #[test]

@@ -38,7 +38,8 @@ pub struct Decision {
 }
 
 /// All facts: the objects of the cluster, what was decided from them alone, and the addresses granted. Of pods and
-/// address records it keeps what may be read here: no revision, no generation, no finalizers, no annotations of others.
+/// address records it keeps what may be read here: no revision, no generation, no annotations of others, and of finalizers
+/// only ours on a record.
 #[derive(Debug, Default)]
 pub struct World {
     settings: Settings,

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{Telling, reads};
+use super::{Telling, reads, status::finalizer};
 use crate::{
     contract::{
         cluster::{Patch, Write},
@@ -22,7 +22,12 @@ const NODE: &str = "ovn.kubernetes.io/node-name";
 /// that is not there, the record says itself what is kept, or why nothing is.
 pub(super) fn tell(world: &World, key: &ObjectKey) -> Telling {
     let Some(ip) = world.ip(&key.name) else { return Telling::default() };
-    let Some(owner) = ip_owner(ip).filter(|_| !ip.meta.deleting) else { return Telling::default() };
+    if ip.meta.deleting {
+        // Kube-OVN's have a finalizer. Nothing waits for them: to one who still holds what it says another one is made.
+        let writes = finalizer(key, &ip.meta, false, true).into_iter().collect();
+        return Telling { writes, ..Telling::default() };
+    }
+    let Some(owner) = ip_owner(ip) else { return Telling::default() };
     let grant = world.grants(&owner).iter().find(|g| ip_name(&owner, &g.nic) == key.name);
     if is_reserved(ip) {
         if world.pod_of(&owner).is_some() || owner.kind != OwnerKind::Pod {

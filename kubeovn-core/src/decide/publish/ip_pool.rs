@@ -2,7 +2,7 @@
 
 use super::{
     Telling,
-    status::{conditions, number, text},
+    status::{conditions, finalizer, number, text},
 };
 use crate::{
     addr::Family,
@@ -29,7 +29,8 @@ pub(super) fn tell(world: &World, key: &ObjectKey) -> Telling {
         v6UsingIPs: number(&usage.used, Family::V6),
         v6UsingIPRange: text(&usage.used_ranges, Family::V6),
     };
-    let mut writes = Vec::new();
+    // Kube-OVN's have a finalizer, which waits for nobody: what is held of its addresses stays held.
+    let mut writes: Vec<Write> = finalizer(key, &pool.meta, false, true).into_iter().collect();
     if want != pool.status && !pool.meta.deleting {
         let uid = pool.meta.uid.clone();
         writes.push(Write::Status { key: key.clone(), uid, status: Status::IpPool(want) });

@@ -184,7 +184,7 @@ fn holds_nothing(usage: Option<&Usage>) -> bool {
 }
 
 /// Our finalizer keeps an object that is in use until it isn't.
-fn finalizer(key: &ObjectKey, meta: &Meta, accepted: bool, unused: bool) -> Option<Write> {
+pub(super) fn finalizer(key: &ObjectKey, meta: &Meta, accepted: bool, unused: bool) -> Option<Write> {
     let has = meta.finalizers.iter().any(|f| **f == *FINALIZER);
     let wants = if meta.deleting { has && !unused } else { has || accepted };
     (has != wants).then(|| {

@@ -219,12 +219,7 @@ impl World {
                 owner.iter().for_each(|owner| self.mark_refused(owner));
                 if let Some(owner) = owner.filter(|owner| **name == *ip_name(owner, "")) {
                     self.reserved.remove(&owner);
-                    let is_idle = self.pod_of(&owner).is_none_or(|pod| !pod.needs_network());
-                    if owner.kind == OwnerKind::Pod && is_idle {
-                        // With its record a user takes the claim away.
-                        self.dirty.successors.insert(owner.clone());
-                        self.dirty.addresses.insert(owner);
-                    }
+                    self.disclaim(&owner);
                 }
             }
             Kind::Pod => {

@@ -78,13 +78,22 @@ impl World {
         let first = *record.meta.name == *ip_name(owner, "");
         if first && is_reserved(record) {
             self.reserved.insert(owner.clone());
-        } else if first {
-            self.reserved.remove(owner);
+        } else if first && self.reserved.remove(owner) {
+            self.disclaim(owner);
         }
         let outlives = [STATEFUL_SET, VIRTUAL_MACHINE].contains(&&*record.spec.pod_type);
         let kept = (first && is_reserved(record)) || outlives;
         if kept && owner.kind == OwnerKind::Pod && self.pod_of(owner).is_none() {
             self.absent.insert(owner.clone());
+            self.dirty.addresses.insert(owner.clone());
+        }
+    }
+
+    /// With its record a user takes the claim away.
+    pub(super) fn disclaim(&mut self, owner: &OwnerKey) {
+        let is_idle = self.pod_of(owner).is_none_or(|pod| !pod.needs_network());
+        if owner.kind == OwnerKind::Pod && is_idle {
+            self.dirty.successors.insert(owner.clone());
             self.dirty.addresses.insert(owner.clone());
         }
     }
@@ -124,12 +133,14 @@ fn identity(pod: &Pod) -> Name {
     }
 }
 
-/// Is it a user's? Those that a controller makes say so, or have at least the label of their subnet.
+/// Is it a user's? Those that a controller makes say so, or have at least the label of their subnet. One that is being
+/// deleted keeps nothing, however long somebody's finalizer holds it.
 pub(crate) fn is_reserved(record: &Ip) -> bool {
-    match record.meta.labels.get(RESERVED) {
+    let reserves = match record.meta.labels.get(RESERVED) {
         Some(value) => annotations::is_true(value),
         None => !record.meta.labels.contains_key(SUBNET),
-    }
+    };
+    reserves && !record.meta.deleting
 }
 
 /// Pods of which something may be held though they are not there.
