@@ -12,7 +12,7 @@ use crate::{
     database::Late,
     oracle,
     sim::{HOUR, MINUTE, Sim},
-    user::{namespace, pod, subnet, vpc},
+    user::{namespace, node_that, pod, subnet, vpc},
 };
 
 /// A settled fabric with a subnet for the pods of one namespace.
@@ -307,4 +307,35 @@ fn what_is_heard_while_nobody_knows_what_the_database_has_is_answered_when_it_is
     sim.run();
     sim.settle();
     oracle::at_rest(&sim);
+}
+
+#[test]
+fn a_record_is_not_taken_from_who_holds_by_it() {
+    // The record of node `a.b` is called like that of pod `node-a` in namespace `b`.
+    for node_first in [true, false] {
+        let mut sim = Sim::new();
+        sim.apply(subnet("s1", "", "10.1.0.0/24", |s| s.namespaces = vec!["b".into()]));
+        let mut both = [node_that("a.b", "172.18.0.9", true, false), pod("b", "node-a", "n1", &[])];
+        if !node_first {
+            both.reverse();
+        }
+        let [first, second] = both.clone().map(|object| object.key());
+        for object in both {
+            sim.apply(object);
+            sim.settle();
+        }
+        let whose = |sim: &Sim| {
+            let key = ObjectKey::cluster(Kind::Ip, "node-a.b");
+            let Some(Object::Ip(ip)) = sim.shop.cluster.get(&key) else { panic!("no record") };
+            ip.spec.pod_name.to_string()
+        };
+        let [had, has] = if node_first { ["a.b", "node-a"] } else { ["node-a", "a.b"] };
+        assert_eq!(whose(&sim), had);
+        let told = |sim: &Sim| sim.spine.problems().get(&second).map(|problems| problems[0].code);
+        assert_eq!(told(&sim), Some("NAME-TAKEN"), "node first {node_first}");
+        // It comes up by itself.
+        sim.delete(first.kind, &first.namespace, &first.name);
+        sim.settle();
+        assert_eq!((whose(&sim), told(&sim)), (has.to_owned(), None), "node first {node_first}");
+    }
 }

@@ -8,6 +8,7 @@ use crate::{
         cluster::{Patch, Write},
         ipam::Grant,
     },
+    error::{NAME_TAKEN, Problem},
     index::{
         RESERVED, SUBNET, World, ip_name, ip_owner, is_reserved,
         objects::{Ip, IpSpec, Kind, Labels, Meta, Name, Object, ObjectKey, Workload},
@@ -33,8 +34,8 @@ pub(super) fn tell(world: &World, key: &ObjectKey) -> Telling {
         if world.pod_of(&owner).is_some() || owner.kind != OwnerKind::Pod {
             return Telling::default();
         }
-        let writes =
-            grant.and_then(|grant| record(world, &owner, &ip.spec.node_name, grant)).into_iter().collect();
+        let write = grant.and_then(|grant| record(world, &owner, &ip.spec.node_name, grant).ok().flatten());
+        let writes = write.into_iter().collect();
         return Telling { writes, problems: world.refusal(&owner).cloned().into_iter().collect() };
     }
     if grant.is_some() {
@@ -45,16 +46,31 @@ pub(super) fn tell(world: &World, key: &ObjectKey) -> Telling {
 }
 
 /// The write that makes the record of a grant say what it should, if it doesn't.
-pub(super) fn record(world: &World, owner: &OwnerKey, node: &Name, grant: &Grant) -> Option<Write> {
+///
+/// # Errors
+/// [`NAME_TAKEN`] while another one holds something by the record of that name.
+pub(super) fn record(
+    world: &World,
+    owner: &OwnerKey,
+    node: &Name,
+    grant: &Grant,
+) -> Result<Option<Write>, Problem> {
     let name = ip_name(owner, &grant.nic);
     let known = world.ip(&name);
+    if let Some(other) = known.and_then(|ip| other_holder(world, ip, owner)) {
+        let text = format!(
+            "the record (IP object) {name} is that of {other}, whose name comes to the same. Rename one of the two; this \
+             one comes up by itself when the other goes"
+        );
+        return Err(Problem::new(NAME_TAKEN, text));
+    }
     let reserved = known.is_some_and(|ip| is_reserved(ip));
     let reserved: Name = if reserved { "true" } else { "false" }.into();
     let labels =
         [(SUBNET, &grant.subnet), (NODE, node), (&*grant.subnet, &Name::default()), (RESERVED, &reserved)];
     let workload = world.pod_of(owner).and_then(|pod| pod.workload.as_deref());
     let pod_type = workload.map_or("", Workload::pod_type);
-    match known {
+    Ok(match known {
         None => {
             let labels: Labels = labels.map(|(key, value)| (key.into(), value.clone())).into();
             let meta = Meta { name, labels, ..Meta::default() };
@@ -73,7 +89,18 @@ pub(super) fn record(world: &World, owner: &OwnerKey, node: &Name, grant: &Grant
             patch.labels = differing.map(|(key, value)| (key.into(), Some(value.clone()))).collect();
             (!patch.is_empty()).then_some(Write::Patch(patch))
         }
+    })
+}
+
+/// Who holds something by a record, if it is another one than the owner: names of pods may have dots, so that two may come
+/// to one name.
+fn other_holder(world: &World, ip: &Ip, owner: &OwnerKey) -> Option<OwnerKey> {
+    if (&*ip.spec.namespace, &*ip.spec.pod_name) == namespaced(owner) {
+        return None;
     }
+    let other = ip_owner(ip)?;
+    let holds = world.grants(&other).iter().any(|grant| ip_name(&other, &grant.nic) == ip.meta.name);
+    holds.then_some(other)
 }
 
 /// What a record of the grant says.

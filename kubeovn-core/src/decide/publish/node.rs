@@ -18,8 +18,13 @@ pub(super) fn tell(world: &World, key: &ObjectKey, seat: &dyn Fn(&OwnerKey) -> S
     problems.extend(seat.problems);
     let mut writes = Vec::new();
     if let Some(grant) = world.grants(&owner).first() {
-        writes.extend(ip::record(world, &owner, &key.name, grant));
-        if let Some(plan) = world.plan(&grant.subnet).filter(|_| writes.is_empty() && seat.ready) {
+        let record = ip::record(world, &owner, &key.name, grant);
+        let is_recorded = matches!(record, Ok(None));
+        match record {
+            Ok(write) => writes.extend(write),
+            Err(taken) => problems.push(taken),
+        }
+        if let Some(plan) = world.plan(&grant.subnet).filter(|_| is_recorded && seat.ready) {
             let port = annotations::node_port_name(&key.name);
             let given: [Want<'_>; 7] = [
                 (node::ALLOCATED, Some(&annotations::TRUE)),

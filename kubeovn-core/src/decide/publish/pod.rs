@@ -38,9 +38,22 @@ pub(super) fn tell(world: &World, key: &ObjectKey, seat: &dyn Fn(&OwnerKey) -> S
     problems.extend(seat.problems);
     let mut patch = Patch::new(key.clone(), pod.meta.uid.clone());
     let node = leader.and_then(|leader| leader.node.clone()).unwrap_or_default();
-    let mut writes: Vec<_> =
-        grants.iter().filter_map(|grant| ip::record(world, &owner, &node, grant)).collect();
-    let is_recorded = writes.is_empty();
+    let (mut writes, mut is_recorded) = (Vec::new(), true);
+    for grant in grants {
+        match ip::record(world, &owner, &node, grant) {
+            Ok(write) => {
+                is_recorded &= write.is_none();
+                writes.extend(write);
+            }
+            Err(taken) => {
+                is_recorded = false;
+                // The name of its port is the same: that is said already, most often.
+                if problems.iter().all(|problem| problem.code != taken.code) {
+                    problems.push(taken);
+                }
+            }
+        }
+    }
     if leader.is_some_and(|leader| leader.meta.uid != pod.meta.uid) {
         writes.clear();
     }

@@ -216,6 +216,7 @@ impl World {
             Kind::Ip => {
                 let owner = self.ips.remove(name).and_then(|ip| ip_owner(&ip));
                 self.mark_objects(&owner);
+                self.mark_namesakes(name);
                 owner.iter().for_each(|owner| self.mark_refused(owner));
                 if let Some(owner) = owner.filter(|owner| **name == *ip_name(owner, "")) {
                     self.reserved.remove(&owner);
@@ -273,6 +274,15 @@ impl World {
         if self.refusals.contains_key(owner) {
             self.dirty.addresses.insert(owner.clone());
         }
+    }
+
+    /// A record is gone: another one whose is called like it may have his now.
+    fn mark_namesakes(&mut self, record: &str) {
+        let node = record.strip_prefix("node-").map(|node| OwnerKey::new(OwnerKind::Node, node));
+        let dots = record.match_indices('.').filter_map(|(at, _)| record.split_at_checked(at));
+        let pods = dots.filter_map(|(pod, rest)| Some(OwnerKey::pod(rest.split('.').nth(1)?, pod)));
+        let owners: Vec<OwnerKey> = node.into_iter().chain(pods).collect();
+        self.mark_objects(&owners);
     }
 
     /// Notes for which further network a subnet is, and marks the pods that may have asked for it.
