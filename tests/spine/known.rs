@@ -339,3 +339,47 @@ fn a_record_is_not_taken_from_who_holds_by_it() {
         assert_eq!((whose(&sim), told(&sim)), (has.to_owned(), None), "node first {node_first}");
     }
 }
+
+/// Who holds most of a full subnet changes all the time: who waits is told of it once, not each time.
+#[test]
+fn who_waits_is_not_told_each_time_that_others_come_and_go() {
+    let mut sim = Sim::new();
+    sim.apply(subnet("s1", "", "10.1.0.0/29", |s| s.namespaces = vec!["red".into(), "blue".into()]));
+    sim.settle();
+    for name in ["a", "b", "c", "d", "e"] {
+        sim.apply(pod("red", name, "n1", &[]));
+    }
+    sim.settle();
+    for (namespace, name) in [("blue", "w1"), ("blue", "w2"), ("red", "late")] {
+        sim.apply(pod(namespace, name, "n1", &[]));
+        sim.settle();
+    }
+    let key = ObjectKey { kind: Kind::Pod, namespace: "red".into(), name: "late".into() };
+    let first = sim.spine.problems()[&key].clone();
+    assert!(first[0].message.contains("most are held by red (5)"), "{first:?}");
+    sim.shop.written.clear();
+    for (gone, served) in [("a", "w1"), ("b", "w2")] {
+        sim.delete(Kind::Pod, "red", gone);
+        sim.settle();
+        assert_eq!(sim.spine.world().grants(&OwnerKey::pod("blue", served)).len(), 1);
+        // As the echo of something that somebody wrote into it.
+        let mut late = the_pod(&sim, "late");
+        late.meta.labels.insert("seen".into(), gone.into());
+        sim.apply(Object::Pod(late));
+        sim.settle();
+    }
+    let told: Vec<_> = sim.shop.written.iter().filter(|write| write.key() == key).collect();
+    assert!(told.is_empty(), "{told:?}");
+    assert_eq!(sim.spine.problems()[&key], first, "no event either");
+    oracle::a_restart_writes_nothing(&sim);
+    // Another reason is news.
+    sim.apply(subnet("s1", "", "10.1.0.0/29", |s| s.namespaces = vec!["blue".into()]));
+    sim.apply(subnet("s2", "", "10.2.0.0/32", |s| s.namespaces = vec!["red".into()]));
+    sim.settle();
+    assert_ne!(sim.spine.problems()[&key], first);
+    assert!(told_error(&sim).contains("s2"), "{}", told_error(&sim));
+}
+
+fn told_error(sim: &Sim) -> String {
+    told(sim, "late", nic::ERROR.ovn())
+}

@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use crate::{
     addr::{AddrParseError, Family, IpRange, Mac},
-    error::Problem,
+    error::{POOL_EXHAUSTED, Problem},
     rows::{Millis, OwnerKey},
     time::rfc3339,
 };
@@ -15,7 +15,7 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum AddrError {
-    /// Nothing free.
+    /// Nothing free. The numbers stand behind the colon, see [`Problem::says_same`].
     #[error(
         "{} has no{} {family} address: {used} of {total} are in use, {reserved} are gateways or excluded; \
          most are held by {holders}. {}",
@@ -211,7 +211,7 @@ impl AddrError {
     /// Stable code; Kube-OVN's own identifier in brackets behind it where it has one.
     pub fn code(&self) -> &'static str {
         match self {
-            AddrError::Exhausted { .. } => "IPAM-POOL-EXHAUSTED",
+            AddrError::Exhausted { .. } => POOL_EXHAUSTED,
             AddrError::Skipped { .. } => "IPAM-POOL-SKIPPED",
             AddrError::Taken { .. } => "IPAM-ADDR-TAKEN",
             AddrError::MacTaken { .. } => "IPAM-MAC-TAKEN",

@@ -66,8 +66,11 @@ pub(super) fn tell(world: &World, key: &ObjectKey, seat: &dyn Fn(&OwnerKey) -> S
             patch.annotations.extend(left(pod, grants));
         }
     }
-    let error = problems.first().map(|problem| problem as &dyn Display);
-    patch.annotations.extend(differing(&pod.meta.annotations, [(nic::ERROR.ovn(), error)]));
+    let told = pod.meta.annotations.get(nic::ERROR.ovn());
+    if !problems.first().zip(told).is_some_and(|(problem, text)| problem.is_said_by(text)) {
+        let error = problems.first().map(|problem| problem as &dyn Display);
+        patch.annotations.extend(differing(&pod.meta.annotations, [(nic::ERROR.ovn(), error)]));
+    }
     if !patch.is_empty() {
         writes.push(Write::Patch(patch));
     }

@@ -97,7 +97,11 @@ impl World {
             self.dirty.rows.insert(owner.clone());
             self.mark_objects([owner]);
         }
-        if self.refusals.get(owner) != refusal.as_ref() {
+        let same = match (self.refusals.get(owner), &refusal) {
+            (Some(told), Some(problem)) => told.says_same(problem),
+            (told, problem) => told.is_none() && problem.is_none(),
+        };
+        if !same {
             match refusal {
                 Some(problem) => self.refusals.insert(owner.clone(), problem),
                 None => self.refusals.remove(owner),
