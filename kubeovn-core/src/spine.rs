@@ -98,6 +98,8 @@ pub struct Spine {
     listed: BTreeSet<Kind>,
     /// Whose addresses could not be taken back at the start, for another one has them.
     recovery_conflicts: BTreeSet<OwnerKey>,
+    /// Of these, who has got nothing since: what the database has by their names may be in use.
+    unsettled: BTreeSet<OwnerKey>,
     replica_complete: bool,
     open: bool,
     defined: BTreeSet<Name>,
@@ -134,6 +136,7 @@ impl Spine {
             engine: RowEngine::new(schema),
             listed: BTreeSet::new(),
             recovery_conflicts: BTreeSet::new(),
+            unsettled: BTreeSet::new(),
             replica_complete: false,
             open: false,
             defined: BTreeSet::new(),

@@ -3,7 +3,7 @@
 use kubeovn_core::{
     annotations::nic,
     contract::cluster::FINALIZER,
-    index::objects::{Ip, IpSpec, Kind, Labels, Meta, Name, Object, ObjectKey},
+    index::objects::{Ip, IpSpec, Kind, Labels, Meta, Name, Namespace, Object, ObjectKey, Selector},
     rows::{OwnerKey, Replica as _, RowKey},
 };
 use kubeovn_ovn::nb;
@@ -278,4 +278,46 @@ fn a_reservation_that_is_being_deleted_reserves_nothing() {
         sim.settle();
         assert_eq!(held(&sim, "p0"), "10.1.0.4");
     }
+}
+
+#[test]
+fn what_is_kept_goes_when_its_namespace_has_other_labels() {
+    let mut sim = Sim::new();
+    let team = |name: &str| {
+        let labels = [(Name::from("team"), Name::from(name))].into();
+        Object::Namespace(Namespace { meta: Meta { labels, ..Meta::named("red") } })
+    };
+    sim.apply(team("a"));
+    sim.apply(subnet("s1", "", "10.1.0.0/29", |s| {
+        let match_labels = [("team".into(), "a".into())].into();
+        s.namespace_selectors = vec![Selector { match_labels, ..Selector::default() }];
+    }));
+    sim.apply(stateful_set("red", 2, ""));
+    sim.settle();
+    comes(&mut sim, "st-0", "n1");
+    comes(&mut sim, "st-1", "n1");
+    goes(&mut sim, "st-1");
+    assert_eq!(held(&sim, "st-1"), "10.1.0.3");
+    sim.apply(team("b"));
+    sim.settle();
+    assert_eq!((held(&sim, "st-0"), held(&sim, "st-1")), ("10.1.0.2".into(), String::new()));
+    oracle::a_restart_writes_nothing(&sim);
+}
+
+/// A record of one that holds nothing by it goes, and nothing is remembered of its owner.
+#[test]
+fn who_is_gone_with_all_that_he_had_is_forgotten() {
+    let mut sim = fabric();
+    let labels: Labels = [(Name::from("ovn.kubernetes.io/subnet"), Name::from("s1"))].into();
+    let spec = IpSpec {
+        pod_name: "ghost-0".into(),
+        namespace: "red".into(),
+        subnet: "s1".into(),
+        pod_type: "StatefulSet".into(),
+        ..IpSpec::default()
+    };
+    sim.apply(Object::Ip(Ip { meta: Meta { labels, ..Meta::named("ghost-0.red") }, spec }));
+    sim.settle();
+    assert_eq!(record(&sim, "ghost-0"), None);
+    assert!(!sim.spine.world().owners().contains(&OwnerKey::pod("red", "ghost-0")));
 }

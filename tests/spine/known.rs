@@ -192,6 +192,34 @@ fn a_backup_gives_no_address_to_two() {
     }
 }
 
+/// What could not be taken back at a start keeps the port of nobody but the one whose it was.
+#[test]
+fn a_successor_of_one_that_had_a_conflict_at_the_start_has_nothing_of_it() {
+    let mut sim = fabric("10.1.0.0/28");
+    let wants = |ip| [(nic::IP_ADDRESS.ovn(), ip)];
+    sim.apply(pod("red", "p1", "n1", &wants("10.1.0.7")));
+    sim.settle();
+    sim.db.back_up();
+    sim.apply(pod("red", "p1", "n1", &wants("10.1.0.8")));
+    sim.settle();
+    sim.apply(pod("red", "p0", "n1", &wants("10.1.0.7")));
+    sim.settle();
+    // The port of p1 has, in the backup, what p0 has by now.
+    sim.db.replace(true, Late::Never);
+    sim.restart(Late::Never);
+    sim.settle();
+    let p0 = OwnerKey::pod("red", "p0");
+    assert!(sim.spine.recovery_conflicts().contains(&p0), "counted until the next start");
+    assert_eq!(held(&sim, "p0"), "10.1.0.7");
+    sim.delete(Kind::Pod, "red", "p0");
+    sim.apply(pod("red", "p0", "n1", &wants("10.9.0.1")));
+    sim.settle();
+    assert_eq!(held(&sim, "p0"), "");
+    let port = RowKey::new(nb::LOGICAL_SWITCH_PORT, "p0.red");
+    assert!(!sim.db.replica.has(&port), "its predecessor's port");
+    oracle::at_rest(&sim);
+}
+
 #[test]
 fn a_subnet_that_could_not_move_moves_when_it_is_empty() {
     let mut sim = fabric("10.1.0.0/29");

@@ -169,6 +169,7 @@ impl Spine {
             }
             // Said once, however many places have it.
             Err(error) if self.recovery_conflicts.insert(owner.clone()) => {
+                self.unsettled.insert(owner.clone());
                 out.extend(self.conflict(owner, grant, source, &error));
             }
             Err(_) => {}

@@ -123,6 +123,7 @@ impl Spine {
                 self.ipam.settle(owner, &uid, &[], now).map_or_else(|_| Vec::new(), |left| left.freed),
             );
             self.world.grant(owner, Vec::new(), None);
+            self.unsettled.remove(owner);
         }
         let mut wants = Vec::new();
         let (answer, as_it_is) = match decide::wants(&self.world, owner) {
@@ -137,6 +138,7 @@ impl Spine {
         match (answer, as_it_is) {
             (Ok(settled), None) => {
                 self.parked.leave(owner);
+                self.unsettled.remove(owner);
                 self.world.grant(owner, settled.grants, None);
                 freed.extend(settled.freed);
             }
@@ -157,7 +159,7 @@ impl Spine {
         }
         // All that was its own has been taken back, but for what could not be.
         let is_refused = !uid.is_empty() && self.world.refusal(owner).is_some();
-        if is_refused && !self.recovery_conflicts.contains(owner) {
+        if is_refused && !self.unsettled.contains(owner) {
             self.world.bereave(owner);
         }
         freed

@@ -385,8 +385,12 @@ impl World {
         self.dirty.status.extend(namespaces);
     }
 
+    /// Marks the pods of a namespace, also those that are not there and of which something is kept.
     fn mark_pods(&mut self, namespace: &Name) {
         let pods = self.pods.get(namespace).into_iter().flat_map(FixedMap::values);
         self.dirty.addresses.extend(pods.map(|pod| pod.owner()));
+        let from = OwnerKey::pod(namespace, "");
+        let absent = self.absent.range(&from..).take_while(|owner| owner.name.starts_with(&*from.name));
+        self.dirty.addresses.extend(absent.cloned());
     }
 }

@@ -59,6 +59,10 @@ impl World {
 
     /// Enters what an owner holds now, and why it did not get more.
     pub fn grant(&mut self, owner: &OwnerKey, grants: Vec<Grant>, refusal: Option<Problem>) {
+        if grants.is_empty() {
+            // Also of one who never held anything. Whom somebody keeps something for in vain is known by the refusal.
+            self.absent.remove(owner);
+        }
         if *self.grants(owner) != *grants {
             let before = self.places_of(owner);
             // An object that goes has a record left to remove.
@@ -79,7 +83,6 @@ impl World {
             }
             if grants.is_empty() {
                 self.grants.remove(owner);
-                self.absent.remove(owner);
             } else {
                 self.grants.insert(owner.clone(), grants.into());
                 self.bereft.remove(owner);
