@@ -321,3 +321,35 @@ fn who_is_gone_with_all_that_he_had_is_forgotten() {
     assert_eq!(record(&sim, "ghost-0"), None);
     assert!(!sim.spine.world().owners().contains(&OwnerKey::pod("red", "ghost-0")));
 }
+
+/// Kube-OVN's records of what is nobody's port: they say their own name where others say their pod's.
+#[test]
+fn a_record_of_no_pods_is_left_alone() {
+    let names = ["u2o-interconnection.ovn-cluster.s1", "mcast-querier.s1"];
+    let mut sim = fabric();
+    for name in names {
+        let labels: Labels = [(Name::from("ovn.kubernetes.io/subnet"), Name::from("s1"))].into();
+        let spec = IpSpec {
+            pod_name: name.into(),
+            namespace: "default".into(),
+            subnet: "s1".into(),
+            v4_ip_address: "10.1.0.6".into(),
+            ..IpSpec::default()
+        };
+        sim.apply(finalized(Object::Ip(Ip { meta: Meta { labels, ..Meta::named(name) }, spec }), false));
+    }
+    sim.settle();
+    sim.restart(Late::Never);
+    sim.settle();
+    let there = |sim: &Sim| {
+        names.map(|name| {
+            let record = sim.shop.cluster.get(&ObjectKey::cluster(Kind::Ip, name));
+            record.is_some_and(|record| !record.meta().deleting)
+        })
+    };
+    assert_eq!(there(&sim), [true, true]);
+    // With its subnet, or by hand.
+    sim.delete(Kind::Ip, "", names[0]);
+    sim.settle();
+    assert_eq!(there(&sim), [false, true]);
+}

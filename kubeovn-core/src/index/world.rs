@@ -340,9 +340,10 @@ pub fn ip_name(owner: &OwnerKey, nic: &str) -> Name {
     }
 }
 
-/// Whose record it is.
+/// Whose record it is. Nobody's is one that has its own name where others have their pod's or node's: so are Kube-OVN's of
+/// addresses that routers and multicast queriers have.
 pub(crate) fn ip_owner(ip: &Ip) -> Option<OwnerKey> {
-    if ip.spec.pod_name.is_empty() {
+    if ip.spec.pod_name.is_empty() || ip.spec.pod_name == ip.meta.name {
         return None;
     }
     Some(if ip.spec.namespace.is_empty() {
