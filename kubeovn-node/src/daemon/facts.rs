@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 
 use kubeovn_core::addr::DualStack;
+use kubeovn_core::annotations::nic;
 use kubeovn_core::contract::cluster::Event;
 use kubeovn_core::index::objects::{Kind, Name, Node, Object, Pod, Subnet};
 
@@ -14,6 +15,9 @@ pub const KINDS: &[Kind] = &[Kind::Node, Kind::Subnet, Kind::Pod];
 
 /// So many pods that are gone are remembered: a runtime that still works on one is told so at once.
 const ENDED: usize = 256;
+
+/// Of a pod that kubelet has from a file, the API server has an image with a uid of its own; here is that of the file.
+pub(super) const MIRROR: &str = "kubernetes.io/config.mirror";
 
 /// The objects that concern one node.
 #[derive(Clone, Debug, Default)]
@@ -67,7 +71,11 @@ impl Facts {
                     if self.pods.get(&key).is_none_or(|pod| pod.meta.uid != uid) {
                         return false;
                     }
-                    self.pods.remove(&key);
+                    let gone = self.pods.remove(&key);
+                    // Of an image: kubelet runs the pod from its file all the same.
+                    if gone.is_some_and(|pod| pod.meta.annotation(MIRROR).is_some()) {
+                        return true;
+                    }
                     if self.ended.len() >= ENDED {
                         self.ended.pop_front();
                     }
@@ -113,12 +121,22 @@ impl Facts {
         self.pods.get(&(namespace.into(), name.into()))
     }
 
+    /// Whether the name stands for a pod of this node: as its own, or as that of its virtual machine in any network.
+    pub(super) fn stands_for_one(&self, namespace: &str, name: &str) -> bool {
+        let of_machine = |pod: &Pod| {
+            let noted = |(key, value): (&Name, &Name)| is_machines_name(key) && value.trim() == name;
+            pod.machine().is_some_and(|machine| **machine == *name) || pod.meta.annotations.iter().any(noted)
+        };
+        let mut here = self.pods.values().filter(|pod| *pod.meta.namespace == *namespace);
+        self.pod(namespace, name).is_some() || here.any(of_machine)
+    }
+
     /// Whether a pod of this node had this uid, and is gone.
     pub(super) fn has_ended(&self, uid: &str) -> bool {
         !uid.is_empty() && self.ended.iter().any(|(_, _, ended)| **ended == *uid)
     }
 
-    /// Whether a pod of this name was here, and is gone. After many others have gone nobody knows any more.
+    /// Whether a pod of this name was here, and is gone; of one that kubelet has from a file nobody can tell. After many others have gone nobody knows any more.
     pub(super) fn was_seen_to_end(&self, namespace: &str, name: &str) -> bool {
         self.ended.iter().any(|(of, ended, _)| **of == *namespace && **ended == *name)
     }
@@ -137,6 +155,12 @@ impl Facts {
     pub(super) fn subnets(&self) -> impl Iterator<Item = &Subnet> {
         self.subnets.in_force()
     }
+}
+
+fn is_machines_name(key: &str) -> bool {
+    // Behind the prefix of any network: `NicKey::of` backwards.
+    let name = nic::VIRTUAL_MACHINE.ovn().split_once('/').map(|(_, name)| name);
+    key.split_once('/').is_some_and(|(of, rest)| of.ends_with(".kubernetes.io") && Some(rest) == name)
 }
 
 fn says_the_same(a: &Node, b: &Node) -> bool {

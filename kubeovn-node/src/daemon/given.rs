@@ -9,7 +9,7 @@ use kubeovn_core::annotations::{self, NicKey, nic};
 use kubeovn_core::error::Problem;
 use kubeovn_core::index::objects::{Kind, Pod};
 
-use super::facts::Facts;
+use super::facts::{Facts, MIRROR};
 use crate::cni::protocol::{PROVIDER_OVN, PodRequest, RouteConfig};
 use crate::netlink::Route;
 
@@ -146,9 +146,6 @@ pub(super) fn given(facts: &Facts, request: &PodRequest, default_mtu: u32) -> Re
         provider,
     })
 }
-
-/// Of a pod that kubelet has from a file, the API server has an image with a uid of its own; here is that of the file.
-const MIRROR: &str = "kubernetes.io/config.mirror";
 
 /// The pod of a request, if it is known.
 pub(super) fn pod_of<'a>(facts: &'a Facts, request: &PodRequest) -> Option<&'a Pod> {

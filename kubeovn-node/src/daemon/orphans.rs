@@ -44,75 +44,10 @@ impl Orphans {
 
 fn is_useless(facts: &Facts, port: &Port) -> bool {
     let Some(pod) = port.pod.as_ref().filter(|_| port.kind == PortKind::Plugged) else { return false };
-    let ended =
-        || facts.pod(&pod.namespace, &pod.name).is_none() && facts.was_seen_to_end(&pod.namespace, &pod.name);
+    let (namespace, name) = (&pod.namespace, &pod.name);
+    let ended = || !facts.stands_for_one(namespace, name) && facts.was_seen_to_end(namespace, name);
     port.iface_id.is_none() || ended()
 }
 
 #[cfg(test)]
-mod tests {
-    use kubeovn_core::addr::DualStack;
-    use kubeovn_core::contract::cluster::Event;
-    use kubeovn_core::index::objects::{Kind, Meta, Object, ObjectKey, Pod};
-    use kubeovn_core::rows::OwnerKind;
-
-    use super::*;
-    use crate::ovs::Pod as PodBehind;
-
-    fn state(pod: &str, iface_id: Option<&str>) -> PortState {
-        let behind = PodBehind { name: pod.into(), namespace: "default".into(), netns: String::new() };
-        let port = Port {
-            link: format!("{pod}_h"),
-            kind: PortKind::Plugged,
-            iface_id: iface_id.map(str::to_owned),
-            ips: DualStack::default(),
-            pod: Some(behind),
-        };
-        PortState { port, written: true, connected: true, installed: true, error: None, problem: None }
-    }
-
-    fn pod(name: &str) -> Event {
-        let meta = Meta { namespace: "default".into(), uid: name.into(), ..Meta::named(name) };
-        Event::Applied(Object::Pod(Pod { meta, node: Some("n1".into()), ..Pod::default() }))
-    }
-
-    fn ended(name: &str) -> Event {
-        let key = ObjectKey { kind: Kind::Pod, namespace: "default".into(), name: name.into() };
-        Event::Deleted { key, uid: name.into() }
-    }
-
-    #[test]
-    fn only_what_is_certain_to_be_of_no_use_for_long_is_named() {
-        let mut facts = Facts::new("n1");
-        let owner = |name: &str| OwnerKey::new(OwnerKind::Attachment, format!("{name}/eth0"));
-        let port = |name: &str, iface_id| (owner(name), state(name, iface_id));
-        let ports: BTreeMap<_, _> = [
-            port("lives", Some("lives.default")),
-            port("ends", Some("ends.default")),
-            port("returns", Some("returns.default")),
-            port("replaced", None),
-            // As all would be for a daemon with a wrong name.
-            port("never-seen", Some("never-seen.default")),
-        ]
-        .into();
-        for name in ["lives", "ends", "returns", "replaced"] {
-            facts.apply(pod(name));
-        }
-        let mut orphans = Orphans::default();
-        let mut ripe = |facts: &Facts, seconds: u64, began: Instant| {
-            let now = began + Duration::from_secs(seconds);
-            let found = orphans.ripe(facts, &ports, now);
-            found.into_iter().map(|(_, link)| link).collect::<Vec<_>>()
-        };
-        let began = Instant::now();
-        assert!(ripe(&facts, 0, began).is_empty());
-        facts.apply(ended("ends"));
-        facts.apply(ended("returns"));
-        assert!(ripe(&facts, 30, began).is_empty());
-        facts.apply(pod("returns"));
-        assert_eq!(ripe(&facts, 60, began), ["replaced_h"]);
-        assert_eq!(ripe(&facts, 90, began), ["ends_h", "replaced_h"]);
-        facts.apply(ended("returns"));
-        assert_eq!(ripe(&facts, 149, began), ["ends_h", "replaced_h"], "its time begins anew");
-    }
-}
+mod tests;
