@@ -44,6 +44,31 @@ pub(super) struct Wirer {
     pub(super) observer: Arc<dyn Observer>,
 }
 
+/// The interface of a sandbox, and what else a port of Kube-OVN's tells of whose it is; empty where it is not known.
+#[derive(Clone, Debug)]
+struct Sandbox {
+    id: AttachmentId,
+    namespace: String,
+    netns: String,
+}
+
+impl Sandbox {
+    fn of(request: &PodRequest) -> Self {
+        let (namespace, netns) = (request.pod_namespace.clone(), request.net_ns.clone());
+        Self { id: id_of(request), namespace, netns }
+    }
+
+    /// Is a port with the name that its link has this one's? It may be that of a sandbox whose id begins alike.
+    fn has(&self, owner: &OwnerKey, port: &Port) -> bool {
+        if let Some(id) = attachment_of(owner) {
+            return id == self.id;
+        }
+        let alike = |a: &str, b: &str| a.is_empty() || b.is_empty() || a == b;
+        let same = |pod: &Pod| alike(&pod.namespace, &self.namespace) && alike(&pod.netns, &self.netns);
+        port.pod.as_ref().is_none_or(same)
+    }
+}
+
 /// How far an ADD has come, and when.
 struct Progress {
     began: Instant,
@@ -135,7 +160,7 @@ impl Wirer {
             () = place.lost() => replaced(request),
         };
         if ours && !before {
-            self.take_down(&id).await?;
+            self.take_down(&Sandbox::of(request)).await?;
         }
         Err(why)
     }
@@ -169,9 +194,11 @@ impl Wirer {
         progress.end(Stage::Bridge);
         let nic = pod_nic(request, &given, names, userspace)?;
         let netns = NetNs::open(&request.net_ns).map_err(not_attached)?;
+        // Before anything is made: what is in the way of a link is deleted.
+        let owner =
+            self.owner(&Sandbox::of(request), &nic.names.host).map_err(|other| taken(&nic, &other))?;
         attach::up(&self.host, &netns, &nic).await.map_err(not_attached)?;
         progress.end(Stage::Link);
-        let owner = self.owner(&id_of(request), &nic.names.host);
         self.switch.set(owner.clone(), Some(port(request, &given, &nic)));
         let ready = self.switch.ready_seen(&owner, deadline, |port| progress.see(port));
         if let Err(problem) = ready.await {
@@ -184,19 +211,23 @@ impl Wirer {
         Ok(PodResponse { routes, mtu: nic.mtu, nicname: nic.if_name, ..response(&given) })
     }
 
-    /// The owner of an attachment's port: one that Kube-OVN plugged goes by the name of its link.
-    fn owner(&self, id: &AttachmentId, link: &str) -> OwnerKey {
+    /// The owner of an interface's port: one that Kube-OVN plugged goes by the name of its link. The error is the owner of
+    /// a port with that link that is another sandbox's.
+    fn owner(&self, sandbox: &Sandbox, link: &str) -> Result<OwnerKey, OwnerKey> {
         let view = self.switch.view();
         let view = view.borrow();
-        let plugged = view.ports.iter().find(|(_, state)| state.port.link == link);
-        plugged.map_or_else(|| owner_of(id), |(owner, _)| owner.clone())
+        match view.ports.iter().find(|(_, state)| state.port.link == link) {
+            None => Ok(owner_of(&sandbox.id)),
+            Some((owner, state)) if sandbox.has(owner, &state.port) => Ok(owner.clone()),
+            Some((other, _)) => Err(other.clone()),
+        }
     }
 
-    async fn unwire(&self, id: &AttachmentId) -> Result<(), Refusal> {
+    async fn unwire(&self, sandbox: Sandbox) -> Result<(), Refusal> {
         // An ADD that still waits is one that the runtime gave up on.
-        self.latest.go(id);
-        let _turn = self.turns.take(id).await;
-        self.take_down(id).await
+        self.latest.go(&sandbox.id);
+        let _turn = self.turns.take(&sandbox.id).await;
+        self.take_down(&sandbox).await
     }
 
     fn is_wired(&self, id: &AttachmentId) -> bool {
@@ -205,10 +236,11 @@ impl Wirer {
     }
 
     /// To be called by whose turn it is.
-    async fn take_down(&self, id: &AttachmentId) -> Result<(), Refusal> {
-        // Under a name that can't be made nothing was made.
-        let Ok(names) = nic_names(&id.container_id, &id.if_name) else { return Ok(()) };
-        let owner = self.owner(id, &names.host);
+    async fn take_down(&self, sandbox: &Sandbox) -> Result<(), Refusal> {
+        let AttachmentId { container_id, if_name } = &sandbox.id;
+        // Under a name that can't be made nothing was made, and nothing for whom it was taken.
+        let Ok(names) = nic_names(container_id, if_name) else { return Ok(()) };
+        let Ok(owner) = self.owner(sandbox, &names.host) else { return Ok(()) };
         self.switch.set(owner.clone(), None);
         attach::down(&self.host, &names).await.map_err(not_attached)?;
         if self.switch.check().is_ok() && !self.switch.gone(&owner, Instant::now() + GONE_WITHIN).await {
@@ -245,7 +277,7 @@ impl Handler for Wirer {
     }
 
     async fn del(&self, request: PodRequest) -> Result<(), Refusal> {
-        self.unwire(&id_of(&request)).await
+        self.unwire(Sandbox::of(&request)).await
     }
 
     async fn check(&self, request: PodRequest) -> Result<(), Refusal> {
@@ -258,10 +290,9 @@ impl Handler for Wirer {
         let nic = pod_nic(&request, &given, names, false)?;
         let netns = NetNs::open(&request.net_ns).map_err(not_attached)?;
         attach::check(&self.host, &netns, &nic).await.map_err(not_attached)?;
-        self.switch
-            .ready(&self.owner(&id_of(&request), &nic.names.host), Instant::now())
-            .await
-            .map_err(|problem| failed(&problem))
+        let owner =
+            self.owner(&Sandbox::of(&request), &nic.names.host).map_err(|other| taken(&nic, &other))?;
+        self.switch.ready(&owner, Instant::now()).await.map_err(|problem| failed(&problem))
     }
 
     async fn gc(&self, request: GcRequest) -> Result<(), Refusal> {
@@ -271,7 +302,7 @@ impl Handler for Wirer {
             let provider = provider_of(&state.port).map(|provider| bare_provider(provider, &id.if_name));
             if provider == Some(&request.provider) && !request.valid.contains(&id) {
                 tracing::info!(%owner, "the runtime does not know this interface any more");
-                self.unwire(&id).await?;
+                self.unwire(Sandbox { id, namespace: String::new(), netns: String::new() }).await?;
             }
         }
         Ok(())
@@ -357,6 +388,16 @@ fn replaced(request: &PodRequest) -> Refusal {
         request.pod_namespace, request.pod_name
     );
     failed(&Problem::new("CNI-SANDBOX-REPLACED", text))
+}
+
+fn taken(nic: &PodNic, other: &OwnerKey) -> Refusal {
+    let text = format!(
+        "link {} of the node is that of another sandbox ({other}): its name has room for so little of a container's id \
+         that both begin alike. The runtime tries again with another sandbox; a shorter interface name than {} leaves \
+         more room",
+        nic.names.host, nic.if_name
+    );
+    failed(&Problem::new("CNI-LINK-TAKEN", text))
 }
 
 fn not_given(error: NotGiven) -> Refusal {

@@ -1,5 +1,5 @@
-//! One request at a time per attachment, and one sandbox per pod: a DEL must not run beside the ADD that the runtime gave
-//! up on, nor an ADD beside that of a later sandbox.
+//! One request at a time per link, and one sandbox per pod: a DEL must not run beside the ADD that the runtime gave up on,
+//! nor an ADD beside that of a later sandbox, or of one whose link would have the same name.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -7,20 +7,27 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use kubeovn_core::cni::AttachmentId;
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, watch};
 
-/// Whose turn it is, by attachment.
+use crate::cni::nic::nic_names;
+
+/// Whose turn it is, by link.
 #[derive(Debug, Default)]
-pub(super) struct Turns(Mutex<BTreeMap<AttachmentId, Weak<AsyncMutex<()>>>>);
+pub(super) struct Turns(Mutex<BTreeMap<String, Weak<AsyncMutex<()>>>>);
 
 impl Turns {
     /// Waits for the turn of a request; it lasts until the guard is dropped.
     pub(super) async fn take(&self, id: &AttachmentId) -> OwnedMutexGuard<()> {
+        let link = match nic_names(&id.container_id, &id.if_name) {
+            Ok(names) => names.host,
+            // Another plugin makes the interface, if anybody does.
+            Err(_) => format!("{}/{}", id.container_id, id.if_name),
+        };
         let turn = {
             let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             turns.retain(|_, turn| turn.strong_count() > 0);
-            let known = turns.get(id).and_then(Weak::upgrade);
+            let known = turns.get(&link).and_then(Weak::upgrade);
             known.unwrap_or_else(|| {
                 let fresh = Arc::new(AsyncMutex::new(()));
-                turns.insert(id.clone(), Arc::downgrade(&fresh));
+                turns.insert(link, Arc::downgrade(&fresh));
                 fresh
             })
         };
@@ -99,7 +106,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn requests_for_one_attachment_wait_for_each_other() {
+    async fn requests_for_one_link_wait_for_each_other() {
         let id = |name: &str| AttachmentId { container_id: name.into(), if_name: "eth0".into() };
         let turns = Turns::default();
         let first = turns.take(&id("a")).await;
@@ -107,5 +114,9 @@ mod tests {
         assert!(turns.take(&id("a")).now_or_never().is_none());
         drop(first);
         assert!(turns.take(&id("a")).now_or_never().is_some());
+        let long = |name: &str| AttachmentId { container_id: name.into(), if_name: "ethernet9".into() };
+        let _first = turns.take(&long("abc1")).await;
+        assert!(turns.take(&long("abc2")).now_or_never().is_none(), "their links would have one name");
+        assert!(turns.take(&long("abd2")).now_or_never().is_some());
     }
 }

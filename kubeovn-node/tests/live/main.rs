@@ -6,6 +6,7 @@
 mod guard;
 mod links;
 mod midway;
+mod names;
 mod node;
 mod vswitch;
 mod wiring;

@@ -34,6 +34,12 @@ pub(crate) const GIVEN: &[(&str, &str)] = &[
     ("ovn.kubernetes.io/logical_switch", "ovn-default"),
 ];
 
+/// The same, but for these.
+pub(crate) fn with(changes: &[(&'static str, &'static str)]) -> Vec<(&'static str, &'static str)> {
+    let kept = GIVEN.iter().filter(|(key, _)| changes.iter().all(|(other, _)| other != key));
+    kept.chain(changes).copied().collect()
+}
+
 /// The annotations of a node that has its address.
 pub(crate) const NODE_GIVEN: &[(&str, &str)] = &[
     ("ovn.kubernetes.io/allocated", "true"),
@@ -104,7 +110,12 @@ impl Node {
 
     /// A node on which Kube-OVN has left rows.
     pub(crate) fn upgraded(ns: TestNs, rows: Rows) -> Self {
-        Self::with(Arc::new(ns), rows, Duration::from_secs(10), Conduct::Works)
+        Self::upgraded_on(Conduct::Works, ns, rows)
+    }
+
+    /// The same, on a switch that behaves so.
+    pub(crate) fn upgraded_on(conduct: Conduct, ns: TestNs, rows: Rows) -> Self {
+        Self::with(Arc::new(ns), rows, Duration::from_secs(10), conduct)
     }
 
     fn with(ns: Arc<TestNs>, rows: Rows, wait: Duration, conduct: Conduct) -> Self {
@@ -139,10 +150,16 @@ impl Node {
     }
 
     /// The same, on a switch that behaves so.
-    pub(crate) async fn restart_on(mut self, conduct: Conduct) -> Self {
+    pub(crate) async fn restart_on(self, conduct: Conduct) -> Self {
+        let rows = self.switch.rows();
+        self.restart_with(conduct, rows).await
+    }
+
+    /// The same, where others changed the rows meanwhile.
+    pub(crate) async fn restart_with(mut self, conduct: Conduct, rows: Rows) -> Self {
         drop(self.stop.take());
         (&mut self.done).await.expect("the daemon ends");
-        let (ns, rows) = (self.ns.clone(), self.switch.rows());
+        let ns = self.ns.clone();
         // Before the successor is there, since it takes the socket's directory along.
         drop(self);
         Self::with(ns, rows, Duration::from_secs(10), conduct)
@@ -197,16 +214,28 @@ impl Node {
         container: &str,
         netns: Option<&NetNs>,
     ) -> Printed {
-        let file = netns.map(|ns| ns.path().display().to_string()).unwrap_or_default();
-        self.call_at(verb, pod, container, file).await
+        self.call_for(verb, pod, container, "eth0", netns).await
     }
 
-    async fn call_at(&self, verb: &str, pod: &str, container: &str, netns: String) -> Printed {
+    /// The same for an interface of any name.
+    pub(crate) async fn call_for(
+        &self,
+        verb: &str,
+        pod: &str,
+        container: &str,
+        if_name: &str,
+        netns: Option<&NetNs>,
+    ) -> Printed {
+        let file = netns.map(|ns| ns.path().display().to_string()).unwrap_or_default();
+        self.call_at(verb, pod, container, if_name, file).await
+    }
+
+    async fn call_at(&self, verb: &str, pod: &str, container: &str, if_name: &str, netns: String) -> Printed {
         let env = Environment {
             command: verb.into(),
             container_id: container.into(),
             net_ns: netns,
-            if_name: "eth0".into(),
+            if_name: if_name.into(),
             args: format!("K8S_POD_NAMESPACE=default;K8S_POD_NAME={pod};K8S_POD_UID={pod}"),
         };
         let mut conf = json!({"cniVersion": "1.1.0", "name": "net", "type": "kube-ovn"});
@@ -231,7 +260,7 @@ impl Node {
 
     /// ADD with a file that names no namespace; what the user reads.
     pub(crate) async fn add_at(&self, pod: &str, container: &str, netns: &str) -> String {
-        let printed = self.call_at("ADD", pod, container, netns.to_owned()).await;
+        let printed = self.call_at("ADD", pod, container, "eth0", netns.to_owned()).await;
         assert!(!printed.success, "{printed:?}");
         printed.output.expect("an error")["details"].as_str().expect("a text").to_owned()
     }

@@ -38,6 +38,12 @@ impl Rows {
         self.pair(&RowKey::named("Interface", link), EXTERNAL_IDS, key).map(ToString::to_string)
     }
 
+    /// What OVS is told to make of an interface.
+    pub(crate) fn kind(&self, link: &str) -> Option<String> {
+        let kind = self.value(&RowKey::named("Interface", link), "type")?;
+        kind.texts().next().map(ToString::to_string)
+    }
+
     /// Names of the ports in the bridge whose interface is there too.
     pub(crate) fn ports(&self) -> Vec<String> {
         let bridge = self.0.get(&RowKey::named("Bridge", "br-int")).expect("the bridge");
@@ -162,6 +168,8 @@ struct State {
     transactions: usize,
     conduct: Conduct,
     lost: bool,
+    /// All flows that are missing are to be installed.
+    late: bool,
 }
 
 /// How the switch behaves.
@@ -195,6 +203,12 @@ impl Control {
         self.0.poked.notify_one();
     }
 
+    /// Flows that were not installed are now.
+    pub(crate) fn install_all(&self) {
+        self.0.state.lock().expect("lock").late = true;
+        self.0.poked.notify_one();
+    }
+
     /// Takes the database away.
     pub(crate) fn lose(&self) {
         self.0.state.lock().expect("lock").lost = true;
@@ -218,6 +232,25 @@ impl Vswitch {
         let shared = Arc::new(Shared { state: Mutex::new(state), poked: Notify::new() });
         let ready = VecDeque::from([(DbEvent::Resynced, rows.clone())]);
         (Self { shared: shared.clone(), rows, submitted: VecDeque::new(), ready }, Control(shared))
+    }
+
+    fn install_late(&mut self) {
+        let mut state = self.shared.state.lock().expect("lock");
+        if !std::mem::take(&mut state.late) {
+            return;
+        }
+        let (place, is_interface) =
+            ((EXTERNAL_IDS.to_owned(), "ovn-installed".to_owned()), |row: &RowKey| row.table == "Interface");
+        let missing =
+            state.rows.0.iter().filter(|(row, it)| is_interface(row) && !it.pairs.contains_key(&place));
+        let missing: Vec<RowKey> = missing.map(|(row, _)| row.clone()).collect();
+        let mut changes = Vec::new();
+        for row in missing {
+            state.rows.0.get_mut(&row).expect("there").pairs.insert(place.clone(), "true".into());
+            let what = Change::Modified { columns: vec![EXTERNAL_IDS], elems: Vec::new() };
+            changes.push(RowChange { owner: state.rows.owner(&row), row, what });
+        }
+        self.ready.push_back((DbEvent::Changed(changes), state.rows.clone()));
     }
 
     fn serve(&mut self, txn: &Txn) {
@@ -274,6 +307,7 @@ impl Database for Vswitch {
             while let Some(txn) = self.submitted.pop_front() {
                 self.serve(&txn);
             }
+            self.install_late();
             let silent = self.shared.state.lock().expect("lock").conduct == Conduct::Silent;
             let next = if silent { None } else { self.ready.pop_front() };
             if let Some((event, rows)) = next {

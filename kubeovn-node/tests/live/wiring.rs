@@ -12,13 +12,8 @@ use serde_json::json;
 use tokio::time::timeout;
 
 use crate::guard::TestNs;
-use crate::node::{GIVEN, NODE_GIVEN, Node, until};
+use crate::node::{GIVEN, NODE_GIVEN, Node, until, with};
 use crate::vswitch::{Conduct, Rows};
-
-fn with(changes: &[(&'static str, &'static str)]) -> Vec<(&'static str, &'static str)> {
-    let kept = GIVEN.iter().filter(|(key, _)| changes.iter().all(|(other, _)| other != key));
-    kept.chain(changes).copied().collect()
-}
 
 #[tokio::test]
 async fn how_long_the_stages_of_an_add_took_is_told() {
