@@ -111,9 +111,9 @@ pub async fn up(host: &Netlink, netns: &NetNs, nic: &PodNic) -> Result<(), Attac
     done
 }
 
-/// Removes the interface, both ends. One that is not there is fine.
+/// Removes the interface, both ends. One that is not there is fine, and one that is no veth was not made here.
 pub async fn down(host: &Netlink, names: &NicNames) -> Result<(), NetlinkError> {
-    host.delete_link(&names.host).await
+    host.delete_veth(&names.host).await
 }
 
 /// Is the interface as [`up`] leaves it? More addresses than ours are none of our business.

@@ -216,7 +216,7 @@ impl Home {
         let orphans = self.orphans.ripe(&self.facts.borrow(), &ports, Instant::now());
         for (owner, link) in orphans {
             tracing::warn!(%owner, "a port of a sandbox that the runtime has forgotten is removed");
-            match self.host.delete_link(&link).await {
+            match self.host.delete_veth(&link).await {
                 Ok(()) => self.switch.set(owner, None),
                 Err(error) => tracing::warn!(%error, "it is tried again"),
             }

@@ -5,7 +5,9 @@ use std::os::fd::{AsFd, AsRawFd};
 
 use futures_util::TryStreamExt;
 use netlink_packet_route::RouteNetlinkMessage;
-use netlink_packet_route::link::{InfoData, InfoVeth, LinkAttribute, LinkFlags, LinkMessage};
+use netlink_packet_route::link::{
+    InfoData, InfoKind, InfoVeth, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
+};
 use nix::errno::Errno;
 use rtnetlink::{LinkBridge, LinkGeneve, LinkMessageBuilder, LinkUnspec, LinkVeth, LinkVxlan};
 
@@ -31,6 +33,8 @@ pub struct Link {
     pub master: Option<u32>,
     /// The free text of `ip link set alias`.
     pub alias: Option<String>,
+    /// Whether it is one end of a veth pair.
+    pub veth: bool,
 }
 
 /// A veth pair to be made, one end in the connection's namespace and the other in `peer_ns`.
@@ -153,7 +157,25 @@ impl Netlink {
 
     /// Deletes a link, and the other end with it if it is a veth. A link that is not there is fine.
     pub async fn delete_link(&self, name: &str) -> Result<(), NetlinkError> {
-        let Some(link) = self.link(name).await? else { return Ok(()) };
+        match self.link(name).await? {
+            Some(link) => self.delete(name, &link).await,
+            None => Ok(()),
+        }
+    }
+
+    /// The same, but a link of any other kind stays: a card's own can't be deleted, and nobody here made it.
+    pub async fn delete_veth(&self, name: &str) -> Result<(), NetlinkError> {
+        match self.link(name).await? {
+            Some(link) if link.veth => self.delete(name, &link).await,
+            Some(_) => {
+                tracing::info!(link = name, "it is no veth, and stays");
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    async fn delete(&self, name: &str, link: &Link) -> Result<(), NetlinkError> {
         match self.handle.link().del(link.index).execute().await.context("delete link", &name) {
             Err(error) if error.is_not_found() => Ok(()),
             done => done,
@@ -228,6 +250,7 @@ fn link_of(message: &LinkMessage) -> Link {
         up: message.header.flags.contains(LinkFlags::Up),
         master: None,
         alias: None,
+        veth: false,
     };
     for attribute in &message.attributes {
         match attribute {
@@ -235,6 +258,7 @@ fn link_of(message: &LinkMessage) -> Link {
             LinkAttribute::Mtu(mtu) => link.mtu = *mtu,
             LinkAttribute::Controller(master) => link.master = Some(*master),
             LinkAttribute::IfAlias(alias) => link.alias = Some(alias.clone()),
+            LinkAttribute::LinkInfo(info) => link.veth = info.contains(&LinkInfo::Kind(InfoKind::Veth)),
             _ => {}
         }
     }

@@ -10,7 +10,8 @@ use super::schema::{IFACE_ID, INTERFACE, IP, POD_NAME, POD_NAMESPACE, POD_NETNS,
 
 /// The ports that the interface rows of a bridge describe, by owner.
 ///
-/// Kube-OVN's own rows tell the pod, but not the container: their owner has the name of the link.
+/// Kube-OVN's own rows tell the pod, but not the container: their owner has the name of the link. Those of a type that is
+/// not made here (DPDK) are not among them: what is known of a port here would not make such a one again.
 pub(super) fn recover(bridge: &str, have: &dyn Replica) -> Vec<(OwnerKey, Port)> {
     let mut found = Vec::new();
     have.ours(&mut |row, owner| {
@@ -23,7 +24,14 @@ pub(super) fn recover(bridge: &str, have: &dyn Replica) -> Vec<(OwnerKey, Port)>
         let row = RowKey::new(INTERFACE, port.id.clone());
         let text = |key: &str| have.pair(&row, EXTERNAL_IDS, key).map(|text| &**text);
         let marked = text(KEY_ROW).is_some() || have.pair(&port, EXTERNAL_IDS, KEY_ROW).is_some();
-        if port.table == PORT && !marked && text(KEY_VENDOR) == Some(VENDOR) && text(POD_NAME).is_some() {
+        let kind = have.value(&row, "type").and_then(|kind| kind.texts().next());
+        let known = kind.is_none_or(|kind| ["", "internal"].contains(&&**kind));
+        if port.table == PORT
+            && known
+            && !marked
+            && text(KEY_VENDOR) == Some(VENDOR)
+            && text(POD_NAME).is_some()
+        {
             let port = port_of(&row, have);
             found.push((OwnerKey::new(OwnerKind::Attachment, port.link.as_str()), port));
         }

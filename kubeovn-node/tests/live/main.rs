@@ -8,5 +8,6 @@ mod links;
 mod midway;
 mod names;
 mod node;
+mod takeover;
 mod vswitch;
 mod wiring;
