@@ -89,6 +89,15 @@ where
     Ok(Option::<T>::deserialize(deserializer)?.unwrap_or_default())
 }
 
+/// The same for what may be missing, which is something else than `null`.
+pub fn some_or_default<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Default + Deserialize<'de>,
+{
+    or_default(deserializer).map(Some)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -232,6 +232,10 @@ async fn gc_removes_what_the_runtime_forgot_in_this_network_only() {
     let left: Vec<_> =
         daemon.fake.wired.lock().expect("lock").values().map(|pod| pod.pod_name.clone()).collect();
     assert_eq!(left, ["a", "c"]);
+    // Programs in Go write an empty list so.
+    conf["cni.dev/valid-attachments"] = Value::Null;
+    assert_eq!(call("GC", "", &conf).await, nothing(true));
+    assert_eq!(daemon.fake.wired.lock().expect("lock").len(), 1);
 }
 
 #[tokio::test]

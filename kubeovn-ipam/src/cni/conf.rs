@@ -1,6 +1,6 @@
 //! The network configuration as JSON has it, reduced to what we read. What its texts mean is decided elsewhere.
 
-use kubeovn_core::cni::{AttachmentId, Dns, or_default};
+use kubeovn_core::cni::{AttachmentId, Dns, or_default, some_or_default};
 use serde::Deserialize;
 
 use super::{CNI_TYPE, ConfError};
@@ -24,7 +24,7 @@ pub(super) struct NetConf {
     pub(super) runtime_config: Ips,
     #[serde(rename = "prevResult")]
     pub(super) prev_result: Option<PrevResult>,
-    #[serde(rename = "cni.dev/valid-attachments")]
+    #[serde(rename = "cni.dev/valid-attachments", deserialize_with = "some_or_default")]
     pub(super) valid_attachments: Option<Vec<AttachmentId>>,
 }
 

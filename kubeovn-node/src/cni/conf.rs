@@ -1,6 +1,6 @@
 //! The network configuration that a container runtime hands to the plugin.
 
-use kubeovn_core::cni::{AttachmentId, CniError, Dns, Environment, PluginCode, or_default};
+use kubeovn_core::cni::{AttachmentId, CniError, Dns, Environment, PluginCode, or_default, some_or_default};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -52,7 +52,7 @@ pub struct NetConf {
     #[serde(rename = "prevResult")]
     pub prev_result: Option<Value>,
     /// What the runtime still knows of this network; for GC.
-    #[serde(rename = "cni.dev/valid-attachments")]
+    #[serde(rename = "cni.dev/valid-attachments", deserialize_with = "some_or_default")]
     pub valid_attachments: Option<Vec<AttachmentId>>,
 }
 

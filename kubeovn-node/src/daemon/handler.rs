@@ -297,15 +297,21 @@ impl Handler for Wirer {
 
     async fn gc(&self, request: GcRequest) -> Result<(), Refusal> {
         let ports = self.switch.view().borrow().ports.clone();
-        for (owner, state) in ports {
-            let Some(id) = attachment_of(&owner) else { continue };
-            let provider = provider_of(&state.port).map(|provider| bare_provider(provider, &id.if_name));
-            if provider == Some(&request.provider) && !request.valid.contains(&id) {
-                tracing::info!(%owner, "the runtime does not know this interface any more");
-                self.unwire(Sandbox { id, namespace: String::new(), netns: String::new() }).await?;
+        let stale = ports.iter().filter_map(|(owner, state)| {
+            let id = attachment_of(owner)?;
+            let provider = bare_provider(provider_of(&state.port)?, &id.if_name);
+            (*provider == *request.provider && !request.valid.contains(&id)).then_some(id)
+        });
+        let forget = |id: AttachmentId| async move {
+            let (container, nic) = (id.container_id.clone(), id.if_name.clone());
+            tracing::info!(container, nic, "the runtime does not know this interface any more");
+            let done = self.unwire(Sandbox { id, namespace: String::new(), netns: String::new() }).await;
+            if let Err(refusal) = &done {
+                tracing::warn!(container, nic, error = refusal.text(), "it is not removed");
             }
-        }
-        Ok(())
+            done
+        };
+        each(stale.collect(), forget).await
     }
 
     async fn status(&self) -> Result<(), Refusal> {
@@ -317,6 +323,21 @@ impl Handler for Wirer {
             "NODE-NOT-SYNCED: the daemon has not read the cluster's pods yet".to_owned(),
         ))
     }
+}
+
+/// Does something to all, whatever comes of one of them; the first failure.
+async fn each<T, E, F>(all: Vec<T>, mut what: impl FnMut(T) -> F + Send) -> Result<(), E>
+where
+    T: Send,
+    E: Send,
+    F: Future<Output = Result<(), E>> + Send,
+{
+    let mut done = Ok(());
+    for one in all {
+        let this = what(one).await;
+        done = done.and(this);
+    }
+    done
 }
 
 fn id_of(request: &PodRequest) -> AttachmentId {
@@ -421,4 +442,21 @@ fn bad(problem: &Problem) -> Refusal {
 
 fn failed(problem: &Problem) -> Refusal {
     Refusal::Failed(problem.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn one_that_fails_keeps_none_of_the_others() {
+        let mut tried = Vec::new();
+        let done = each(vec![1, 2, 3, 4], |number| {
+            tried.push(number);
+            async move { if number % 2 == 0 { Err(number) } else { Ok(()) } }
+        });
+        assert_eq!(done.await, Err(2));
+        assert_eq!(tried, [1, 2, 3, 4]);
+        assert_eq!(each(vec![1, 3], |_| async { Ok::<_, ()>(()) }).await, Ok(()));
+    }
 }
