@@ -9,7 +9,7 @@ use kubeovn_core::addr::Mac;
 use kubeovn_core::error::Problem;
 
 use crate::cni::nic::NicNames;
-use crate::netlink::{LinkChange, Netlink, NetlinkError, Route, Veth};
+use crate::netlink::{Link, LinkChange, Netlink, NetlinkError, Route, Veth};
 use crate::netns::{NetNs, NetNsError};
 use crate::offload::{OffloadError, disable_offloads};
 use crate::sysctl::{self, SysctlError};
@@ -116,7 +116,8 @@ pub async fn down(host: &Netlink, names: &NicNames) -> Result<(), NetlinkError> 
     host.delete_veth(&names.host).await
 }
 
-/// Is the interface as [`up`] leaves it? More addresses than ours are none of our business.
+/// Is the interface as [`up`] leaves it? More addresses and routes than ours are none of our business, nor are routes that
+/// the kernel was free to refuse.
 pub async fn check(host: &Netlink, netns: &NetNs, nic: &PodNic) -> Result<(), AttachError> {
     let differs = |what, found: String, wanted: String| AttachError::Differs {
         if_name: nic.if_name.clone(),
@@ -129,13 +130,28 @@ pub async fn check(host: &Netlink, netns: &NetNs, nic: &PodNic) -> Result<(), At
         return Err(differs("the link", "missing".into(), format!("the peer of {}", nic.names.host)));
     }
     let link = pod.link(&nic.if_name).await?;
+    let is_up = |link: &Option<Link>| link.as_ref().is_some_and(|link| link.up);
+    // Before addresses and routes, of which a link that goes down takes some along.
+    for (what, link) in
+        [("the state", &link), ("the state of the node's end", &host.link(&nic.names.host).await?)]
+    {
+        if !is_up(link) {
+            return Err(differs(what, "down".into(), "up".into()));
+        }
+    }
     let mac = link.map(|link| link.mac).unwrap_or_default();
     if mac != nic.mac.bytes() {
         return Err(differs("the hardware address", format!("{mac:02x?}"), nic.mac.to_string()));
     }
     let present = pod.addresses(&nic.if_name).await?;
-    match nic.addresses.iter().find(|wanted| !present.contains(wanted)) {
-        Some(wanted) => Err(differs("the address", format!("{present:?}"), wanted.to_string())),
+    if let Some(wanted) = nic.addresses.iter().find(|wanted| !present.contains(wanted)) {
+        return Err(differs("the address", format!("{present:?}"), wanted.to_string()));
+    }
+    let present = pod.routes(&nic.if_name).await?;
+    // Others may give it a source or an MTU.
+    let is_there = |wanted: &&Route| present.iter().any(|it| (it.dst, it.via) == (wanted.dst, wanted.via));
+    match nic.defaults.iter().find(|wanted| !is_there(wanted)) {
+        Some(wanted) => Err(differs("a route", "missing".into(), wanted.to_string())),
         None => Ok(()),
     }
 }
