@@ -1,8 +1,10 @@
 //! The task that owns the connection to Open_vSwitch: orders and events in, transactions and views out.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::iter;
 use std::sync::Arc;
 
+use kubeovn_core::cni::AttachmentId;
 use kubeovn_core::contract::database::{Database, DbEvent};
 use kubeovn_core::engine::RowEngine;
 use kubeovn_core::rows::{Millis, Outcome, OwnerKey, OwnerKind, Render, RowKey, Txn};
@@ -10,12 +12,13 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Duration, Instant, sleep_until};
 
 use super::chassis::{self, Chassis};
-use super::port::{Port, PortKind};
+use super::port::{Port, PortKind, attachment_of};
 use super::recover::recover;
-use super::render::{port_row, render};
+use super::render::{interface_row, port_row, render};
 use super::schema::SCHEMA;
 use super::switch::Order;
 use super::view::{PortState, SwitchView, bridge_of};
+use crate::cni::nic::nic_names;
 use crate::netlink::Netlink;
 
 /// The other end of [`Switch`](super::Switch)es: must be [`run`](SwitchDriver::run) for anything to happen.
@@ -156,10 +159,9 @@ impl SwitchDriver {
                 self.chassis.asked = false;
                 self.chassis.refused = None;
                 self.swept = false;
-                if !self.recovered {
-                    self.recover().await;
-                }
+                let dead = if self.recovered { Vec::new() } else { self.recover().await };
                 self.engine.resynced(self.db.replica());
+                self.give_up(dead);
             }
             DbEvent::Changed(changes) => {
                 self.chassis.refused = None;
@@ -193,21 +195,46 @@ impl SwitchDriver {
     }
 
     /// Reads back what was plugged before a restart. A row whose link is gone (the machine was started anew) is not
-    /// taken back, and so removed.
-    async fn recover(&mut self) {
+    /// taken back, and so removed; those of Kube-OVN, which have no mark of ours by which they would be, are answered.
+    async fn recover(&mut self) -> Vec<(OwnerKey, Port)> {
+        let mut dead = Vec::new();
         for (owner, port) in recover(&self.bridge, self.db.replica()) {
             let ours = match port.kind {
                 PortKind::Internal { .. } => owner == self.node,
                 // Can't say is not no.
                 PortKind::Plugged => self.links.link(&port.link).await.map_or(true, |link| link.is_some()),
             };
-            if ours && !self.declined.remove(&owner) && !self.ports.contains_key(&owner) {
+            let wanted = ours && !self.is_declined(&owner, &port);
+            if wanted && !self.ports.contains_key(&owner) {
                 self.engine.mark(owner.clone());
                 self.ports.insert(owner, port);
+            } else if !wanted && port.kind == PortKind::Plugged && is_kube_ovns(&owner) {
+                dead.push((owner, port));
             }
         }
+        self.declined.clear();
         self.recovered = true;
         tracing::info!(ports = self.ports.len(), "ports were read back from Open_vSwitch");
+        dead
+    }
+
+    /// Was it said before the rows were read that there should be no such port? Of one of Kube-OVN's only the link tells.
+    fn is_declined(&self, owner: &OwnerKey, port: &Port) -> bool {
+        let has_its_link = |id: AttachmentId| {
+            nic_names(&id.container_id, &id.if_name).is_ok_and(|names| names.host == port.link)
+        };
+        self.declined.contains(owner)
+            || is_kube_ovns(owner) && self.declined.iter().filter_map(attachment_of).any(has_its_link)
+    }
+
+    /// Has rows removed that have no mark of ours.
+    fn give_up(&mut self, dead: Vec<(OwnerKey, Port)>) {
+        for (owner, port) in dead {
+            tracing::info!(link = port.link, "a port of Kube-OVN's that leads nowhere is removed");
+            let (interface, port) = (interface_row(&port), port_row(&port));
+            self.engine.found(&owner, [interface, port.clone()], iter::empty(), self.db.replica());
+            self.leaving.insert(owner, port);
+        }
     }
 
     /// Plans and submits what is due.
@@ -272,4 +299,9 @@ impl SwitchDriver {
     fn now(&self) -> Millis {
         Millis::try_from(self.started.elapsed().as_millis()).unwrap_or(Millis::MAX)
     }
+}
+
+/// Is it the owner of a port that Kube-OVN plugged, which goes by the name of the link?
+fn is_kube_ovns(owner: &OwnerKey) -> bool {
+    owner.kind == OwnerKind::Attachment && attachment_of(owner).is_none()
 }

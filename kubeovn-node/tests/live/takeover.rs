@@ -71,3 +71,31 @@ fn add_veth_named(ns: &TestNs, name: &str) {
     let peer = format!("{}_x", &name[..4]);
     ns.exec("ip", &["link", "add", name, "type", "veth", "peer", "name", &peer]).expect("a veth");
 }
+
+#[tokio::test]
+async fn rows_whose_link_is_gone_go_and_those_of_others_stay() {
+    let (ns, mut rows) = (TestNs::new("node"), Rows::with_bridge());
+    rows.plug(LINK, "", POD);
+    rows.plug("foreign", "", &[("iface-id", "vm-1"), ("pod_name", "vm-1")]);
+    rows.plug("another", "", &[("iface-id", "vm-2"), ("vendor", "another"), ("pod_name", "vm-2")]);
+    let node = Node::upgraded(ns, rows);
+    until("the end of the row", || async { node.switch.rows().ports() == ["another", "foreign"] }).await;
+    node.fine("STATUS", "", "", None).await;
+    let node = node.restart().await;
+    until("the database", || async { node.call("STATUS", "", "", None).await.success }).await;
+    assert_eq!(node.switch.transactions(), 0);
+}
+
+#[tokio::test]
+async fn what_is_deleted_before_the_rows_are_read_is_not_taken_over() {
+    for add in [add_veth, add_macvlan] {
+        let (ns, mut rows) = (TestNs::new("node"), Rows::with_bridge());
+        add(&ns, LINK);
+        rows.plug(LINK, "", POD);
+        let node = Node::upgraded_on(Conduct::Silent, ns, rows);
+        node.fine("DEL", "web-0", CONTAINER, None).await;
+        assert_eq!(node.switch.rows().ports(), [LINK]);
+        node.switch.set(Conduct::Works);
+        until("the end of the row", || async { node.switch.rows().ports().is_empty() }).await;
+    }
+}
