@@ -111,6 +111,25 @@ pub async fn up(host: &Netlink, netns: &NetNs, nic: &PodNic) -> Result<(), Attac
     done
 }
 
+/// Tells whoever is on the link which hardware address the pod's addresses have now: who had one of them before had another.
+///
+/// The kernel says so of each address (by ARP without a question, by an unsolicited neighbour advertisement) whenever the
+/// hardware address is set, also to what it is, once it is told to; it stays told.
+pub async fn announce(netns: &NetNs, nic: &PodNic) -> Result<(), AttachError> {
+    let dev = &nic.if_name;
+    let notify = |net: &IpNet| match net {
+        IpNet::V4(_) => format!("net/ipv4/conf/{dev}/arp_notify"),
+        IpNet::V6(_) => format!("net/ipv6/conf/{dev}/ndisc_notify"),
+    };
+    for key in nic.addresses.iter().map(notify) {
+        sysctl::write(netns, &[(&key, "1")])?;
+    }
+    if !nic.addresses.is_empty() {
+        Netlink::new(netns)?.set_mac(dev, nic.mac.bytes()).await?;
+    }
+    Ok(())
+}
+
 /// Removes the interface, both ends. One that is not there is fine, and one that is no veth was not made here.
 pub async fn down(host: &Netlink, names: &NicNames) -> Result<(), NetlinkError> {
     host.delete_veth(&names.host).await

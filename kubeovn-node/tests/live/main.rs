@@ -3,6 +3,7 @@
 //! They need root, and `ip` and `ethtool` for looking at the result with other eyes than our own.
 #![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+mod announce;
 mod checks;
 mod guard;
 mod links;
