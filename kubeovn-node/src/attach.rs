@@ -95,8 +95,9 @@ impl From<&AttachError> for Problem {
     }
 }
 
-/// Makes the interface be as it should. After an error nothing is left of an interface that was not there before.
-pub async fn up(host: &Netlink, netns: &NetNs, nic: &PodNic) -> Result<(), AttachError> {
+/// Makes the interface be as it should; of the routes that somebody asked for, those that the kernel took. After an error
+/// nothing is left of an interface that was not there before.
+pub async fn up(host: &Netlink, netns: &NetNs, nic: &PodNic) -> Result<Vec<Route>, AttachError> {
     sysctl::write_possible(netns, POD_SETTINGS)?;
     let pod = Netlink::new(netns)?;
     let fresh = !is_paired(host, &pod, nic).await?;
@@ -197,7 +198,7 @@ async fn configure(
     netns: &NetNs,
     nic: &PodNic,
     fresh: bool,
-) -> Result<(), AttachError> {
+) -> Result<Vec<Route>, AttachError> {
     let dev = nic.if_name.as_str();
     if nic.userspace {
         disable_offloads(netns, dev)?;
@@ -214,10 +215,14 @@ async fn configure(
     for route in &nic.defaults {
         pod.replace_route(route).await?;
     }
+    let mut taken = Vec::new();
     for route in &nic.extras {
-        if let Err(error) = pod.replace_route(route).await {
-            tracing::warn!(%error, link = nic.names.host, "a route that was asked for is left out");
+        match pod.replace_route(route).await {
+            Ok(()) => taken.push(route.clone()),
+            Err(error) => {
+                tracing::warn!(%error, link = nic.names.host, "a route that was asked for is left out");
+            }
         }
     }
-    Ok(())
+    Ok(taken)
 }

@@ -197,7 +197,7 @@ impl Wirer {
         // Before anything is made: what is in the way of a link is deleted.
         let owner =
             self.owner(&Sandbox::of(request), &nic.names.host).map_err(|other| taken(&nic, &other))?;
-        attach::up(&self.host, &netns, &nic).await.map_err(not_attached)?;
+        let extras = attach::up(&self.host, &netns, &nic).await.map_err(not_attached)?;
         progress.end(Stage::Link);
         self.switch.set(owner.clone(), Some(port(request, &given, &nic)));
         let ready = self.switch.ready_seen(&owner, deadline, |port| progress.see(port));
@@ -211,7 +211,7 @@ impl Wirer {
         if let Err(error) = attach::announce(&netns, &nic).await {
             tracing::warn!(%error, link = nic.names.host, "the pod's neighbours are not told of it");
         }
-        let routes: Vec<_> = nic.defaults.iter().chain(&nic.extras).map(route_config).collect();
+        let routes: Vec<_> = nic.defaults.iter().chain(&extras).map(route_config).collect();
         Ok(PodResponse { routes, mtu: nic.mtu, nicname: nic.if_name, ..response(&given) })
     }
 

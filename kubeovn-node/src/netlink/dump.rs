@@ -79,19 +79,25 @@ where
 /// Reads an answer to its end.
 async fn collect<T>(answers: impl Stream<Item = Answer> + Send, pick: Pick<T>) -> Asked<T> {
     let mut answers = std::pin::pin!(answers);
-    let (mut found, mut torn) = (Vec::new(), false);
+    let (mut found, mut torn, mut ended) = (Vec::new(), false, false);
     while let Some(answer) = answers.next().await {
         torn |= answer.header.flags & NLM_F_DUMP_INTR != 0;
         match answer.payload {
             NetlinkPayload::InnerMessage(message) => found.extend(pick(message)),
             NetlinkPayload::Error(error) => return refused(error.raw_code()),
             NetlinkPayload::Done(done) if done.code < 0 => return refused(done.code),
+            NetlinkPayload::Done(_) => ended = true,
             // Answers were lost for want of room.
             NetlinkPayload::Overrun(_) => torn = true,
             _ => {}
         }
     }
-    if torn { Asked::Torn(Errno::EINTR) } else { Asked::Whole(found) }
+    match (torn, ended) {
+        (true, _) => Asked::Torn(Errno::EINTR),
+        (false, true) => Asked::Whole(found),
+        // The connection went while the kernel was still writing.
+        (false, false) => Asked::Failed(Errno::ENOTCONN),
+    }
 }
 
 fn refused<T>(code: i32) -> Asked<T> {

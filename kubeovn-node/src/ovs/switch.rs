@@ -78,8 +78,8 @@ impl Switch {
     /// Waits until an owner's port works.
     ///
     /// # Errors
-    /// At the deadline, saying which step did not happen; at once when the database refuses the rows, or when the port was
-    /// removed because its link is gone.
+    /// At the deadline, saying which step did not happen, or that nobody asked for such a port; at once when the database
+    /// refuses the rows, or when the port was removed because its link is gone.
     pub async fn ready(&self, owner: &OwnerKey, deadline: Instant) -> Result<(), Problem> {
         self.ready_seen(owner, deadline, |_| {}).await
     }
@@ -121,6 +121,13 @@ impl Switch {
                 Err(Problem::new("NODE-PORT-NOT-WRITTEN", text))
             }
             Some(state) if view.connected => Err(why_not(state, &self.bridge, view.bridge)),
+            None if view.connected && !seen => {
+                let text = format!(
+                    "bridge {} has no port of {owner}; delete the pod to have it wired again",
+                    self.bridge
+                );
+                Err(Problem::new("CNI-NOT-WIRED", text))
+            }
             None if view.connected => {
                 let text = format!("the link of {owner} went while it was plugged: the sandbox is gone");
                 Err(Problem::new("CNI-SANDBOX-GONE", text))

@@ -62,6 +62,13 @@ async fn a_list_during_which_something_changed_is_torn() {
 }
 
 #[tokio::test]
+async fn a_list_without_an_end_is_not_whole() {
+    assert_eq!(asked(&[link(1, 0)]).await, Err((Errno::ENOTCONN, false)));
+    assert_eq!(asked(&[]).await, Err((Errno::ENOTCONN, false)));
+    assert_eq!(asked(&[link(1, NLM_F_DUMP_INTR)]).await, Err((Errno::EINTR, true)));
+}
+
+#[tokio::test]
 async fn what_is_torn_is_asked_for_again_but_not_for_ever() {
     let asked = AtomicU32::new(0);
     let torn_until = |whole: u32| {
