@@ -32,6 +32,8 @@ pub(super) struct Given {
     pub(super) mtu: u32,
     /// Routes that pod and network configuration ask for.
     pub(super) extras: Vec<Route>,
+    /// A virtual machine is on its way to this pod, and runs elsewhere until it is here.
+    pub(super) awaits_machine: bool,
 }
 
 /// Why nothing is given.
@@ -143,6 +145,7 @@ pub(super) fn given(facts: &Facts, request: &PodRequest, default_mtu: u32) -> Re
         mac,
         mtu: if mtu > 0 { mtu } else { default_mtu },
         extras,
+        awaits_machine: pod.meta.annotation(annotations::pod::MIGRATION_JOB).is_some(),
         provider,
     })
 }

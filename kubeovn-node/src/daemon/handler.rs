@@ -207,8 +207,11 @@ impl Wirer {
             let _ = attach::down(&self.host, &nic.names).await;
             return Err(failed(&problem));
         }
-        // Now that packets pass. Who is not told finds the pod all the same, when what he knows is too old.
-        if let Err(error) = attach::announce(&netns, &nic).await {
+        // Now that packets pass. Who is not told finds the pod all the same, when what he knows is too old. A machine that
+        // comes from elsewhere announces itself when it is here.
+        if !given.awaits_machine
+            && let Err(error) = attach::announce(&netns, &nic).await
+        {
             tracing::warn!(%error, link = nic.names.host, "the pod's neighbours are not told of it");
         }
         let routes: Vec<_> = nic.defaults.iter().chain(&extras).map(route_config).collect();
