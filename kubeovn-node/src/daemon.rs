@@ -14,6 +14,7 @@ mod given;
 mod handler;
 mod home;
 mod in_force;
+mod join_gateway;
 mod node_object;
 mod orphans;
 mod standing;
@@ -32,20 +33,23 @@ use kubeovn_core::contract::cluster::{Cluster, Event};
 use kubeovn_core::contract::database::Database;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::sleep;
 
 use self::exit::Exit;
 use self::facts::Facts;
 pub use self::facts::KINDS;
 use self::handler::Wirer;
 use self::home::Home;
+use self::join_gateway::JoinGateway;
 use self::node_object::NodeObject;
 use self::standing::Standing;
 pub use self::standing::{Obstacles, Part};
 use crate::cni::server::Server;
 use crate::cni::timing::{Observer, Unobserved};
 use crate::gateway::{Gateway, GatewayError, Iptables, Nft};
-use crate::netlink::{Netlink, NetlinkError};
+use crate::netlink::{Netlink, NetlinkError, News};
 use crate::netns::NetNs;
+use crate::node_port::LINK;
 use crate::ovs::Switch;
 use crate::tunnel::TunnelWish;
 
@@ -164,19 +168,28 @@ impl Daemon {
         };
         let (tell_mtu, mtu) = watch::channel(mtu);
         let (tell_reach, reach) = watch::channel(None);
+        let (tell_gateways, gateways) = watch::channel(None);
+        let (tell_news, news) = watch::channel(());
         let mut tasks = JoinSet::new();
         let home = Home {
             facts: facts.clone(),
+            news: news.clone(),
             switch: switch.clone(),
             host: host.clone(),
-            netns: config.netns.clone(),
             vpc: config.vpc.clone(),
             tunnel,
             routes: config.firewall.is_none(),
             mtu: tell_mtu,
-            reach: tell_reach,
+            gateways: tell_gateways,
             standing: standing.clone(),
             orphans: <_>::default(),
+        };
+        let way = JoinGateway {
+            host: host.clone(),
+            netns: config.netns.clone(),
+            gateways,
+            reach: tell_reach,
+            standing: standing.clone(),
         };
         if let Some(firewall) = config.firewall {
             let gateway = match firewall {
@@ -185,6 +198,7 @@ impl Daemon {
             };
             let exit = Exit {
                 facts: facts.clone(),
+                news,
                 gateway: gateway?.with_takeover(),
                 host: host.clone(),
                 vpc: config.vpc,
@@ -215,7 +229,9 @@ impl Daemon {
         };
         tasks.spawn(driver.run());
         tasks.spawn(listen(cluster.watch(KINDS), publish));
+        tasks.spawn(tell_of_host(config.netns, tell_news));
         tasks.spawn(home.run());
+        tasks.spawn(way.run());
         tasks.spawn(told.run());
         Ok(Self { server, wirer, tasks, obstacles })
     }
@@ -236,6 +252,25 @@ impl Daemon {
         let Self { server, wirer, tasks, .. } = self;
         server.run(Arc::new(wirer), shutdown).await;
         drop(tasks);
+    }
+}
+
+/// Tells whenever the node's port or an address of the host is another. What was missed is found by audits.
+async fn tell_of_host(netns: NetNs, tell: watch::Sender<()>) {
+    /// Between the end of one connection and the next.
+    const PAUSE: Duration = Duration::from_secs(1);
+    loop {
+        match News::of(&netns, LINK) {
+            Ok(mut news) => {
+                tell.send_replace(());
+                while news.next().await {
+                    tell.send_replace(());
+                }
+                tracing::warn!("the kernel tells no news any more; it is asked again");
+            }
+            Err(error) => tracing::warn!(%error, "the kernel tells no news; it is asked again"),
+        }
+        sleep(PAUSE).await;
     }
 }
 

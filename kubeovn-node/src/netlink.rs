@@ -12,6 +12,7 @@ mod dump;
 mod error;
 mod link;
 mod neighbour;
+mod news;
 mod route;
 mod rule;
 
@@ -22,6 +23,7 @@ use tokio::task::JoinHandle;
 pub use self::error::NetlinkError;
 pub use self::link::{Link, LinkChange, Veth};
 pub use self::neighbour::look_for;
+pub use self::news::News;
 pub use self::route::Route;
 pub use self::rule::{OURS, SourceRule, TableGateway};
 use crate::netns::NetNs;

@@ -25,6 +25,8 @@ const BREATH: Duration = Duration::from_millis(20);
 /// The loop's inputs.
 pub(super) struct Exit {
     pub(super) facts: watch::Receiver<Facts>,
+    /// Something was changed on the host.
+    pub(super) news: watch::Receiver<()>,
     pub(super) gateway: Gateway,
     pub(super) host: Arc<Netlink>,
     pub(super) vpc: String,
@@ -41,6 +43,11 @@ impl Exit {
     pub(super) async fn run(mut self) {
         let mut audit = Instant::now() + AUDIT_EVERY;
         loop {
+            // It may have come together with other news.
+            if self.news.has_changed().unwrap_or(false) {
+                self.last = None;
+                self.news.mark_unchanged();
+            }
             let wrong = self.settle().await.err();
             if wrong.is_some() {
                 self.last = None;
@@ -48,6 +55,11 @@ impl Exit {
             self.standing.tell(Part::Gateway, wrong);
             tokio::select! {
                 Ok(()) = self.facts.changed() => sleep(BREATH).await,
+                // With a link or an address the kernel drops the routes that need it.
+                Ok(()) = self.news.changed() => {
+                    self.last = None;
+                    sleep(BREATH).await;
+                }
                 () = sleep_until(audit) => {
                     self.last = None;
                     audit = Instant::now() + AUDIT_EVERY;

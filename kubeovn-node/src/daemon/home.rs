@@ -1,20 +1,18 @@
-//! Keeps the node itself as it should be: its end of tunnels, its own port, its way into the overlay; and removes ports
-//! whose links are gone.
+//! Keeps the node itself as it should be: its end of tunnels, its own port; and removes ports whose links are gone.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use kubeovn_core::addr::DualStack;
 use kubeovn_core::index::objects::Kind;
 use kubeovn_core::rows::{OwnerKey, OwnerKind};
 use tokio::sync::watch;
 use tokio::time::{Duration, Instant, sleep};
 
 use super::facts::Facts;
-use super::node_object::Reach;
 use super::orphans::Orphans;
 use super::standing::{Part, Standing};
-use crate::netlink::{Netlink, look_for};
-use crate::netns::NetNs;
+use crate::netlink::Netlink;
 use crate::node_port::{self, LINK, NodePort};
 use crate::ovs::{Chassis, PortKind, Switch, SwitchView};
 use crate::tunnel::{self, Tunnel, TunnelWish};
@@ -25,20 +23,15 @@ const AUDIT_EVERY: Duration = Duration::from_secs(10);
 const BREATH: Duration = Duration::from_millis(20);
 /// How often it is looked again at what is wrong.
 const AGAIN: Duration = Duration::from_secs(1);
-/// So long the gateway may take to answer.
-const ANSWER: Duration = Duration::from_secs(2);
-/// Between two looks whether it has.
-const LOOK: Duration = Duration::from_millis(50);
-/// So often in a row it may stay silent before that counts.
-const SILENT: usize = 3;
 
 /// The loop's inputs.
 #[derive(Debug)]
 pub(super) struct Home {
     pub(super) facts: watch::Receiver<Facts>,
+    /// Something was changed on the host.
+    pub(super) news: watch::Receiver<()>,
     pub(super) switch: Switch,
     pub(super) host: Arc<Netlink>,
-    pub(super) netns: NetNs,
     pub(super) vpc: String,
     /// How tunnels should be; `None` where somebody else sees to them.
     pub(super) tunnel: Option<TunnelWish>,
@@ -46,7 +39,8 @@ pub(super) struct Home {
     pub(super) routes: bool,
     /// MTU of pods, once it is known.
     pub(super) mtu: watch::Sender<Option<u32>>,
-    pub(super) reach: watch::Sender<Reach>,
+    /// Whom the node's port leads to, as long as it is as it should be.
+    pub(super) gateways: watch::Sender<Option<DualStack<IpAddr>>>,
     pub(super) standing: Standing,
     pub(super) orphans: Orphans,
 }
@@ -55,8 +49,8 @@ impl Home {
     /// Runs until the daemon ends.
     pub(super) async fn run(mut self) {
         let mut view = self.switch.view();
-        let mut silent = 0;
         loop {
+            self.news.mark_unchanged();
             self.judge_facts();
             let there = match self.settle(&mut view).await {
                 Ok(there) => there,
@@ -65,21 +59,17 @@ impl Home {
                     None
                 }
             };
-            if let Some(port) = &there {
+            if there.is_some() {
                 self.standing.tell(Part::NodePort, None);
-                // A gateway that does not answer yet keeps no route to a new subnet waiting.
-                let mut news = self.facts.clone();
-                tokio::select! {
-                    now = self.look(port, silent) => silent = now,
-                    Ok(()) = news.changed() => continue,
-                }
             }
+            let gateways = there.as_ref().map(|port| port.gateways);
+            self.gateways.send_if_modified(|known| std::mem::replace(known, gateways) != gateways);
             self.remove_garbage(&view).await;
-            let well = there.is_some() && silent == 0;
             tokio::select! {
                 Ok(()) = self.facts.changed() => sleep(BREATH).await,
                 Ok(()) = view.changed() => sleep(BREATH).await,
-                () = sleep(if well { AUDIT_EVERY } else { AGAIN }) => {}
+                Ok(()) = self.news.changed() => sleep(BREATH).await,
+                () = sleep(if there.is_some() { AUDIT_EVERY } else { AGAIN }) => {}
             }
         }
     }
@@ -156,46 +146,6 @@ impl Home {
         let connected = |vpc: &str| vpc.is_empty() || vpc == self.vpc;
         let subnets = facts.subnets().filter(|subnet| connected(&subnet.spec.vpc));
         node_port::plan(node, subnets, local, mtu).map_err(|problem| problem.to_string())
-    }
-
-    /// Does the join subnet's gateway answer? Answers how often in a row it has not.
-    async fn look(&self, port: &NodePort, silent: usize) -> usize {
-        let mut wrong = None;
-        for gateway in port.gateways.iter() {
-            match self.answers(*gateway).await {
-                Ok(true) => {}
-                Ok(false) => {
-                    wrong = Some(format!(
-                        "NODE-GATEWAY-SILENT: the join subnet's gateway {gateway} does not answer over {LINK}. Is \
-                         ovn-controller (pod ovs-ovn of this node) running and connected to the Southbound database?"
-                    ));
-                }
-                Err(error) => wrong = Some(error),
-            }
-        }
-        let Some(wrong) = wrong else {
-            self.standing.tell(Part::JoinGateway, None);
-            self.reach.send_if_modified(|known| known.replace(Ok(())) != Some(Ok(())));
-            return 0;
-        };
-        if silent + 1 >= SILENT {
-            self.standing.tell(Part::JoinGateway, Some(wrong.clone()));
-            self.reach.send_if_modified(|known| known.replace(Err(wrong.clone())) != Some(Err(wrong)));
-        }
-        silent + 1
-    }
-
-    async fn answers(&self, gateway: IpAddr) -> Result<bool, String> {
-        let deadline = Instant::now() + ANSWER;
-        let failed = |error: crate::netlink::NetlinkError| error.to_string();
-        look_for(&self.netns, gateway).map_err(failed)?;
-        while !self.host.knows_neighbour(LINK, gateway).await.map_err(failed)? {
-            if Instant::now() >= deadline {
-                return Ok(false);
-            }
-            sleep(LOOK).await;
-        }
-        Ok(true)
     }
 
     /// A port whose link is gone leads nowhere: the link is there before the port is asked for, and goes after it. One that

@@ -6,6 +6,7 @@
 mod announce;
 mod checks;
 mod guard;
+mod home;
 mod links;
 mod midway;
 mod names;

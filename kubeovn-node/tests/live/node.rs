@@ -15,10 +15,10 @@ use kubeovn_core::index::objects::{
 };
 use kubeovn_node::cni::plugin;
 use kubeovn_node::cni::timing::{Observer, Stages};
-use kubeovn_node::daemon::{Daemon, DaemonConfig, TunnelSource};
+use kubeovn_node::daemon::{Daemon, DaemonConfig, Firewall, Obstacles, TunnelSource};
 use kubeovn_node::netns::NetNs;
 use serde_json::{Value, json};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::guard::TestNs;
@@ -91,6 +91,7 @@ pub(crate) struct Node {
     pub(crate) ns: Arc<TestNs>,
     pub(crate) switch: Control,
     pub(crate) told: Arc<Told>,
+    pub(crate) obstacles: watch::Receiver<Obstacles>,
     dir: PathBuf,
     events: mpsc::UnboundedSender<Event>,
     stop: Option<oneshot::Sender<()>>,
@@ -118,7 +119,23 @@ impl Node {
         Self::with(Arc::new(ns), rows, Duration::from_secs(10), conduct)
     }
 
+    /// A node that keeps the gateway on its host.
+    pub(crate) fn with_gateway(ns: TestNs, firewall: Firewall) -> Self {
+        let patience = Duration::from_secs(10);
+        Self::begin(Arc::new(ns), Rows::with_bridge(), patience, Conduct::Works, Some(firewall))
+    }
+
     fn with(ns: Arc<TestNs>, rows: Rows, wait: Duration, conduct: Conduct) -> Self {
+        Self::begin(ns, rows, wait, conduct, None)
+    }
+
+    fn begin(
+        ns: Arc<TestNs>,
+        rows: Rows,
+        wait: Duration,
+        conduct: Conduct,
+        firewall: Option<Firewall>,
+    ) -> Self {
         let dir = env::temp_dir().join(&ns.name);
         fs::create_dir_all(&dir).expect("a directory");
         let (db, switch) = Vswitch::open(rows, conduct);
@@ -128,15 +145,16 @@ impl Node {
             socket: dir.join("daemon.sock"),
             wait,
             tunnel: TunnelSource::Given { mtu: 1400 },
-            firewall: None,
+            firewall,
             ..DaemonConfig::new("n1").expect("own namespace")
         };
         let feed = Arc::new(Feed(Mutex::new(Some(received))));
         let told = Arc::new(Told::default());
         let daemon = Daemon::new(config, Box::new(db), feed).expect("start").observed(told.clone());
+        let obstacles = daemon.obstacles();
         let (stop, stopped) = oneshot::channel();
         let done = tokio::spawn(daemon.run(async { drop(stopped.await) }));
-        let node = Self { ns, switch, told, dir, events, stop: Some(stop), done };
+        let node = Self { ns, switch, told, obstacles, dir, events, stop: Some(stop), done };
         node.subnet("ovn-default", "10.16.0.0/16,fd16::/112", 1400);
         for kind in [Kind::Node, Kind::Subnet, Kind::Pod] {
             node.tell(Event::Listed(kind));

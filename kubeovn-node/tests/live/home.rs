@@ -1,0 +1,61 @@
+//! The node itself: its port, the routes over it, and its way into the overlay.
+
+use std::time::{Duration, Instant};
+
+use kubeovn_node::daemon::{Firewall, Part};
+use kubeovn_node::netlink::{Netlink, Veth};
+use tokio::time::sleep;
+
+use crate::guard::TestNs;
+use crate::node::{NODE_GIVEN, Node, until};
+
+/// Long after what is due at once, and long before the host is looked at anyway.
+const SOON: Duration = Duration::from_secs(1);
+
+async fn routes(host: &Netlink) -> Vec<String> {
+    host.routes("ovn0").await.map(|all| all.iter().map(ToString::to_string).collect()).unwrap_or_default()
+}
+
+#[tokio::test]
+async fn routes_come_back_with_the_link_that_they_go_over() {
+    for firewall in [Firewall::Nftables, Firewall::Iptables] {
+        let node = Node::with_gateway(TestNs::new("node"), firewall);
+        let host = Netlink::new(&node.ns.ns).expect("netlink");
+        // Everything but the link is there before it, so that only the link can be the reason.
+        node.node(NODE_GIVEN, "172.31.0.1");
+        let well = |part| !node.obstacles.borrow().contains_key(&part);
+        until("a gateway without a link", async || well(Part::Gateway) && !well(Part::NodePort)).await;
+        sleep(SOON).await;
+        for round in ["made", "made anew"] {
+            let began = Instant::now();
+            host.add_bridge("ovn0").await.expect("a stand-in");
+            let expected = ["10.16.0.0/16 via 100.64.0.1 dev ovn0"];
+            until("the route", async || routes(&host).await == expected).await;
+            assert!(began.elapsed() < SOON, "{round}: {:?}", began.elapsed());
+            // What the daemon itself has changed is no news any more.
+            sleep(SOON / 2).await;
+            host.delete_link("ovn0").await.expect("delete");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_silent_gateway_is_told_of_although_pods_come_and_go() {
+    let node = Node::start();
+    let (host, router) = (Netlink::new(&node.ns.ns).expect("netlink"), TestNs::new("router"));
+    let veth = Veth { name: "ovn0", peer: "join", peer_ns: &router.ns, mtu: 1400 };
+    host.add_veth(veth).await.expect("a stand-in");
+    node.node(NODE_GIVEN, "172.31.0.1");
+    let silent = || node.obstacles.borrow().get(&Part::JoinGateway).is_some_and(|why| why.contains("SILENT"));
+    let began = Instant::now();
+    while !silent() {
+        assert!(began.elapsed() < Duration::from_secs(20), "nobody was told: {:?}", node.obstacles.borrow());
+        node.pod("web-0", &[("seen", &began.elapsed().as_millis().to_string())]);
+        sleep(Duration::from_millis(500)).await;
+    }
+    // And that it answers at last.
+    let other = Netlink::new(&router.ns).expect("netlink");
+    other.replace_addresses("join", &["100.64.0.1/16".parse().expect("a prefix")]).await.expect("an address");
+    other.set_up("join").await.expect("up");
+    until("the gateway", async || !node.obstacles.borrow().contains_key(&Part::JoinGateway)).await;
+}
