@@ -117,7 +117,7 @@ pub enum Firewall {
     Iptables,
 }
 
-/// Why a daemon could not start.
+/// Why a daemon could not start, or go on.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DaemonError {
@@ -134,6 +134,12 @@ pub enum DaemonError {
         path: PathBuf,
         /// The cause.
         source: io::Error,
+    },
+    /// A part of it has ended, which only a bug makes it do. What it kept is not kept any more, so nothing else should go on.
+    #[error("a part of it has ended: {reason}")]
+    Ended {
+        /// What the part said last.
+        reason: String,
     },
 }
 
@@ -248,10 +254,19 @@ impl Daemon {
     }
 
     /// Serves until `shutdown` ends. Links, rows and routes stay as they are.
-    pub async fn run(self, shutdown: impl Future<Output = ()> + Send) {
-        let Self { server, wirer, tasks, .. } = self;
-        server.run(Arc::new(wirer), shutdown).await;
-        drop(tasks);
+    ///
+    /// # Errors
+    /// [`DaemonError::Ended`], at once, when a part of it has panicked.
+    pub async fn run(self, shutdown: impl Future<Output = ()> + Send) -> Result<(), DaemonError> {
+        let Self { server, wirer, mut tasks, .. } = self;
+        tokio::select! {
+            () = server.run(Arc::new(wirer), shutdown) => Ok(()),
+            // None of them ends by itself.
+            Some(ended) = tasks.join_next() => {
+                let reason = ended.err().map_or_else(|| "it had nothing to do".to_owned(), |error| error.to_string());
+                Err(DaemonError::Ended { reason })
+            }
+        }
     }
 }
 

@@ -87,7 +87,7 @@ impl Machine {
         let daemon = Daemon::new(config, Box::new(switch), cluster.clone()).unwrap().observed(record.clone());
         let mut obstacles = daemon.obstacles();
         let (stop, stopped) = oneshot::channel();
-        let daemon = tokio::spawn(daemon.run(async { drop(stopped.await) }));
+        let daemon = tokio::spawn(async { daemon.run(async { drop(stopped.await) }).await.unwrap() });
         let ready = tokio::time::timeout(PATIENCE, obstacles.wait_for(Obstacles::is_empty));
         assert!(ready.await.is_ok(), "the node does not get ready: {:?}", obstacles.borrow());
         let (fabric, daemon) = (Some(fabric), Some((stop, daemon)));

@@ -73,7 +73,7 @@ async fn run(install: Installation) -> Result<(), StartError> {
     let metrics = Metrics::new(daemon.obstacles(), &times);
     let health = Arc::new(Health { obstacles: daemon.obstacles(), socket, metrics });
     tokio::select! {
-        () = daemon.run(process::ended()) => Ok(()),
+        ended = daemon.run(process::ended()) => Ok(ended?),
         served = port.serve(health) => Ok(served?),
     }
 }

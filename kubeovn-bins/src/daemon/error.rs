@@ -60,7 +60,22 @@ pub enum StartError {
     },
     /// The node's parts.
     #[error("DAEMON-START: {0}. It needs root, or the capabilities that the manifest names")]
-    Start(#[from] DaemonError),
+    Start(DaemonError),
+    /// A part of the daemon has ended by a bug.
+    #[error(
+        "DAEMON-ENDED: {0}. The daemon ends too, so that it is started anew; pods keep their network. Please report what the \
+         log says before this"
+    )]
+    Ended(DaemonError),
+}
+
+impl From<DaemonError> for StartError {
+    fn from(error: DaemonError) -> Self {
+        match error {
+            DaemonError::Ended { .. } => StartError::Ended(error),
+            other => StartError::Start(other),
+        }
+    }
 }
 
 impl From<PortError> for StartError {

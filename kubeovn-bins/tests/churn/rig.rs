@@ -285,5 +285,5 @@ fn daemon(node: &NodeHandle, cluster: &Arc<MemoryCluster>) -> Task {
     };
     let switch = Box::new(client(&ovs::SCHEMA, node.ovsdb.clone(), None));
     let daemon = Daemon::new(config, switch, cluster.clone()).unwrap();
-    Task(tokio::spawn(daemon.run(std::future::pending())))
+    Task(tokio::spawn(async { daemon.run(std::future::pending()).await.unwrap() }))
 }

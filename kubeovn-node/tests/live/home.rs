@@ -4,10 +4,11 @@ use std::time::{Duration, Instant};
 
 use kubeovn_node::daemon::{Firewall, Part};
 use kubeovn_node::netlink::{Netlink, Veth};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use crate::guard::TestNs;
 use crate::node::{NODE_GIVEN, Node, until};
+use crate::vswitch::Conduct;
 
 /// Long after what is due at once, and long before the host is looked at anyway.
 const SOON: Duration = Duration::from_secs(1);
@@ -58,4 +59,13 @@ async fn a_silent_gateway_is_told_of_although_pods_come_and_go() {
     other.replace_addresses("join", &["100.64.0.1/16".parse().expect("a prefix")]).await.expect("an address");
     other.set_up("join").await.expect("up");
     until("the gateway", async || !node.obstacles.borrow().contains_key(&Part::JoinGateway)).await;
+}
+
+#[tokio::test]
+async fn a_part_that_panics_ends_the_daemon() {
+    let mut node = Node::start();
+    until("the database", async || node.call("STATUS", "", "", None).await.success).await;
+    node.switch.set(Conduct::Panics);
+    let error = timeout(Duration::from_secs(5), node.ended()).await.expect("it goes on").expect_err("an end");
+    assert!(error.to_string().contains("the switch had enough"), "{error}");
 }

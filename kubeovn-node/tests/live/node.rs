@@ -15,7 +15,7 @@ use kubeovn_core::index::objects::{
 };
 use kubeovn_node::cni::plugin;
 use kubeovn_node::cni::timing::{Observer, Stages};
-use kubeovn_node::daemon::{Daemon, DaemonConfig, Firewall, Obstacles, TunnelSource};
+use kubeovn_node::daemon::{Daemon, DaemonConfig, DaemonError, Firewall, Obstacles, TunnelSource};
 use kubeovn_node::netns::NetNs;
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -95,7 +95,7 @@ pub(crate) struct Node {
     dir: PathBuf,
     events: mpsc::UnboundedSender<Event>,
     stop: Option<oneshot::Sender<()>>,
-    done: JoinHandle<()>,
+    done: JoinHandle<Result<(), DaemonError>>,
 }
 
 impl Node {
@@ -176,11 +176,16 @@ impl Node {
     /// The same, where others changed the rows meanwhile.
     pub(crate) async fn restart_with(mut self, conduct: Conduct, rows: Rows) -> Self {
         drop(self.stop.take());
-        (&mut self.done).await.expect("the daemon ends");
+        self.ended().await.expect("no part of it has ended");
         let ns = self.ns.clone();
         // Before the successor is there, since it takes the socket's directory along.
         drop(self);
         Self::with(ns, rows, Duration::from_secs(10), conduct)
+    }
+
+    /// How the daemon ends.
+    pub(crate) async fn ended(&mut self) -> Result<(), DaemonError> {
+        (&mut self.done).await.expect("the daemon ends")
     }
 
     pub(crate) fn tell(&self, event: Event) {

@@ -184,6 +184,8 @@ pub(crate) enum Conduct {
     Refuses,
     /// The database can't be read yet.
     Silent,
+    /// The next that is asked of it is too much.
+    Panics,
 }
 
 impl Control {
@@ -308,6 +310,8 @@ impl Database for Vswitch {
                 self.serve(&txn);
             }
             self.install_late();
+            let conduct = self.shared.state.lock().expect("lock").conduct;
+            assert!(conduct != Conduct::Panics, "the switch had enough");
             let silent = self.shared.state.lock().expect("lock").conduct == Conduct::Silent;
             let next = if silent { None } else { self.ready.pop_front() };
             if let Some((event, rows)) = next {

@@ -47,10 +47,12 @@ impl Host {
         let switch = Box::new(database::client(&ovs::SCHEMA, &handle.ovsdb, None));
         let daemon = Daemon::new(config, switch, cluster.clone()).map_err(failed)?;
         let (stop, stopped) = oneshot::channel();
-        let daemon = tokio::spawn(daemon.run(async {
+        let daemon = tokio::spawn(async {
             // The sender is dropped when the host is not wanted any more.
-            let _ = stopped.await;
-        }));
+            if let Err(error) = daemon.run(async { drop(stopped.await) }).await {
+                tracing::error!(%error, "a daemon of the lab");
+            }
+        });
         fabric.warm().await;
         Ok(Self { handle, _stop: stop, daemon })
     }
