@@ -102,6 +102,9 @@ impl Gateway {
 
     /// Takes away what other writers left, once ours are in effect: the chains and sets of Kube-OVN when ours is nftables,
     /// the tables `kube-ovn` when ours is iptables. Until that has gone well once, every apply tries.
+    ///
+    /// As long as the writer [warns](HostFirewall::warnings), the rules that accept stay: what the host would drop without
+    /// them passes as before.
     pub fn with_takeover(mut self) -> Self {
         self.takeover = Some(Takeover::new(&self.ns));
         self
@@ -130,11 +133,13 @@ impl Gateway {
             Ok(changes) => {
                 report.changes.extend(changes);
                 let left = async {
-                    let takeover = self.takeover.as_ref();
-                    if let Some(takeover) = takeover {
-                        report.changes.extend(takeover.apply(&*self.firewall).await?);
+                    let warnings = self.firewall.warnings().await?;
+                    // What only others' rules let through would be dropped without them.
+                    let spare = !warnings.is_empty();
+                    report.problems.extend(warnings);
+                    if let Some(takeover) = &self.takeover {
+                        report.changes.extend(takeover.apply(&*self.firewall, spare).await?);
                     }
-                    report.problems.extend(self.firewall.warnings().await?);
                     Ok(())
                 };
                 failure = failure.or(left.await.err());

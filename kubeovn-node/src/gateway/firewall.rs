@@ -32,8 +32,9 @@ pub trait HostFirewall: Debug + Send + Sync {
     /// `GATEWAY-FIREWALL`, with what the program said.
     async fn apply(&self, wanted: &DualStack<Rules>) -> Result<Vec<Change>, GatewayError>;
 
-    /// Other writers that may have left rules of ours in a namespace, to be taken away.
-    fn rivals(&self, _ns: &NetNs) -> Vec<Box<dyn HostFirewall>> {
+    /// Other writers that may have left rules of ours in a namespace, to be taken away; those that accept not, if they are
+    /// to be spared.
+    fn rivals(&self, _ns: &NetNs, _spare: bool) -> Vec<Box<dyn HostFirewall>> {
         Vec::new()
     }
 

@@ -66,6 +66,8 @@ pub struct Iptables {
     save: DualStack<Tool>,
     restore: DualStack<Tool>,
     ipset: Tool,
+    /// Rules that accept stay.
+    spare: bool,
 }
 
 impl Iptables {
@@ -82,7 +84,26 @@ impl Iptables {
             save: both(&programs.save),
             restore: both(&programs.restore),
             ipset: Tool::new(ns, &programs.ipset),
+            spare: false,
         }
+    }
+
+    /// Rules that accept, and the sets that they name, are left where they are.
+    pub(super) fn sparing(self, spare: bool) -> Self {
+        Iptables { spare, ..self }
+    }
+
+    /// The chains that drop what they have no rule for.
+    pub(super) async fn dropping(&self) -> Result<Vec<String>, GatewayError> {
+        let mut chains = Vec::new();
+        for family in Family::BOTH {
+            let saved = Self::read(self.save.get(family), &["-t", "filter"], false).await?;
+            chains.extend(save::dropping(&saved).into_iter().map(|chain| match family {
+                Family::V4 => format!("iptables {chain}"),
+                Family::V6 => format!("ip6tables {chain}"),
+            }));
+        }
+        Ok(chains)
     }
 
     /// What a program prints. Where nothing is wanted, who can't show anything has nothing.
@@ -112,7 +133,7 @@ impl HostFirewall for Iptables {
         for family in Family::BOTH {
             let rules = wanted.get(family);
             let saved = Self::read(self.save.get(family), &[], rules.is_some()).await?;
-            let wanted = rules.map_or_else(Wanted::default, spell::wanted);
+            let wanted = Wanted { spare: self.spare, ..rules.map_or_else(Wanted::default, spell::wanted) };
             let (lines, edits) = compare::difference(family, &Saved::parse(&saved), &wanted);
             if let Some(restore) = self.restore.get(family).filter(|_| !lines.is_empty()) {
                 restore.run(&["--noflush", "-w", "20"], &lines).await?;
@@ -122,14 +143,13 @@ impl HostFirewall for Iptables {
 
         // No rule names them any more.
         let present = Self::read(Some(&self.ipset), &["save"], any).await?;
-        let (destroy, gone) = Sets::parse(&present).strays(&sets);
-        if !destroy.is_empty() {
-            match self.ipset.run(&["restore", "-exist"], &destroy).await {
-                // A rule that is not ours names one. It does no harm.
+        for (name, gone) in Sets::parse(&present).strays(&sets) {
+            match self.ipset.run(&["destroy", name], "").await {
+                // A rule that is not ours names it, or one that is spared. It does no harm.
                 Err(ToolError::Refused { said, .. }) if said.contains("in use") => {}
                 done => {
                     done?;
-                    changes.extend(gone);
+                    changes.push(gone);
                 }
             }
         }
@@ -146,7 +166,7 @@ impl HostFirewall for Iptables {
         Ok(all)
     }
 
-    fn rivals(&self, ns: &NetNs) -> Vec<Box<dyn HostFirewall>> {
+    fn rivals(&self, ns: &NetNs, _spare: bool) -> Vec<Box<dyn HostFirewall>> {
         takeover::nft(ns)
     }
 }

@@ -25,7 +25,7 @@ use kubeovn_core::error::Problem;
 use serde_json::{Value, json};
 
 use self::compare::Difference;
-use self::read::Table;
+use self::read::{Gate, Table};
 use super::error::GatewayError;
 use super::firewall::{Change, HostFirewall, Side, Traffic, What};
 use super::plan::Rules;
@@ -90,6 +90,16 @@ impl Nft {
         Ok((commands, changes))
     }
 
+    /// Does a chain drop at its end what no rule of it let through? One that has just gone does not.
+    async fn refuses_the_rest(&self, gate: &Gate) -> Result<bool, GatewayError> {
+        let [family, table, chain] = &gate.place;
+        match self.tool.run(&["-j", "list", "chain", family, table, chain], "").await {
+            Ok(text) => read::refuses_the_rest(&text),
+            Err(ToolError::Refused { said, .. }) if said.contains("No such file or directory") => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     async fn write(&self, commands: Vec<Value>) -> Result<(), GatewayError> {
         let text = json!({ "nftables": commands }).to_string();
         self.tool.run(&["-j", "-f", "-"], &text).await?;
@@ -147,8 +157,8 @@ impl HostFirewall for Nft {
         Ok(changes)
     }
 
-    fn rivals(&self, ns: &NetNs) -> Vec<Box<dyn HostFirewall>> {
-        takeover::iptables(ns)
+    fn rivals(&self, ns: &NetNs, spare: bool) -> Vec<Box<dyn HostFirewall>> {
+        takeover::iptables(ns, spare)
     }
 
     async fn traffic(&self) -> Result<Vec<Traffic>, GatewayError> {
@@ -168,13 +178,24 @@ impl HostFirewall for Nft {
 
     async fn warnings(&self) -> Result<Vec<Problem>, GatewayError> {
         let text = self.tool.run(&["-j", "list", "chains"], "").await?;
-        Ok(read::dropping(&text)?.into_iter().map(|chain| {
+        let mut dropping = Vec::new();
+        for gate in read::gates(&text)? {
+            if gate.drops || self.refuses_the_rest(&gate).await? {
+                dropping.push(gate.place.join(" "));
+            }
+        }
+        if let Some(old) = takeover::old_tables(self.tool.ns()) {
+            dropping.extend(old.dropping().await?);
+        }
+        let problem = |chain: String| {
             let text = format!(
                 "chain {chain} drops packets of pods that it has no rule for, and rules of nftables can't overrule it. \
-                 Let the subnets through there, set its policy to accept, or use the iptables writer"
+                 What Kube-OVN's own rules in iptables let through passes by them, and they stay. Set the policy of the chain to \
+                 accept and take its last rule away, or use the iptables writer"
             );
             Problem::new("GATEWAY-FORWARD-DROPS", text)
-        }).collect())
+        };
+        Ok(dropping.into_iter().map(problem).collect())
     }
 }
 

@@ -27,28 +27,36 @@ impl Takeover {
     }
 
     /// Call it when the rules of `firewall` are in effect: between it and what is left of others no packet is without.
-    pub(super) async fn apply(&self, firewall: &dyn HostFirewall) -> Result<Vec<Change>, GatewayError> {
+    /// Rules that accept are left for the next time when they are to be spared.
+    pub(super) async fn apply(
+        &self,
+        firewall: &dyn HostFirewall,
+        spare: bool,
+    ) -> Result<Vec<Change>, GatewayError> {
         if self.done.load(Ordering::Acquire) {
             return Ok(Vec::new());
         }
         let mut changes = Vec::new();
-        for other in firewall.rivals(&self.ns) {
+        for other in firewall.rivals(&self.ns, spare) {
             changes.extend(other.apply(&DualStack::default()).await?);
         }
-        self.done.store(true, Ordering::Release);
+        self.done.store(!spare, Ordering::Release);
         Ok(changes)
     }
 }
 
 /// All that nftables' predecessors keep in a namespace. Asking for old tables would make the kernel load them, so only
 /// those in use are asked for.
-pub(super) fn iptables(ns: &NetNs) -> Vec<Box<dyn HostFirewall>> {
-    let mut writers: Vec<Box<dyn HostFirewall>> = vec![Box::new(Iptables::new(ns))];
+pub(super) fn iptables(ns: &NetNs, spare: bool) -> Vec<Box<dyn HostFirewall>> {
+    let writers = [Some(Iptables::new(ns)), old_tables(ns)].into_iter().flatten();
+    writers.map(|writer| -> Box<dyn HostFirewall> { Box::new(writer.sparing(spare)) }).collect()
+}
+
+/// The kernel's old tables, where they are in use.
+pub(super) fn old_tables(ns: &NetNs) -> Option<Iptables> {
     let in_use = |file: &&str| fs::read_to_string(file).is_ok_and(|names| !names.trim().is_empty());
-    if ns.run(|| LEGACY.iter().any(in_use)).unwrap_or(false) {
-        writers.push(Box::new(Iptables::with_programs(ns, &Programs::legacy())));
-    }
-    writers
+    let any = ns.run(|| LEGACY.iter().any(in_use)).unwrap_or(false);
+    any.then(|| Iptables::with_programs(ns, &Programs::legacy()))
 }
 
 /// Our tables.

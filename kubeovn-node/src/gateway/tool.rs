@@ -91,6 +91,11 @@ impl Tool {
         Tool { ns: ns.clone(), program: program.into() }
     }
 
+    /// The namespace.
+    pub(super) fn ns(&self) -> &NetNs {
+        &self.ns
+    }
+
     /// Runs it to its end with `input` on its standard input; its standard output. It is killed when the caller is.
     pub(super) async fn run(&self, arguments: &[&str], input: &str) -> Result<String, ToolError> {
         let name = || self.program.display().to_string();

@@ -206,6 +206,68 @@ async fn between_two_sets_of_rules_there_is_no_moment_without(writer: Writer) {
     assert_eq!(flow.end().await, Vec::<String>::new());
 }
 
+/// Whom `-P` drops, docker, ufw and others: what passes does so by the rules that Kube-OVN left.
+#[tokio::test]
+async fn what_others_drop_passes_until_they_let_it_through() {
+    for (drop, undo) in [
+        ("iptables -P FORWARD DROP", "iptables -P FORWARD ACCEPT"),
+        (
+            "iptables -A FORWARD -m comment --comment all -j REJECT",
+            "iptables -D FORWARD -m comment --comment all -j REJECT",
+        ),
+        ("iptables -P INPUT DROP", "iptables -P INPUT ACCEPT"),
+        ("ip6tables -A INPUT -j DROP", "ip6tables -F INPUT"),
+    ] {
+        passes_until_it_is_let_through(GO, drop, undo).await;
+    }
+}
+
+/// The same in the kernel's old tables, of which nft says nothing.
+#[tokio::test]
+async fn what_old_tables_drop_passes_too() {
+    let legacy = GO.replace("iptables-restore", "iptables-legacy-restore");
+    for (drop, undo) in [
+        ("iptables-legacy -P FORWARD DROP", "iptables-legacy -P FORWARD ACCEPT"),
+        ("iptables-legacy -A FORWARD -j DROP", "iptables-legacy -D FORWARD -j DROP"),
+    ] {
+        passes_until_it_is_let_through(&legacy, drop, undo).await;
+    }
+}
+
+async fn passes_until_it_is_let_through(rules: &str, drop: &str, undo: &str) {
+    let town = Town::new(Writer::Nft).await;
+    let run = |line: &str| town.node.exec("sh", &["-ec", line]).expect(line);
+    let chains = || {
+        let saved = run("iptables-save; iptables-legacy-save");
+        saved.lines().filter(|line| line.contains("OVN-")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let accepts = || {
+        let saved = run("iptables-save; iptables-legacy-save");
+        saved.lines().filter(|line| line.contains("ovn40") && line.ends_with("-j ACCEPT")).count()
+    };
+    run(&rules.replace('`', "\""));
+    run(drop);
+    let flow = Flow::start(&town);
+    flow.go_on().await;
+
+    let plan = plan(&Town::facts());
+    let gateway = Writer::Nft.gateway(&town.node).with_takeover();
+    let report = gateway.apply(&plan).await.expect("apply");
+    let codes: Vec<_> = report.problems.iter().map(|problem| problem.code).collect();
+    assert_eq!(codes, ["GATEWAY-FORWARD-DROPS"], "{drop}");
+    flow.go_on().await;
+    // All but what lets through has gone, and a restart finds nothing else to do.
+    assert_eq!((chains(), accepts()), (Vec::new(), 3), "{drop}");
+    assert!(gateway.apply(&plan).await.expect("apply").is_empty());
+    assert!(Writer::Nft.gateway(&town.node).with_takeover().apply(&plan).await.expect("apply").is_empty());
+
+    run(undo);
+    let report = gateway.apply(&plan).await.expect("apply");
+    assert!(report.problems.is_empty() && !report.is_empty(), "{report:?}");
+    assert_eq!((accepts(), left(&town.node)), (0, Vec::new()), "{drop}");
+    assert_eq!(flow.end().await, Vec::<String>::new(), "{drop}");
+}
+
 /// Rules in the kernel's old tables, which a host had before it switched to nftables.
 #[tokio::test]
 async fn rules_in_old_tables_go_too() {

@@ -159,17 +159,25 @@ impl Edit {
         parents.sort_unstable();
         parents.dedup();
         let (nothing, none) = (Vec::new(), Vec::new());
+        let spared = wanted.spare && self.table == "filter";
+        let stays = |rule: &Words| spared && is_jump_to(rule, "ACCEPT");
         for parent in parents {
             let present = saved.chain(self.table, parent).unwrap_or(&nothing);
             let wanted =
                 wanted.guests.iter().find(|((table, chain), _)| (*table, *chain) == (self.table, parent));
-            self.guests_of(parent, present, wanted.map_or(&none, |(_, rules)| rules));
+            self.guests_of(parent, present, wanted.map_or(&none, |(_, rules)| rules), &stays);
         }
     }
 
     /// Rules of others may come and go meanwhile, so what goes is named by its words, not by its place. iptables then deletes
     /// the first of its kind: a rule that is there twice, or too late, goes altogether and comes back at its place.
-    fn guests_of(&mut self, parent: &str, present: &[Words], wanted: &[Words]) {
+    fn guests_of(
+        &mut self,
+        parent: &str,
+        present: &[Words],
+        wanted: &[Words],
+        stays: &dyn Fn(&Words) -> bool,
+    ) {
         let is_nat_prerouting = self.table == "nat" && parent == "PREROUTING";
         let services =
             present.iter().position(|rule| is_nat_prerouting && is_jump_to(rule, &SERVICES.concat()));
@@ -179,7 +187,8 @@ impl Edit {
         let fine = |rule: &Words| {
             wanted.contains(rule) && matches!(copies.get(rule).map(Vec::as_slice), Some([at]) if !late(*at))
         };
-        let goes = |rule: &Words| (is_our_guest(self.table, rule) || wanted.contains(rule)) && !fine(rule);
+        let ours = |rule: &Words| is_our_guest(self.table, rule) || wanted.contains(rule);
+        let goes = |rule: &Words| ours(rule) && !fine(rule) && !stays(rule);
 
         let gone: Vec<&Words> = present.iter().filter(|rule| goes(rule)).collect();
         let kept: Vec<&Words> = present.iter().filter(|rule| !goes(rule)).collect();

@@ -109,13 +109,9 @@ impl Sets {
         (lines, changes)
     }
 
-    /// Takes away those that should not be.
-    pub(super) fn strays(&self, wanted: &Sets) -> (String, Vec<Change>) {
-        let (mut lines, mut changes) = (String::new(), Vec::new());
-        for name in self.0.keys().filter(|name| !wanted.0.contains_key(*name)) {
-            let _ = writeln!(lines, "destroy {name}");
-            changes.push(Change::new(format!("ipset {name}"), What::Removed));
-        }
-        (lines, changes)
+    /// Those that should not be. One that is in use keeps no other from going.
+    pub(super) fn strays<'a>(&'a self, wanted: &'a Sets) -> impl Iterator<Item = (&'a str, Change)> {
+        let strays = self.0.keys().filter(|name| !wanted.0.contains_key(*name));
+        strays.map(|name| (name.as_str(), Change::new(format!("ipset {name}"), What::Removed)))
     }
 }

@@ -62,6 +62,29 @@ pub(super) fn counted(line: &str) -> Option<Traffic> {
     Some(Traffic { prefix, side, packets: packets.parse().ok()?, bytes: bytes.parse().ok()? })
 }
 
+/// Chains by which packets come to the host or through it, and that drop what they have no rule for: by their policy, or by
+/// a last rule without any match.
+pub(super) fn dropping(text: &str) -> Vec<&'static str> {
+    let drops = |chain: &&'static str| {
+        let policy = format!(":{chain} DROP ");
+        let head = format!("-A {chain} ");
+        let last = text.lines().filter_map(|line| line.strip_prefix(head.as_str())).next_back();
+        let words = last.map(split).unwrap_or_default();
+        let words = match &*words {
+            [m, comment, option, _, rest @ ..]
+                if (&**m, &**comment, &**option) == ("-m", "comment", "--comment") =>
+            {
+                rest
+            }
+            all => all,
+        };
+        let refuses =
+            matches!(words, [j, target, ..] if j == "-j" && ["DROP", "REJECT"].contains(&target.as_str()));
+        refuses || text.lines().any(|line| line.starts_with(&policy))
+    };
+    ["INPUT", "FORWARD"].into_iter().filter(drops).collect()
+}
+
 /// Splits a line as iptables does: at blanks, but not within quotes.
 fn split(line: &str) -> Words {
     let mut words = Vec::new();
@@ -100,6 +123,24 @@ pub(super) fn join(words: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_drops_what_is_left_is_known_by_policy_or_last_rule() {
+        let of = |lines: &str| {
+            dropping(&format!("*filter\n:INPUT ACCEPT [0:0]\n:FORWARD ACCEPT [0:0]\n{lines}\nCOMMIT"))
+        };
+        assert_eq!(dropping(":INPUT DROP [0:0]\n:FORWARD ACCEPT [0:0]"), ["INPUT"]);
+        assert_eq!(
+            of("-A FORWARD -m comment --comment \"a b\" -j REJECT --reject-with tcp-reset"),
+            ["FORWARD"]
+        );
+        assert_eq!(of("-A INPUT -j DROP"), ["INPUT"]);
+        for passes in
+            ["-A FORWARD -s 10.0.0.0/8 -j DROP", "-A INPUT -j DROP\n-A INPUT -j ACCEPT", "-A X -j DROP"]
+        {
+            assert_eq!(of(passes), [""; 0], "{passes}");
+        }
+    }
 
     #[test]
     fn a_line_is_split_and_joined_like_iptables_does() {

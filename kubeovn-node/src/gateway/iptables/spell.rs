@@ -26,6 +26,8 @@ pub(super) struct Wanted {
     pub(super) chains: BTreeMap<(&'static str, String), Vec<Words>>,
     /// Rules in chains of others by table and chain.
     pub(super) guests: BTreeMap<(&'static str, &'static str), Vec<Words>>,
+    /// Rules of ours that accept stay in the filter's chains.
+    pub(super) spare: bool,
 }
 
 /// The table of a chain, and its name if it is ours.

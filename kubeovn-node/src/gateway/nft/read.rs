@@ -87,15 +87,45 @@ impl Table {
     }
 }
 
-/// Foreign chains that see forwarded packets and drop what they have no rule for, as `ip filter FORWARD`.
-pub(super) fn dropping(text: &str) -> Result<Vec<String>, GatewayError> {
+/// A foreign chain by which packets come to the host or through it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Gate {
+    /// Family, table and name, as `ip filter FORWARD`.
+    pub(super) place: [String; 3],
+    /// By its policy it drops what it has no rule for.
+    pub(super) drops: bool,
+}
+
+/// Reads `nft -j list chains`.
+pub(super) fn gates(text: &str) -> Result<Vec<Gate>, GatewayError> {
     let found = objects(text)?.into_iter().filter_map(|object| {
         let chain = object.get("chain")?;
         let text = |key: &str| chain.get(key).and_then(Value::as_str).unwrap_or_default();
-        let drops = text("hook") == "forward" && text("policy") == "drop" && text("table") != TABLE;
-        drops.then(|| format!("{} {} {}", text("family"), text("table"), text("name")))
+        let passes = ["input", "forward"].contains(&text("hook"));
+        let place = || ["family", "table", "name"].map(|key| text(key).to_owned());
+        (passes && text("table") != TABLE).then(|| Gate { place: place(), drops: text("policy") == "drop" })
     });
     Ok(found.collect())
+}
+
+/// Reads `nft -j list chain`: is the last rule one that drops or refuses whatever comes to it?
+pub(super) fn refuses_the_rest(text: &str) -> Result<bool, GatewayError> {
+    let objects = objects(text)?;
+    let mut rules = objects.iter().filter_map(|object| object.get("rule"));
+    let Some(Value::Array(words)) = rules.next_back().and_then(|rule| rule.get("expr")) else {
+        return Ok(false);
+    };
+    let refuses = |word: &Value| {
+        let target = word.pointer("/xt/name").and_then(Value::as_str);
+        word.get("drop").is_some()
+            || word.get("reject").is_some()
+            || matches!(target, Some("DROP" | "REJECT"))
+    };
+    let says_nothing = |word: &Value| {
+        let comment = word.pointer("/xt/name").and_then(Value::as_str) == Some("comment");
+        comment || word.get("counter").is_some() || word.get("log").is_some()
+    };
+    Ok(words.iter().any(refuses) && words.iter().all(|word| refuses(word) || says_nothing(word)))
 }
 
 /// What the elements of a set have counted.

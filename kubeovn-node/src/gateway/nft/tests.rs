@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::compare::Difference;
-use super::read::{Table, dropping};
+use super::read::{Table, gates, refuses_the_rest};
 use super::{Spelling, spell};
 use crate::gateway::firewall::What;
 use crate::gateway::plan::plan;
@@ -121,14 +121,35 @@ fn what_is_not_json_of_nft_is_told() {
 }
 
 #[test]
-fn only_foreign_chains_that_drop_forwarded_packets_are_told_of() {
+fn foreign_chains_that_see_packets_for_or_through_the_host_are_known() {
     let chain = |table: &str, hook: &str, policy: &str| json!({"chain": {"family": "ip", "table": table, "name": "X", "hook": hook, "policy": policy}});
     let chains = [
         chain("filter", "forward", "drop"),
-        chain("filter", "forward", "accept"),
-        chain("filter", "input", "drop"),
+        chain("mangle", "output", "drop"),
+        chain("raw", "input", "accept"),
         chain("kube-ovn", "forward", "drop"),
     ];
     let text = json!({"nftables": chains}).to_string();
-    assert_eq!(dropping(&text).expect("chains"), ["ip filter X"]);
+    let found = gates(&text).expect("chains");
+    let found: Vec<_> = found.iter().map(|gate| (gate.place.join(" "), gate.drops)).collect();
+    assert_eq!(found, [("ip filter X".to_owned(), true), ("ip raw X".to_owned(), false)]);
+}
+
+#[test]
+fn a_last_rule_that_drops_all_is_one_without_a_match() {
+    let of = |rules: &[Value]| {
+        let rules = rules.iter().map(|words| json!({"rule": {"chain": "X", "expr": words}}));
+        let objects: Vec<_> = [json!({"chain": {"name": "X"}})].into_iter().chain(rules).collect();
+        refuses_the_rest(&json!({"nftables": objects}).to_string()).expect("a chain")
+    };
+    let counter = json!({"counter": {"packets": 1, "bytes": 2}});
+    let xt = |kind: &str, name: &str| json!({"xt": {"type": kind, "name": name}});
+    let drop = json!([counter, {"drop": null}]);
+    let matched = json!([{"match": {"op": "==", "left": 1, "right": 1}}, {"drop": null}]);
+    assert!(of(&[drop.clone()]));
+    assert!(of(&[json!([xt("match", "comment"), counter, xt("target", "REJECT")])]));
+    assert!(of(&[json!([{"reject": {"type": "icmpx", "expr": "admin-prohibited"}}])]));
+    assert!(!of(&[]) && !of(&[matched]) && !of(&[drop, json!([{"accept": null}])]));
+    assert!(!of(&[json!([xt("match", "conntrack"), {"drop": null}])]));
+    assert!(!of(&[json!([counter])]));
 }
