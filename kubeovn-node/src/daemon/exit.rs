@@ -134,6 +134,11 @@ fn facts_of(
         join,
         services: services.to_vec(),
         subnets: known.subnets().filter(connected).filter_map(|subnet| subnet_of(subnet, node)).collect(),
+        unknown: known
+            .unseen_subnets()
+            .filter(|subnet| connected(subnet) && annotations::is_ovn(&subnet.spec.provider))
+            .map(|subnet| subnet.meta.name.to_string())
+            .collect(),
         pods: known.pods().filter_map(pod_of).collect(),
         kube_proxy: gateway::KubeProxy::default(),
     })

@@ -151,6 +151,11 @@ impl Facts {
         self.subnets.get(name)
     }
 
+    /// The subnets of which something may be in force that is not known.
+    pub(super) fn unseen_subnets(&self) -> impl Iterator<Item = &Subnet> {
+        self.subnets.unseen()
+    }
+
     /// The subnets that are in force, by name, with the specs that are.
     pub(super) fn subnets(&self) -> impl Iterator<Item = &Subnet> {
         self.subnets.in_force()

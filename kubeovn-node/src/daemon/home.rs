@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use kubeovn_core::addr::DualStack;
+use kubeovn_core::addr::{Cidr, DualStack};
 use kubeovn_core::index::objects::Kind;
 use kubeovn_core::rows::{OwnerKey, OwnerKind};
 use tokio::sync::watch;
@@ -12,7 +12,7 @@ use tokio::time::{Duration, Instant, sleep};
 use super::facts::Facts;
 use super::orphans::Orphans;
 use super::standing::{Part, Standing};
-use crate::netlink::Netlink;
+use crate::netlink::{Netlink, NetlinkError, Route};
 use crate::node_port::{self, LINK, NodePort};
 use crate::ovs::{Chassis, PortKind, Switch, SwitchView};
 use crate::tunnel::{self, Tunnel, TunnelWish};
@@ -132,9 +132,26 @@ impl Home {
         let failed = |error| format!("NODE-PORT-FAILED: {error}");
         node_port::apply(&self.host, &wanted).await.map_err(failed)?;
         if self.routes {
-            self.host.replace_routes(LINK, &wanted.routes).await.map_err(failed)?;
+            let routes = self.with_unknown(wanted.routes.clone()).await.map_err(failed)?;
+            self.host.replace_routes(LINK, &routes).await.map_err(failed)?;
         }
         Ok(Some(wanted))
+    }
+
+    /// Beside these routes those that are there to what may be in force without being known.
+    async fn with_unknown(&self, mut routes: Vec<Route>) -> Result<Vec<Route>, NetlinkError> {
+        let known: Vec<Cidr> = {
+            let facts = self.facts.borrow();
+            if facts.unseen_subnets().next().is_none() {
+                return Ok(routes);
+            }
+            let blocks = facts.subnets().filter_map(|subnet| subnet.spec.cidr_block.parse().ok());
+            blocks.flat_map(|block: DualStack<Cidr>| block.iter().copied().collect::<Vec<_>>()).collect()
+        };
+        let present = self.host.routes(LINK).await?;
+        let unknown = |route: &Route| !known.iter().any(|cidr| cidr.overlaps(Cidr::new(route.dst)));
+        routes.extend(present.into_iter().filter(unknown));
+        Ok(routes)
     }
 
     fn plan(&self, local: &[IpAddr]) -> Result<Option<NodePort>, String> {

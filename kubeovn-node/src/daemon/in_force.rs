@@ -14,6 +14,8 @@ struct Known {
     /// Its spec is the one that counts, which need not be the one that the object has now.
     subnet: Subnet,
     force: Force,
+    /// Something else was in force before this daemon began, and nobody says what.
+    unseen: bool,
 }
 
 /// What the spec that is kept is worth.
@@ -42,16 +44,31 @@ fn force_of(subnet: &Subnet) -> Force {
     }
 }
 
+/// Was it edited since the controller took it? Where the controller tells no generation that can't be told.
+fn is_edited(subnet: &Subnet) -> bool {
+    let said = subnet.status.conditions.iter().find(|c| &*c.r#type == "Validated");
+    let open = said.is_some_and(|said| &*said.status != "True" || said.observed_generation > 0);
+    open && subnet.meta.generation > 1 && force_of(subnet) != Force::Taken
+}
+
 impl Subnets {
     /// Takes in what an object says now.
     pub(super) fn apply(&mut self, mut subnet: Subnet) {
         let mut force = force_of(&subnet);
-        let former = self.0.remove(&subnet.meta.name);
-        let taken = former.filter(|it| it.force == Force::Taken && it.subnet.meta.uid == subnet.meta.uid);
+        let former = self.0.remove(&subnet.meta.name).filter(|it| it.subnet.meta.uid == subnet.meta.uid);
+        let unseen =
+            former.as_ref().map_or_else(|| is_edited(&subnet), |it| it.unseen && force != Force::Taken);
+        let taken = former.filter(|it| it.force == Force::Taken);
         if let (Some(taken), true) = (taken, force != Force::Taken) {
             (subnet.spec, force) = (taken.subnet.spec, Force::Taken);
         }
-        self.0.insert(subnet.meta.name.clone(), Known { subnet, force });
+        self.0.insert(subnet.meta.name.clone(), Known { subnet, force, unseen });
+    }
+
+    /// Those of which something may be in force that this daemon has never seen: what it does not know of them is no reason to
+    /// take anything away.
+    pub(super) fn unseen(&self) -> impl Iterator<Item = &Subnet> {
+        self.0.values().filter(|known| known.unseen).map(|known| &known.subnet)
     }
 
     /// Forgets one; false when it was not known.
@@ -127,6 +144,26 @@ mod tests {
         assert_eq!(after([unseen(), refused(), edited]), [""; 0], "nobody has taken that either");
         // Kube-OVN's controller does not say of which generation it speaks.
         assert_eq!(after([subnet("10.1.0.0/16", 4, Some(("True", 0)))]), ["10.1.0.0/16"]);
+    }
+
+    #[test]
+    fn an_edit_that_was_not_taken_before_the_daemon_began_hides_what_is_in_force() {
+        let unseen = |told: Vec<Subnet>| {
+            let mut subnets = Subnets::default();
+            told.into_iter().for_each(|subnet| subnets.apply(subnet));
+            subnets.unseen().count() == 1
+        };
+        let refused = || subnet("10.2.0.0/16", 2, Some(("False", 2)));
+        let pending = || subnet("10.2.0.0/16", 3, Some(("True", 2)));
+        assert!(unseen(vec![refused()]) && unseen(vec![pending()]));
+        assert!(unseen(vec![pending(), subnet("10.2.0.0/16", 3, Some(("False", 3)))]));
+        assert!(unseen(vec![refused(), subnet("10.3.0.0/16", 3, Some(("False", 2)))]));
+        assert!(!unseen(vec![refused(), subnet("10.3.0.0/16", 3, Some(("True", 3)))]), "it is known at last");
+        // What this daemon has seen itself, what was never in force, and Kube-OVN's controller.
+        assert!(!unseen(vec![subnet("10.1.0.0/16", 1, Some(("True", 1))), refused()]));
+        assert!(!unseen(vec![subnet("10.1.0.0/16", 1, Some(("False", 1))), refused()]));
+        assert!(!unseen(vec![subnet("10.1.0.0/16", 4, Some(("True", 0)))]));
+        assert!(!unseen(vec![subnet("10.1.0.0/16", 2, None)]));
     }
 
     #[test]

@@ -8,8 +8,8 @@ pub use kubeovn_core::decide::{NatAction, NatException as NatRule};
 
 /// What is known, as plain values: nothing of it is looked up while planning.
 ///
-/// It must be all there is: what is missing here is taken away on the host. So nothing is planned before everything has been
-/// listed.
+/// It must be all there is, but for what is said to be [unknown](Facts::unknown): what is missing here is taken away on the
+/// host. So nothing is planned before everything has been listed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
     /// This node's name, as `gatewayNode` names it.
@@ -27,6 +27,9 @@ pub struct Facts {
     /// The subnets of the node's VPC that are in effect, the join subnet among them. Of two that overlap the first by
     /// name counts.
     pub subnets: Vec<Subnet>,
+    /// Names of subnets of which it is not known what is in force: their last edit was not taken, and what was before nobody
+    /// says. While there are any, what the host has of prefixes that are none of `subnets` stays.
+    pub unknown: Vec<String>,
     /// The pods on this node.
     pub pods: Vec<Pod>,
     /// What kube-proxy keeps in kernel sets, in its IPVS mode.

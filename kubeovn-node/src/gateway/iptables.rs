@@ -122,9 +122,9 @@ impl HostFirewall for Iptables {
         let any = !wanted.is_empty();
         let mut changes = Vec::new();
 
-        let sets = ipset::wanted(wanted);
-        let present = Self::read(Some(&self.ipset), &["save"], any).await?;
-        let (fill, fill_changes) = Sets::parse(&present).fill(&sets);
+        let present = Sets::parse(&Self::read(Some(&self.ipset), &["save"], any).await?);
+        let sets = ipset::wanted(wanted).beside(&present, wanted);
+        let (fill, fill_changes) = present.fill(&sets);
         if !fill.is_empty() {
             self.ipset.run(&["restore", "-exist"], &fill).await?;
             changes.extend(fill_changes);

@@ -81,9 +81,11 @@ impl Nft {
         let (mut commands, mut changes) = (Vec::new(), Vec::new());
         for family in Family::BOTH {
             let present = self.read(family, "-j", !wanted.is_empty()).await?;
+            let wanted = wanted.get(family);
+            let beside = present.as_ref().and_then(|present| Some(wanted?.beside(present)));
             let spelling = self.spelling.lock().unwrap_or_else(PoisonError::into_inner);
             let found = Difference { family: word(family), spelling: &spelling, anew }
-                .between(present.as_ref(), wanted.get(family));
+                .between(present.as_ref(), beside.as_ref().or(wanted));
             commands.extend(found.0);
             changes.extend(found.1);
         }

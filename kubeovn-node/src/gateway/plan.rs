@@ -9,7 +9,8 @@ mod routing;
 mod rules;
 mod text;
 
-use kubeovn_core::addr::{DualStack, Family};
+use ipnet::IpNet;
+use kubeovn_core::addr::{Cidr, DualStack, Family};
 use kubeovn_core::error::Problem;
 
 pub use self::routing::Routing;
@@ -37,14 +38,35 @@ pub fn plan(facts: &Facts) -> Plan {
     subnets.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     let mut rules = DualStack::default();
     let mut settings = Vec::new();
+    let known = known(facts);
+    problems.extend(facts.unknown.iter().map(|name| unknown(name)));
     for family in facts.join.gateways.families() {
-        *rules.slot(family) = Some(nat::rules(facts, &subnets, family, &mut problems));
+        *rules.slot(family) = Some(nat::rules(facts, &subnets, family, known.clone(), &mut problems));
         settings.extend(sysctls(family));
     }
-    let routing = routing::routing(facts, &subnets, &mut problems);
+    let routing = Routing { known, ..routing::routing(facts, &subnets, &mut problems) };
     problems.sort_unstable();
     problems.dedup();
     Plan { rules, routing, settings, problems }
+}
+
+/// The prefixes of which all is known, where that is not said of all.
+fn known(facts: &Facts) -> Option<Vec<Cidr>> {
+    let cidrs = facts.subnets.iter().flat_map(|subnet| subnet.cidrs.iter());
+    (!facts.unknown.is_empty()).then(|| cidrs.chain(facts.join.cidrs.iter()).copied().collect())
+}
+
+fn unknown(subnet: &str) -> Problem {
+    let text = format!(
+        "subnet {subnet}: its last edit was not taken, and what is in force instead is not known since the daemon began. So \
+         routes and rules of prefixes that no other subnet has stay on this host. Correct the edit, or revert it"
+    );
+    Problem::new("GATEWAY-SUBNET-UNKNOWN", text)
+}
+
+/// Is a prefix none of which all is known? What the host has of such ones stays.
+pub(crate) fn is_beyond(known: &[Cidr], net: IpNet) -> bool {
+    !known.iter().any(|cidr| cidr.overlaps(Cidr::new(net)))
 }
 
 fn sysctls(family: Family) -> &'static [(&'static str, &'static str)] {

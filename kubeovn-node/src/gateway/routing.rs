@@ -11,7 +11,7 @@ use kubeovn_core::error::Problem;
 
 use super::error::GatewayError;
 use super::firewall::{Change, What};
-use super::plan::Routing;
+use super::plan::{Routing, is_beyond};
 use crate::netlink::{Netlink, NetlinkError, OURS, Route, SourceRule, TableGateway};
 
 /// What `ip route` calls `static`: so Kube-OVN's routes are marked.
@@ -92,7 +92,9 @@ async fn subnets(host: &Netlink, wanted: &Routing, outcome: &mut Outcome) -> Res
     }
     // One that was replaced has gone already. Beside one that is as it should be there may be others to the same place.
     let kept: BTreeSet<&Route> = wanted.routes.iter().collect();
-    for route in present.iter().filter(|route| !kept.contains(route) && !replaced.contains(&route.dst)) {
+    let stays = |route: &&Route| wanted.known.as_ref().is_some_and(|known| is_beyond(known, route.dst));
+    let others = present.iter().filter(|route| !kept.contains(route) && !replaced.contains(&route.dst));
+    for route in others.filter(|route| !stays(route)) {
         let done = host.delete_route(route).await;
         outcome.note(format!("route {route}"), What::Removed, done);
     }
@@ -122,9 +124,10 @@ async fn egress(host: &Netlink, wanted: &Routing, outcome: &mut Outcome) -> Resu
         let done = host.replace_table_gateway(gateway).await;
         outcome.note(format!("route {gateway}"), what, done);
     }
-    rules(host, &wanted.rules, outcome).await?;
-    let gone =
-        |gateway: &TableGateway| !wanted.gateways.contains_key(&(gateway.table, Family::of(gateway.via)));
+    rules(host, wanted, outcome).await?;
+    let gone = |gateway: &TableGateway| {
+        wanted.known.is_none() && !wanted.gateways.contains_key(&(gateway.table, Family::of(gateway.via)))
+    };
     for (gateway, _) in present.iter().filter(|(gateway, who)| *who == OURS && gone(gateway)) {
         let done = host.delete_table_gateway(gateway).await;
         outcome.note(format!("route {gateway}"), What::Removed, done);
@@ -132,11 +135,11 @@ async fn egress(host: &Netlink, wanted: &Routing, outcome: &mut Outcome) -> Resu
     Ok(())
 }
 
-async fn rules(
-    host: &Netlink,
-    wanted: &BTreeSet<SourceRule>,
-    outcome: &mut Outcome,
-) -> Result<(), NetlinkError> {
+async fn rules(host: &Netlink, planned: &Routing, outcome: &mut Outcome) -> Result<(), NetlinkError> {
+    let wanted = &planned.rules;
+    let stays = |rule: &SourceRule| {
+        !wanted.contains(rule) && planned.known.as_ref().is_some_and(|known| is_beyond(known, rule.from))
+    };
     let present = host.source_rules().await?;
     let mut seen = BTreeSet::new();
     // Ours, and those of somebody else or an older version that are just like one of ours.
@@ -144,7 +147,7 @@ async fn rules(
     for (rule, who) in &present {
         if *who == OURS && wanted.contains(rule) && seen.insert(*rule) {
             ours.insert(*rule);
-        } else if *who == OURS || wanted.contains(rule) {
+        } else if (*who == OURS || wanted.contains(rule)) && !stays(rule) {
             extra.push((*rule, *who));
         }
     }

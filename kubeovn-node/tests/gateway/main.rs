@@ -16,4 +16,5 @@ mod packets;
 mod scale;
 mod takeover;
 mod town;
+mod unknown;
 mod watch;

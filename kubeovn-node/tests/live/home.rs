@@ -1,7 +1,10 @@
 //! The node itself: its port, the routes over it, and its way into the overlay.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use kubeovn_core::contract::cluster::Event;
+use kubeovn_core::index::objects::{Condition, Meta, Object, Subnet, SubnetSpec};
 use kubeovn_node::daemon::{Firewall, Part};
 use kubeovn_node::netlink::{Netlink, Veth};
 use tokio::time::{sleep, timeout};
@@ -37,6 +40,56 @@ async fn routes_come_back_with_the_link_that_they_go_over() {
             sleep(SOON / 2).await;
             host.delete_link("ovn0").await.expect("delete");
         }
+    }
+}
+
+/// A subnet of this generation, of which the controller has said that of that one.
+fn subnet(cidr: &str, generation: i64, (status, of): (&str, i64)) -> Subnet {
+    let meta = Meta { uid: "shop".into(), generation, ..Meta::named("shop") };
+    let spec = SubnetSpec { cidr_block: cidr.into(), ..SubnetSpec::default() };
+    let mut subnet = Subnet { meta, spec, ..Subnet::default() };
+    subnet.status.conditions.push(Condition {
+        r#type: "Validated".into(),
+        status: status.into(),
+        reason: "".into(),
+        message: "".into(),
+        observed_generation: of,
+    });
+    subnet
+}
+
+#[tokio::test]
+async fn what_a_refused_edit_hides_from_a_new_daemon_stays_on_the_host() {
+    for firewall in [None, Some(Firewall::Nftables), Some(Firewall::Iptables)] {
+        let ns = Arc::new(TestNs::new("node"));
+        let host = Netlink::new(&ns.ns).expect("netlink");
+        host.add_bridge("ovn0").await.expect("a stand-in");
+        let show = || match firewall {
+            None => String::new(),
+            Some(Firewall::Nftables) => {
+                ns.exec("nft", &["list", "set", "ip", "kube-ovn", "subnets"]).unwrap_or_default()
+            }
+            Some(Firewall::Iptables) => ns.exec("ipset", &["list", "ovn40subnets"]).unwrap_or_default(),
+        };
+        // The prefixes that the host knows of these, by their routes and by its firewall.
+        let known = async || {
+            let (routes, sets) = (routes(&host).await.join(","), show());
+            let has = |cidr: &str| routes.contains(cidr) && (firewall.is_none() || sets.contains(cidr));
+            ["10.20.0.0/16", "10.21.0.0/16", "10.22.0.0/16"].map(has)
+        };
+        let node = Node::with_subnets(ns.clone(), firewall, vec![subnet("10.20.0.0/16", 1, ("True", 1))]);
+        node.node(NODE_GIVEN, "172.31.0.1");
+        until("the subnet", async || known().await == [true, false, false]).await;
+        node.stop().await;
+
+        let node = Node::with_subnets(ns.clone(), firewall, vec![subnet("10.21.0.0/16", 2, ("False", 2))]);
+        node.node(NODE_GIVEN, "172.31.0.1");
+        node.subnet("late", "10.22.0.0/16", 1400);
+        until("another subnet", async || known().await[2]).await;
+        assert_eq!(known().await, [true, false, true], "{firewall:?}");
+        node.tell(Event::Applied(Object::Subnet(subnet("10.21.0.0/16", 2, ("True", 2)))));
+        until("what is taken", async || known().await == [false, true, true]).await;
+        node.stop().await;
     }
 }
 

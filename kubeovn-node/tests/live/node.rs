@@ -121,12 +121,22 @@ impl Node {
 
     /// A node that keeps the gateway on its host.
     pub(crate) fn with_gateway(ns: TestNs, firewall: Firewall) -> Self {
-        let patience = Duration::from_secs(10);
-        Self::begin(Arc::new(ns), Rows::with_bridge(), patience, Conduct::Works, Some(firewall))
+        Self::with_subnets(Arc::new(ns), Some(firewall), Vec::new())
+    }
+
+    /// A node, perhaps one that keeps the gateway on its host, whose cluster has these subnets from the beginning.
+    pub(crate) fn with_subnets(ns: Arc<TestNs>, firewall: Option<Firewall>, subnets: Vec<Subnet>) -> Self {
+        Self::begin(ns, Rows::with_bridge(), Duration::from_secs(10), Conduct::Works, (firewall, subnets))
+    }
+
+    /// Stops the daemon.
+    pub(crate) async fn stop(mut self) {
+        drop(self.stop.take());
+        self.ended().await.expect("no part of it has ended");
     }
 
     fn with(ns: Arc<TestNs>, rows: Rows, wait: Duration, conduct: Conduct) -> Self {
-        Self::begin(ns, rows, wait, conduct, None)
+        Self::begin(ns, rows, wait, conduct, (None, Vec::new()))
     }
 
     fn begin(
@@ -134,7 +144,7 @@ impl Node {
         rows: Rows,
         wait: Duration,
         conduct: Conduct,
-        firewall: Option<Firewall>,
+        (firewall, subnets): (Option<Firewall>, Vec<Subnet>),
     ) -> Self {
         let dir = env::temp_dir().join(&ns.name);
         fs::create_dir_all(&dir).expect("a directory");
@@ -156,6 +166,7 @@ impl Node {
         let done = tokio::spawn(daemon.run(async { drop(stopped.await) }));
         let node = Self { ns, switch, told, obstacles, dir, events, stop: Some(stop), done };
         node.subnet("ovn-default", "10.16.0.0/16,fd16::/112", 1400);
+        subnets.into_iter().for_each(|subnet| node.tell(Event::Applied(Object::Subnet(subnet))));
         for kind in [Kind::Node, Kind::Subnet, Kind::Pod] {
             node.tell(Event::Listed(kind));
         }

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use kubeovn_core::addr::Family;
+use ipnet::IpNet;
+use kubeovn_core::addr::{Cidr, Family};
 
 use super::save::{Saved, Words, join};
 use super::spell::{COUNTER, POLICIES, POLICY_CHAINS, PREFIX, Wanted};
 use crate::gateway::firewall::{Change, What};
+use crate::gateway::plan::is_beyond;
 
 /// Chains of Kube-OVN's by table, without their common beginning. Those of others may begin with `OVN-` as well.
 const OURS: [(&str, &str); 7] = [
@@ -105,13 +107,15 @@ impl Edit {
                     rules.iter().for_each(|rule| self.append(name, rule));
                     self.change(name, What::Made);
                 }
-                Some(present) => self.edit(name, present, rules),
+                Some(present) => self.edit(name, present, &beside(present, rules, wanted.known.as_deref())),
             }
         }
         let strays: Vec<&str> = saved
             .chains()
             .filter(|(table, name, _)| *table == self.table && is_our_chain(table, name))
             .map(|(_, name, _)| name)
+            // Exceptions of a subnet of which nothing is known may be among them.
+            .filter(|name| wanted.known.is_none() || !name.contains(POLICY_CHAINS))
             .filter(|name| !wanted.chains.contains_key(&(self.table, (*name).to_owned())))
             .collect();
         // They may jump to each other.
@@ -160,7 +164,8 @@ impl Edit {
         parents.dedup();
         let (nothing, none) = (Vec::new(), Vec::new());
         let spared = wanted.spare && self.table == "filter";
-        let stays = |rule: &Words| spared && is_jump_to(rule, "ACCEPT");
+        let known = wanted.known.as_deref();
+        let stays = |rule: &Words| spared && is_jump_to(rule, "ACCEPT") || stays_beside(rule, known);
         for parent in parents {
             let present = saved.chain(self.table, parent).unwrap_or(&nothing);
             let wanted =
@@ -209,6 +214,29 @@ impl Edit {
             self.change(parent, What::Edited { added, removed });
         }
     }
+}
+
+/// The wanted rules, and between them those present that are of a prefix of which nothing is known.
+fn beside(present: &[Words], wanted: &[Words], known: Option<&[Cidr]>) -> Vec<Words> {
+    let (mut all, mut place) = (wanted.to_vec(), 0);
+    for rule in present.iter().filter(|_| known.is_some()) {
+        if let Some(at) = all.iter().position(|other| other == rule) {
+            place = at + 1;
+        } else if stays_beside(rule, known) {
+            all.insert(place, rule.clone());
+            place += 1;
+        }
+    }
+    all
+}
+
+/// Is a rule of a prefix of which nothing is known?
+fn stays_beside(rule: &Words, known: Option<&[Cidr]>) -> bool {
+    let prefix = match &**rule {
+        [side, prefix, ..] if side == "-s" || side == "-d" => prefix.parse::<IpNet>().ok(),
+        _ => None,
+    };
+    known.zip(prefix).is_some_and(|(known, prefix)| is_beyond(known, prefix))
 }
 
 fn is_counter(rule: &Words) -> bool {

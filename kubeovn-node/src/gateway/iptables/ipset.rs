@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use kubeovn_core::addr::{Cidr, DualStack, Family};
 
 use crate::gateway::firewall::{Change, What};
-use crate::gateway::plan::{Rules, Set};
+use crate::gateway::plan::{Rules, Set, is_beyond};
 
 /// What all of ours begin with, per family.
 const PREFIXES: [&str; 2] = ["ovn40", "ovn60"];
@@ -60,6 +60,10 @@ fn one_spelling(member: &str) -> String {
     ip().or_else(|_| net()).unwrap_or_else(|_| member.to_owned())
 }
 
+fn prefix(member: &str) -> Option<IpNet> {
+    member.parse().ok().or_else(|| member.parse().ok().map(|ip: IpAddr| ip.into()))
+}
+
 impl Sets {
     /// Reads `ipset save`, of which only our sets are kept.
     pub(super) fn parse(text: &str) -> Self {
@@ -76,6 +80,26 @@ impl Sets {
             }
         }
         Sets(sets)
+    }
+
+    /// These sets with what is there of prefixes of which nothing is known, and the sets of exceptions.
+    pub(super) fn beside(mut self, present: &Sets, rules: &DualStack<Rules>) -> Self {
+        for rules in rules.iter() {
+            let Some(known) = &rules.known else { continue };
+            let beginning = name(rules.family, &Set::RuleSrc(String::new())).replace("-src", "");
+            let of_subnets = [Set::Subnets, Set::Nat, Set::NatPolicy, Set::Distributed];
+            let of_subnets = of_subnets.map(|set| name(rules.family, &set));
+            for (name, members) in &present.0 {
+                if of_subnets.contains(name) {
+                    let stays = |member: &&String| prefix(member).is_some_and(|net| is_beyond(known, net));
+                    let staying = members.iter().filter(stays).cloned();
+                    self.0.entry(name.clone()).or_default().extend(staying);
+                } else if name.starts_with(&beginning) {
+                    self.0.entry(name.clone()).or_insert_with(|| members.clone());
+                }
+            }
+        }
+        self
     }
 
     /// Makes what is missing, by the element.

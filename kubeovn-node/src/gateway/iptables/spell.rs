@@ -28,6 +28,8 @@ pub(super) struct Wanted {
     pub(super) guests: BTreeMap<(&'static str, &'static str), Vec<Words>>,
     /// Rules of ours that accept stay in the filter's chains.
     pub(super) spare: bool,
+    /// As of [`Rules::known`].
+    pub(super) known: Option<Vec<Cidr>>,
 }
 
 /// The table of a chain, and its name if it is ours.
@@ -64,7 +66,7 @@ const JUMPS: [(&str, &str, &str, &str); 3] = [
 
 /// What the family should have.
 pub(super) fn wanted(rules: &Rules) -> Wanted {
-    let mut wanted = Wanted::default();
+    let mut wanted = Wanted { known: rules.known.clone(), ..Wanted::default() };
     for (chain, list) in &rules.chains {
         let lines: Vec<Words> = list.iter().flat_map(|rule| lines(rules, rule)).collect();
         match place(chain) {

@@ -7,21 +7,24 @@ use kubeovn_core::addr::Cidr;
 use serde_json::{Map, Value, json};
 
 use super::TABLE;
-use super::spell::key;
+use super::spell::{is_of_subnets, key, prefix};
 use crate::gateway::error::GatewayError;
 use crate::gateway::firewall::{Side, Traffic};
+use crate::gateway::plan::is_beyond;
 
 /// A table of ours: as it should be, or as it was found.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Table {
     pub(super) sets: BTreeMap<String, SetState>,
     pub(super) chains: BTreeMap<String, ChainState>,
     /// There is something in it that we never make.
     pub(super) strange: bool,
+    /// As of [`Rules::known`](crate::gateway::plan::Rules::known).
+    pub(super) known: Option<Vec<Cidr>>,
 }
 
 /// A set or a map.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct SetState {
     /// Everything about it but its name and its elements.
     pub(super) head: Value,
@@ -29,7 +32,7 @@ pub(super) struct SetState {
 }
 
 /// A chain.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct ChainState {
     /// Where it is asked; null if others jump to it.
     pub(super) head: Value,
@@ -49,6 +52,25 @@ impl Table {
             table.enter(kind, body);
         }
         Ok(table)
+    }
+
+    /// This table with what is there of unknown prefixes, and all that could belong to it.
+    pub(super) fn beside(&self, present: &Table) -> Table {
+        let mut table = self.clone();
+        let Some(known) = &self.known else { return table };
+        for (name, there) in &present.sets {
+            let Some(set) = table.sets.get_mut(name) else {
+                table.sets.insert(name.clone(), there.clone());
+                continue;
+            };
+            let stays = |value: &Value| prefix(value).is_some_and(|net| is_beyond(known, net));
+            let staying = there.elements.iter().filter(|(_, value)| is_of_subnets(name) && stays(value));
+            set.elements.extend(staying.map(|(key, value)| (key.clone(), value.clone())));
+        }
+        for (name, chain) in &present.chains {
+            table.chains.entry(name.clone()).or_insert_with(|| chain.clone());
+        }
+        table
     }
 
     fn enter(&mut self, kind: &str, body: &Map<String, Value>) {

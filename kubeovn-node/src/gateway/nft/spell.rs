@@ -21,7 +21,7 @@ pub(super) const COUNT_DST: &str = "counted-dst";
 
 /// The table that a family should have.
 pub(super) fn table(rules: &Rules) -> Table {
-    let mut table = Table::default();
+    let mut table = Table { known: rules.known.clone(), ..Table::default() };
     sets(&mut table, rules);
     for (name, rules_of) in &rules.chains {
         let spell = |rule: &Rule| normal(&expressions(rules, rule));
@@ -75,7 +75,7 @@ fn sets(table: &mut Table, rules: &Rules) {
         policies.iter().map(|(cidr, jump)| json!([element(*cidr), target(jump)])).collect()
     };
     put(POLICIES, json!({"type": address, "map": "verdict", "flags": "interval"}), verdicts(&rules.policies));
-    if !rules.snat.is_empty() {
+    if !rules.snat.is_empty() || rules.known.is_some() {
         let pairs = rules.snat.iter().map(|(cidr, ip)| json!([element(*cidr), ip.to_string()])).collect();
         put(SNAT, json!({"type": address, "map": address, "flags": "interval"}), pairs);
         put(SNAT_SET, interval(), prefixes(rules.snat.keys().collect()));
@@ -98,6 +98,19 @@ fn element(cidr: Cidr) -> Value {
     } else {
         json!({"prefix": {"addr": net.addr().to_string(), "len": net.prefix_len()}})
     }
+}
+
+/// The sets and maps whose elements are prefixes of subnets.
+pub(super) fn is_of_subnets(name: &str) -> bool {
+    let sets = [Set::Subnets, Set::Nat, Set::NatPolicy, Set::Distributed];
+    [COUNT_SRC, COUNT_DST, POLICIES, SNAT, SNAT_SET].contains(&name)
+        || sets.iter().any(|set| set.to_string() == name)
+}
+
+/// The prefix of an element, or of what an element of a map is found by.
+pub(super) fn prefix(element: &Value) -> Option<IpNet> {
+    let text = key(element.as_array().and_then(|pair| pair.first()).unwrap_or(element));
+    text.parse().ok().or_else(|| text.parse().ok().map(|ip: IpAddr| ip.into()))
 }
 
 /// What an element is known by.

@@ -17,9 +17,10 @@ pub(super) fn rules(
     facts: &Facts,
     subnets: &[&Subnet],
     family: Family,
+    known: Option<Vec<Cidr>>,
     problems: &mut Vec<Problem>,
 ) -> Rules {
-    let mut rules = Rules::new(family);
+    let mut rules = Rules { known, ..Rules::new(family) };
     let passing = passing(subnets, family);
     fill_sets(&mut rules, facts, &passing);
     for (subnet, cidr) in &passing {
@@ -238,7 +239,7 @@ fn program(rules: &mut Rules, facts: &Facts) {
         rule(&[Marked(Mark::FORWARD)], Return),
     ]);
     let mut guard = vec![rule(&[Is(Protocol::Tcp), Src(Subnets), Rst, Invalid], Drop)];
-    if !rules.snat.is_empty() {
+    if !rules.snat.is_empty() || rules.known.is_some() {
         after.push(rule(&[SrcSnat, NotDst(Subnets)], SnatByPrefix));
         // Else an answer whose connection is not known here would open one, with the pod's address for ever.
         guard.push(rule(&[Is(Protocol::Tcp), SrcSnat, NoSyn, New, NotDst(Subnets)], Drop));

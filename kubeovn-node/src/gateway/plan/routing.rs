@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use kubeovn_core::addr::Family;
+use kubeovn_core::addr::{Cidr, Family};
 use kubeovn_core::error::Problem;
 
 use crate::gateway::facts::{Carrier, Egress, Facts, Gateway, Subnet};
@@ -22,6 +22,8 @@ pub struct Routing {
     pub rules: BTreeSet<SourceRule>,
     /// The default gateway of a table, per family.
     pub gateways: BTreeMap<(u32, Family), IpAddr>,
+    /// As of [`Rules::known`](super::Rules::known): routes and rules of other prefixes stay.
+    pub known: Option<Vec<Cidr>>,
 }
 
 pub(super) fn routing(facts: &Facts, subnets: &[&Subnet], problems: &mut Vec<Problem>) -> Routing {

@@ -22,6 +22,9 @@ pub struct Rules {
     pub local_ports: BTreeMap<Protocol, BTreeSet<u16>>,
     /// The chains, and the rules of each in order.
     pub chains: BTreeMap<Chain, Vec<Rule>>,
+    /// `None`: this is all there should be. Else there may be other subnets, of which nothing is known: what there is of prefixes
+    /// that overlap none of these stays, with the exceptions that it refers to.
+    pub known: Option<Vec<Cidr>>,
 }
 
 impl Rules {
@@ -35,6 +38,7 @@ impl Rules {
             counted: BTreeMap::new(),
             local_ports: BTreeMap::new(),
             chains: BTreeMap::new(),
+            known: None,
         }
     }
 }

@@ -24,6 +24,9 @@ impl Display for Plan {
         for rule in &self.routing.rules {
             writeln!(f, "{rule}")?;
         }
+        if self.routing.known.is_some() {
+            writeln!(f, "what is there of other prefixes stays")?;
+        }
         for (key, value) in &self.settings {
             writeln!(f, "{key} = {value}")?;
         }
