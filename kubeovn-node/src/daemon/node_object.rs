@@ -41,18 +41,16 @@ impl NodeObject {
             }
             failures = if failed.is_some() { failures + 1 } else { 0 };
             let pause = failed.as_ref().and_then(|_| PAUSES.get(failures - 1).or(PAUSES.last()));
-            let again = async {
-                match pause {
-                    Some(pause) => sleep(*pause).await,
-                    None => std::future::pending().await,
-                }
-            };
             self.standing.tell(Part::Node, failed);
+            if let Some(pause) = pause {
+                // Whatever happens to pods meanwhile: what was refused is most likely refused again.
+                sleep(*pause).await;
+                continue;
+            }
             tokio::select! {
                 Ok(()) = self.facts.changed() => {}
                 Ok(()) = self.view.changed() => {}
                 Ok(()) = self.reach.changed() => {}
-                () = again => {}
             }
         }
     }
@@ -97,7 +95,13 @@ fn due(node: &Node, chassis: Option<&str>, reach: Option<&Result<(), String>>) -
 
 #[cfg(test)]
 mod tests {
-    use kubeovn_core::index::objects::Meta;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use async_trait::async_trait;
+    use futures_util::StreamExt;
+    use futures_util::stream::{self, BoxStream};
+    use kubeovn_core::contract::cluster::{ClusterError, Event};
+    use kubeovn_core::index::objects::{Meta, Name, Object};
 
     use super::*;
 
@@ -113,6 +117,44 @@ mod tests {
         assert_eq!(due(&node(None, None), None, None), [], "nothing is known yet");
         let writes = due(&node(Some("c0"), None), Some("c1"), Some(&Ok(())));
         assert!(matches!(&writes[..], [Write::Patch(_), Write::Status { .. }]), "{writes:?}");
+    }
+
+    /// Refuses all, and counts.
+    #[derive(Default)]
+    struct Refusing(AtomicUsize);
+
+    #[async_trait]
+    impl Cluster for Refusing {
+        fn watch(&self, _kinds: &[Kind]) -> BoxStream<'static, Event> {
+            stream::pending().boxed()
+        }
+
+        async fn write(&self, _write: Write) -> Result<Name, ClusterError> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            let key = ObjectKey::cluster(Kind::Node, "n1");
+            Err(ClusterError::Unavailable { key, reason: "no rights".to_owned() })
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_refused_is_not_written_at_the_rate_of_events() {
+        let cluster = Arc::new(Refusing::default());
+        let mut known = Facts::new("n1");
+        known.apply(Event::Applied(Object::Node(node(None, None))));
+        let (tell, facts) = watch::channel(known);
+        let chassis = SwitchView { system_id: Some("c1".into()), ..SwitchView::default() };
+        let (_view, view) = watch::channel(chassis);
+        let (_reach, reach) = watch::channel(None);
+        let standing = Standing::new(&[]);
+        let told = NodeObject { facts, view, reach, cluster: cluster.clone(), standing };
+        let task = tokio::spawn(told.run());
+        for _ in 0..50 {
+            tell.send_modify(|_| {});
+            sleep(Duration::from_millis(10)).await;
+        }
+        task.abort();
+        let writes = cluster.0.load(Ordering::Relaxed);
+        assert!((1..=2).contains(&writes), "{writes} writes");
     }
 
     #[test]

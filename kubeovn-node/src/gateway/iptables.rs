@@ -106,6 +106,18 @@ impl Iptables {
         Ok(chains)
     }
 
+    /// Makes the rules of one family be these. What one refuses keeps the other from nothing.
+    async fn family(&self, family: Family, rules: Option<&Rules>) -> Result<Vec<Change>, GatewayError> {
+        let saved = Self::read(self.save.get(family), &[], rules.is_some()).await?;
+        let wanted = Wanted { spare: self.spare, ..rules.map_or_else(Wanted::default, spell::wanted) };
+        let (lines, edits) = compare::difference(family, &Saved::parse(&saved), &wanted);
+        if let Some(restore) = self.restore.get(family).filter(|_| !lines.is_empty()) {
+            restore.run(&["--noflush", "-w", "20"], &lines).await?;
+            return Ok(edits);
+        }
+        Ok(Vec::new())
+    }
+
     /// What a program prints. Where nothing is wanted, who can't show anything has nothing.
     async fn read(tool: Option<&Tool>, arguments: &[&str], wanted: bool) -> Result<String, GatewayError> {
         let Some(tool) = tool else { return Ok(String::new()) };
@@ -130,15 +142,17 @@ impl HostFirewall for Iptables {
             changes.extend(fill_changes);
         }
 
+        let mut failure = None;
         for family in Family::BOTH {
-            let rules = wanted.get(family);
-            let saved = Self::read(self.save.get(family), &[], rules.is_some()).await?;
-            let wanted = Wanted { spare: self.spare, ..rules.map_or_else(Wanted::default, spell::wanted) };
-            let (lines, edits) = compare::difference(family, &Saved::parse(&saved), &wanted);
-            if let Some(restore) = self.restore.get(family).filter(|_| !lines.is_empty()) {
-                restore.run(&["--noflush", "-w", "20"], &lines).await?;
-                changes.extend(edits);
+            match self.family(family, wanted.get(family)).await {
+                Ok(edits) => changes.extend(edits),
+                Err(error) => failure = failure.or(Some(error)),
             }
+        }
+        if let Some(error) = failure {
+            // The next time nothing tells of them.
+            changes.iter().for_each(|change| tracing::info!(%change, "changed on the host"));
+            return Err(error);
         }
 
         // No rule names them any more.

@@ -92,7 +92,12 @@ async fn subnets(host: &Netlink, wanted: &Routing, outcome: &mut Outcome) -> Res
     }
     // One that was replaced has gone already. Beside one that is as it should be there may be others to the same place.
     let kept: BTreeSet<&Route> = wanted.routes.iter().collect();
-    let stays = |route: &&Route| wanted.known.as_ref().is_some_and(|known| is_beyond(known, route.dst));
+    let places: BTreeSet<IpNet> = wanted.routes.iter().map(|route| route.dst).collect();
+    // What is on the link itself somebody else put there; Kube-OVN leaves it, too.
+    let on_link = |route: &Route| route.via.is_none() && !places.contains(&route.dst);
+    let stays = |route: &&Route| {
+        on_link(route) || wanted.known.as_ref().is_some_and(|known| is_beyond(known, route.dst))
+    };
     let others = present.iter().filter(|route| !kept.contains(route) && !replaced.contains(&route.dst));
     for route in others.filter(|route| !stays(route)) {
         let done = host.delete_route(route).await;

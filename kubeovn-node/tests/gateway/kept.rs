@@ -58,6 +58,7 @@ ipset create ovn4-theirs hash:net
 ipset add ovn4-theirs 10.0.0.0/8
 ip route add 10.99.0.0/24 via 172.18.0.101 dev eth0 proto static
 ip route add default via 172.19.0.3 table 77 proto bird
+ip route add 10.98.0.0/24 dev ovn0 scope link
 ip rule add from 10.99.0.0/24 lookup 77 pref 700
 ip rule add fwmark 0x4 lookup 78 pref 701
 "#;
@@ -87,6 +88,7 @@ fn others(node: &TestNs) -> String {
         ("ipset", &["save"]),
         ("ip", &["route", "show", "table", "77"]),
         ("ip", &["route", "show", "10.99.0.0/24"]),
+        ("ip", &["route", "show", "10.98.0.0/24"]),
         ("ip", &["rule"]),
     ] {
         let printed = exec(program, arguments);
@@ -106,9 +108,15 @@ async fn what_others_have_is_not_touched(writer: Writer) {
     let town = Town::new(writer).await;
     town.node.exec("sh", &["-ec", OTHERS]).expect("others");
     let before = others(&town.node);
-    for word in
-        ["with \\\"quotes\\\"", "OVN-POSTROUTING-2", "10.96.7.7", "ovn4-theirs", "lookup 77", "inet kube-ovn"]
-    {
+    for word in [
+        "with \\\"quotes\\\"",
+        "OVN-POSTROUTING-2",
+        "10.96.7.7",
+        "ovn4-theirs",
+        "lookup 77",
+        "inet kube-ovn",
+        "10.98.0.0/24",
+    ] {
         assert!(before.contains(word), "{word} is not there: {before}");
     }
     let central = Town::with_web(|web| {

@@ -301,6 +301,25 @@ async fn a_change_that_is_refused_is_made_anew() {
     assert_eq!(flow.end().await, Vec::<String>::new());
 }
 
+/// What one family, or one set, refuses is no reason to leave the others.
+#[tokio::test]
+async fn what_is_refused_keeps_nothing_else_from_its_place() {
+    let town = Town::new(Writer::Iptables).await;
+    let run = |line: &str| town.node.exec("sh", &["-ec", line]).expect(line);
+    let folder = Tired::after(usize::MAX, &town.node);
+    fs::write(folder.folder.join("iptables-restore"), "#!/bin/sh\nexit 1\n").expect("write");
+    let refused = folder.gateway(Writer::Iptables, &town.node).apply(&plan(&Town::facts())).await;
+    assert_eq!(refused.expect_err("no IPv4").problem().code, "GATEWAY-FIREWALL");
+    town.expect(&town.a, "fd18::64", "outside fd18::2").await;
+
+    run("ipset create ovn40natpr-a-dst hash:net; ipset create ovn40natpr-z-dst hash:net");
+    run("iptables-legacy -A INPUT -m set --match-set ovn40natpr-a-dst src -j ACCEPT");
+    town.apply(&Town::facts()).await;
+    let sets = run("ipset list -n");
+    assert!(sets.contains("ovn40natpr-a-dst") && !sets.contains("ovn40natpr-z-dst"), "{sets}");
+    town.expect(&town.a, "172.18.0.100", "outside 172.18.0.2").await;
+}
+
 /// A folder with programs that do their work so many times and then no more.
 struct Tired {
     folder: PathBuf,
