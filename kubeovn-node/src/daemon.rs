@@ -18,6 +18,7 @@ mod join_gateway;
 mod node_object;
 mod orphans;
 mod standing;
+mod traffic;
 mod turns;
 
 use std::future::Future;
@@ -31,6 +32,7 @@ use futures_util::stream::BoxStream;
 use kubeovn_core::addr::Cidr;
 use kubeovn_core::contract::cluster::{Cluster, Event};
 use kubeovn_core::contract::database::Database;
+use kubeovn_core::error::Problem;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
@@ -44,6 +46,7 @@ use self::join_gateway::JoinGateway;
 use self::node_object::NodeObject;
 use self::standing::Standing;
 pub use self::standing::{Obstacles, Part};
+pub use self::traffic::{Passed, SubnetTraffic};
 use crate::cni::server::Server;
 use crate::cni::timing::{Observer, Unobserved};
 use crate::gateway::{Gateway, GatewayError, Iptables, Nft};
@@ -149,6 +152,8 @@ pub struct Daemon {
     wirer: Wirer,
     tasks: JoinSet<()>,
     obstacles: watch::Receiver<Obstacles>,
+    passed: Passed,
+    problems: watch::Receiver<Vec<Problem>>,
 }
 
 impl Daemon {
@@ -197,21 +202,25 @@ impl Daemon {
             reach: tell_reach,
             standing: standing.clone(),
         };
+        let (warned, problems) = watch::channel(Vec::new());
+        let mut passed = Passed { facts: facts.clone(), gateway: None };
         if let Some(firewall) = config.firewall {
             let gateway = match firewall {
                 Firewall::Nftables => Gateway::new(&config.netns, Nft::new(&config.netns)),
                 Firewall::Iptables => Gateway::new(&config.netns, Iptables::new(&config.netns)),
             };
+            let gateway = Arc::new(gateway?.with_takeover());
+            passed.gateway = Some(gateway.clone());
             let exit = Exit {
                 facts: facts.clone(),
                 news,
-                gateway: gateway?.with_takeover(),
+                gateway,
                 host: host.clone(),
                 vpc: config.vpc,
                 services: config.services,
                 standing: standing.clone(),
                 last: None,
-                warned: Vec::new(),
+                warned,
             };
             tasks.spawn(exit.run());
         }
@@ -239,7 +248,7 @@ impl Daemon {
         tasks.spawn(home.run());
         tasks.spawn(way.run());
         tasks.spawn(told.run());
-        Ok(Self { server, wirer, tasks, obstacles })
+        Ok(Self { server, wirer, tasks, obstacles, passed, problems })
     }
 
     /// Tells how long the plugin's requests took.
@@ -251,6 +260,16 @@ impl Daemon {
     /// What stands against the node's network being as it should be, now and from now on.
     pub fn obstacles(&self) -> watch::Receiver<Obstacles> {
         self.obstacles.clone()
+    }
+
+    /// What of the gateway on the host is not in effect although it was asked for; the node works.
+    pub fn problems(&self) -> watch::Receiver<Vec<Problem>> {
+        self.problems.clone()
+    }
+
+    /// Whom to ask how much of each subnet has passed the host.
+    pub fn passed(&self) -> Passed {
+        self.passed.clone()
     }
 
     /// Serves until `shutdown` ends. Links, rows and routes stay as they are.

@@ -68,9 +68,11 @@ async fn run(install: Installation) -> Result<(), StartError> {
     let switch = Client::new(&ovs::SCHEMA, connector, Identity::Given(Uuid::nil()), None);
     let port = install.port.open().await?;
     let socket = install.daemon.socket.clone();
-    let times = Times::new(&install.daemon.node);
+    let node = install.daemon.node.clone();
+    let times = Times::new(&node);
     let daemon = Daemon::new(install.daemon, Box::new(switch), objects)?.observed(times.clone());
-    let metrics = Metrics::new(daemon.obstacles(), &times);
+    let metrics =
+        Metrics::new(daemon.obstacles(), &times).telling(daemon.problems()).counting(&node, daemon.passed());
     let health = Arc::new(Health { obstacles: daemon.obstacles(), socket, metrics });
     tokio::select! {
         ended = daemon.run(process::ended()) => Ok(ended?),

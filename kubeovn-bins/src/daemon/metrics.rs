@@ -4,12 +4,17 @@
 #[cfg(test)]
 mod tests;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
-use kubeovn_core::cni::AttachmentId;
+use kubeovn_core::{addr, cni::AttachmentId, error::Problem};
 use kubeovn_node::{
     cni::timing::{Observer, Stage, Stages},
-    daemon::{Obstacles, Part},
+    daemon::{Obstacles, Part, Passed, SubnetTraffic},
+    gateway::Side,
 };
 use prometheus_client::{
     collector::Collector,
@@ -25,13 +30,19 @@ use tokio::sync::watch;
 
 use crate::metrics::{self, flag, gauge};
 
+/// However often it is asked for, counters of the host are not read more often.
+const COUNTERS_EVERY: Duration = Duration::from_secs(10);
+
 /// All that is told of.
 const PARTS: [Part; 7] =
     [Part::Objects, Part::Switch, Part::Tunnel, Part::NodePort, Part::JoinGateway, Part::Gateway, Part::Node];
 
 /// What is shown.
 #[derive(Debug)]
-pub struct Metrics(Registry);
+pub struct Metrics {
+    registry: Registry,
+    counters: Option<Counters>,
+}
 
 impl Metrics {
     /// Of a node's parts and its plugin's requests.
@@ -39,13 +50,116 @@ impl Metrics {
         let mut registry = Registry::default();
         registry.register_collector(Box::new(Parts(parts)));
         times.register(&mut registry);
-        Metrics(registry)
+        Metrics { registry, counters: None }
+    }
+
+    /// Shows beside it what of the gateway on the host is not in effect.
+    pub fn telling(mut self, problems: watch::Receiver<Vec<Problem>>) -> Self {
+        self.registry.register_collector(Box::new(Problems(problems)));
+        self
+    }
+
+    /// Shows beside it what has passed the node of this name.
+    pub fn counting(mut self, node: &str, passed: Passed) -> Self {
+        let shown = Arc::new(Mutex::new(Vec::new()));
+        self.registry.register_collector(Box::new(Traffics { node: node.to_owned(), shown: shown.clone() }));
+        self.counters = Some(Counters { passed, shown, read: tokio::sync::Mutex::default() });
+        self
+    }
+
+    /// Reads what must be asked for; what can't be read is shown as it was.
+    pub async fn refresh(&self) {
+        if let Some(counters) = &self.counters {
+            counters.refresh().await;
+        }
     }
 
     /// As text.
     pub fn text(&self) -> String {
-        metrics::text(&self.0)
+        metrics::text(&self.registry)
     }
+}
+
+#[derive(Debug)]
+struct Problems(watch::Receiver<Vec<Problem>>);
+
+impl Collector for Problems {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> std::fmt::Result {
+        let mut counts = BTreeMap::new();
+        for problem in self.0.borrow().iter() {
+            *counts.entry(problem.code).or_insert(0.0) += 1.0;
+        }
+        let text = "What of the gateway on the host is not in effect although it was asked for, by code; the log says what.";
+        let samples = counts.into_iter().map(|(code, count)| ([("code", code)], count));
+        gauge(&mut encoder, ("kubeovn_node_gateway_problems", text), samples)
+    }
+}
+
+type Shown = Arc<Mutex<Vec<SubnetTraffic>>>;
+
+/// What the host counts per subnet, and how it was when it was last read.
+#[derive(Debug)]
+struct Counters {
+    passed: Passed,
+    shown: Shown,
+    read: tokio::sync::Mutex<Option<Instant>>,
+}
+
+impl Counters {
+    async fn refresh(&self) {
+        // Who comes while another reads sees what that one has read.
+        let mut read = self.read.lock().await;
+        if read.is_some_and(|at| at.elapsed() < COUNTERS_EVERY) {
+            return;
+        }
+        match self.passed.read().await {
+            Ok(passed) => *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = passed,
+            Err(error) => tracing::warn!(%error, "what has passed the host can't be read"),
+        }
+        *read = Some(Instant::now());
+    }
+}
+
+/// Per subnet, by Kube-OVN's names and with its labels.
+#[derive(Debug)]
+struct Traffics {
+    node: String,
+    shown: Shown,
+}
+
+impl Collector for Traffics {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> std::fmt::Result {
+        let shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        let labels = |of: &SubnetTraffic| {
+            let direction = match of.traffic.side {
+                Side::From => "egress",
+                Side::To => "ingress",
+            };
+            let protocol = match of.traffic.prefix.family() {
+                addr::Family::V4 => "IPv4",
+                addr::Family::V6 => "IPv6",
+            };
+            [
+                ("hostname", self.node.clone()),
+                // All three in one label: so Kube-OVN has it, and so its dashboards look for it.
+                ("subnet_name", format!("{}/{direction}/{protocol}", of.subnet)),
+                ("cidr", of.traffic.prefix.to_string()),
+                ("direction", direction.to_owned()),
+                ("protocol", protocol.to_owned()),
+            ]
+        };
+        // As counters they would have other names: `_total` would stand behind them.
+        let packets =
+            ("ovn_subnet_gateway_packets", "Packets of a subnet that have passed the node as its gateway.");
+        gauge(&mut encoder, packets, shown.iter().map(|of| (labels(of), number(of.traffic.packets))))?;
+        let bytes = ("ovn_subnet_gateway_packet_bytes", "Bytes in these packets.");
+        gauge(&mut encoder, bytes, shown.iter().map(|of| (labels(of), number(of.traffic.bytes))))
+    }
+}
+
+#[allow(clippy::cast_precision_loss, reason = "a metric is a double; up to 2^53 it is exact")]
+fn number(count: u64) -> f64 {
+    count as f64
 }
 
 #[derive(Debug)]

@@ -47,6 +47,7 @@ impl serve::Health for Health {
     }
 
     async fn metrics(&self) -> String {
+        self.metrics.refresh().await;
         self.metrics.text()
     }
 }

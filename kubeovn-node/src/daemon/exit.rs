@@ -27,7 +27,7 @@ pub(super) struct Exit {
     pub(super) facts: watch::Receiver<Facts>,
     /// Something was changed on the host.
     pub(super) news: watch::Receiver<()>,
-    pub(super) gateway: Gateway,
+    pub(super) gateway: Arc<Gateway>,
     pub(super) host: Arc<Netlink>,
     pub(super) vpc: String,
     pub(super) services: Vec<Cidr>,
@@ -35,7 +35,7 @@ pub(super) struct Exit {
     /// What the host was last made from; `None` when it is to be looked at anyway.
     pub(super) last: Option<gateway::Facts>,
     /// What was last said to be not in effect.
-    pub(super) warned: Vec<Problem>,
+    pub(super) warned: watch::Sender<Vec<Problem>>,
 }
 
 impl Exit {
@@ -92,11 +92,11 @@ impl Exit {
             tracing::info!(%change, "the gateway on the host");
         }
         // What stands in the way on this host is for its operator; the node works.
-        if report.problems != self.warned {
+        if report.problems != *self.warned.borrow() {
             for problem in &report.problems {
                 tracing::warn!(error.code = problem.code, "{problem}");
             }
-            self.warned = report.problems;
+            self.warned.send_replace(report.problems);
         }
         self.last = Some(looked_at);
         Ok(())

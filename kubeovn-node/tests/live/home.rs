@@ -115,6 +115,27 @@ async fn a_silent_gateway_is_told_of_although_pods_come_and_go() {
 }
 
 #[tokio::test]
+async fn what_passes_the_host_is_counted_by_subnet() {
+    for firewall in [Firewall::Nftables, Firewall::Iptables] {
+        let ns = TestNs::new("node");
+        Netlink::new(&ns.ns).expect("netlink").add_bridge("ovn0").await.expect("a stand-in");
+        let node = Node::with_gateway(ns, firewall);
+        assert_eq!(node.passed.read().await.expect("counters"), []);
+        node.node(
+            &[NODE_GIVEN, &[("ovn.kubernetes.io/gateway", "100.64.0.1,fd64::1")]].concat(),
+            "172.31.0.1",
+        );
+        let expected = ["10.16.0.0/16 From", "10.16.0.0/16 To", "fd16::/112 From", "fd16::/112 To"];
+        let seen = async || {
+            let all = node.passed.read().await.expect("counters");
+            assert!(all.iter().all(|of| &*of.subnet == "ovn-default"), "{all:?}");
+            all.iter().map(|of| format!("{} {:?}", of.traffic.prefix, of.traffic.side)).collect::<Vec<_>>()
+        };
+        until("the counters", async || seen().await == expected).await;
+    }
+}
+
+#[tokio::test]
 async fn a_part_that_panics_ends_the_daemon() {
     let mut node = Node::start();
     until("the database", async || node.call("STATUS", "", "", None).await.success).await;

@@ -15,7 +15,7 @@ use kubeovn_core::index::objects::{
 };
 use kubeovn_node::cni::plugin;
 use kubeovn_node::cni::timing::{Observer, Stages};
-use kubeovn_node::daemon::{Daemon, DaemonConfig, DaemonError, Firewall, Obstacles, TunnelSource};
+use kubeovn_node::daemon::{Daemon, DaemonConfig, DaemonError, Firewall, Obstacles, Passed, TunnelSource};
 use kubeovn_node::netns::NetNs;
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -92,6 +92,7 @@ pub(crate) struct Node {
     pub(crate) switch: Control,
     pub(crate) told: Arc<Told>,
     pub(crate) obstacles: watch::Receiver<Obstacles>,
+    pub(crate) passed: Passed,
     dir: PathBuf,
     events: mpsc::UnboundedSender<Event>,
     stop: Option<oneshot::Sender<()>>,
@@ -126,7 +127,14 @@ impl Node {
 
     /// A node, perhaps one that keeps the gateway on its host, whose cluster has these subnets from the beginning.
     pub(crate) fn with_subnets(ns: Arc<TestNs>, firewall: Option<Firewall>, subnets: Vec<Subnet>) -> Self {
-        Self::begin(ns, Rows::with_bridge(), Duration::from_secs(10), Conduct::Works, (firewall, subnets))
+        let tunnel = TunnelSource::Given { mtu: 1400 };
+        Self::begin(
+            ns,
+            Rows::with_bridge(),
+            Duration::from_secs(10),
+            Conduct::Works,
+            (firewall, subnets, tunnel),
+        )
     }
 
     /// Stops the daemon.
@@ -136,7 +144,8 @@ impl Node {
     }
 
     fn with(ns: Arc<TestNs>, rows: Rows, wait: Duration, conduct: Conduct) -> Self {
-        Self::begin(ns, rows, wait, conduct, (None, Vec::new()))
+        let tunnel = TunnelSource::Given { mtu: 1400 };
+        Self::begin(ns, rows, wait, conduct, (None, Vec::new(), tunnel))
     }
 
     fn begin(
@@ -144,7 +153,7 @@ impl Node {
         rows: Rows,
         wait: Duration,
         conduct: Conduct,
-        (firewall, subnets): (Option<Firewall>, Vec<Subnet>),
+        (firewall, subnets, tunnel): (Option<Firewall>, Vec<Subnet>, TunnelSource),
     ) -> Self {
         let dir = env::temp_dir().join(&ns.name);
         fs::create_dir_all(&dir).expect("a directory");
@@ -154,17 +163,17 @@ impl Node {
             netns: ns.ns.clone(),
             socket: dir.join("daemon.sock"),
             wait,
-            tunnel: TunnelSource::Given { mtu: 1400 },
+            tunnel,
             firewall,
             ..DaemonConfig::new("n1").expect("own namespace")
         };
         let feed = Arc::new(Feed(Mutex::new(Some(received))));
         let told = Arc::new(Told::default());
         let daemon = Daemon::new(config, Box::new(db), feed).expect("start").observed(told.clone());
-        let obstacles = daemon.obstacles();
+        let (obstacles, passed) = (daemon.obstacles(), daemon.passed());
         let (stop, stopped) = oneshot::channel();
         let done = tokio::spawn(daemon.run(async { drop(stopped.await) }));
-        let node = Self { ns, switch, told, obstacles, dir, events, stop: Some(stop), done };
+        let node = Self { ns, switch, told, obstacles, passed, dir, events, stop: Some(stop), done };
         node.subnet("ovn-default", "10.16.0.0/16,fd16::/112", 1400);
         subnets.into_iter().for_each(|subnet| node.tell(Event::Applied(Object::Subnet(subnet))));
         for kind in [Kind::Node, Kind::Subnet, Kind::Pod] {

@@ -1,6 +1,9 @@
 //! What a scraper reads.
 
-use kubeovn_node::cni::protocol::{PATH_ADD, PATH_DEL};
+use kubeovn_node::{
+    cni::protocol::{PATH_ADD, PATH_DEL},
+    gateway::Traffic,
+};
 
 use super::*;
 
@@ -65,4 +68,31 @@ fn a_part_that_is_not_as_it_should_be_is_down() {
     tell.send_modify(|obstacles| drop(obstacles.insert(Part::Tunnel, "no way".into())));
     has(&metrics.text(), "kubeovn_node_part_up{part=\"Tunnel\"} 0.0");
     has(&metrics.text(), "kubeovn_node_part_up{part=\"Node\"} 1.0");
+}
+
+#[test]
+fn what_passed_the_host_has_kube_ovns_names_and_labels() {
+    let of = |prefix: &str, side, packets, bytes| SubnetTraffic {
+        subnet: "web".into(),
+        traffic: Traffic { prefix: prefix.parse().unwrap(), side, packets, bytes },
+    };
+    let shown = vec![of("10.16.0.0/16", Side::From, 3, 180), of("fd16::/112", Side::To, 1, 60)];
+    let text = metrics::collected(Traffics { node: "n1".to_owned(), shown: Arc::new(Mutex::new(shown)) });
+    let v4 = "hostname=\"n1\",subnet_name=\"web/egress/IPv4\",cidr=\"10.16.0.0/16\",direction=\"egress\",protocol=\"IPv4\"";
+    let v6 = "hostname=\"n1\",subnet_name=\"web/ingress/IPv6\",cidr=\"fd16::/112\",direction=\"ingress\",protocol=\"IPv6\"";
+    has(&text, &format!("ovn_subnet_gateway_packets{{{v4}}} 3.0"));
+    has(&text, &format!("ovn_subnet_gateway_packet_bytes{{{v4}}} 180.0"));
+    has(&text, &format!("ovn_subnet_gateway_packets{{{v6}}} 1.0"));
+    has(&text, &format!("ovn_subnet_gateway_packet_bytes{{{v6}}} 60.0"));
+}
+
+#[test]
+fn what_is_not_in_effect_on_the_host_is_counted_by_code() {
+    let problem = |text: &str| Problem::new("GATEWAY-FORWARD-DROPS", text);
+    let (tell, problems) = watch::channel(vec![problem("chain a"), problem("chain b")]);
+    let (_parts, parts) = watch::channel(Obstacles::new());
+    let metrics = Metrics::new(parts, &Times::new("n1")).telling(problems);
+    has(&metrics.text(), "kubeovn_node_gateway_problems{code=\"GATEWAY-FORWARD-DROPS\"} 2.0");
+    tell.send_replace(Vec::new());
+    assert!(!metrics.text().contains("GATEWAY-FORWARD-DROPS"));
 }
