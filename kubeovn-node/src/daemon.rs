@@ -187,6 +187,7 @@ impl Daemon {
             news: news.clone(),
             switch: switch.clone(),
             host: host.clone(),
+            netns: config.netns.clone(),
             vpc: config.vpc.clone(),
             tunnel,
             routes: config.firewall.is_none(),
@@ -194,6 +195,7 @@ impl Daemon {
             gateways: tell_gateways,
             standing: standing.clone(),
             orphans: <_>::default(),
+            geneve: None,
         };
         let way = JoinGateway {
             host: host.clone(),

@@ -13,7 +13,9 @@ use super::facts::Facts;
 use super::orphans::Orphans;
 use super::standing::{Part, Standing};
 use crate::netlink::{Netlink, NetlinkError, Route};
+use crate::netns::NetNs;
 use crate::node_port::{self, LINK, NodePort};
+use crate::offload::disable_tx_checksum;
 use crate::ovs::{Chassis, PortKind, Switch, SwitchView};
 use crate::tunnel::{self, Tunnel, TunnelWish};
 
@@ -21,6 +23,8 @@ use crate::tunnel::{self, Tunnel, TunnelWish};
 const AUDIT_EVERY: Duration = Duration::from_secs(10);
 /// Changes that come together are looked at together: while many pods come, the kernel has enough to do with them.
 const BREATH: Duration = Duration::from_millis(20);
+/// The link that OVS makes for Geneve where the kernel forwards.
+const GENEVE: &str = "genev_sys_6081";
 /// How often it is looked again at what is wrong.
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -32,6 +36,7 @@ pub(super) struct Home {
     pub(super) news: watch::Receiver<()>,
     pub(super) switch: Switch,
     pub(super) host: Arc<Netlink>,
+    pub(super) netns: NetNs,
     pub(super) vpc: String,
     /// How tunnels should be; `None` where somebody else sees to them.
     pub(super) tunnel: Option<TunnelWish>,
@@ -43,6 +48,8 @@ pub(super) struct Home {
     pub(super) gateways: watch::Sender<Option<DualStack<IpAddr>>>,
     pub(super) standing: Standing,
     pub(super) orphans: Orphans,
+    /// The kernel's end of Geneve tunnels that was last seen, by index.
+    pub(super) geneve: Option<u32>,
 }
 
 impl Home {
@@ -65,6 +72,7 @@ impl Home {
             let gateways = there.as_ref().map(|port| port.gateways);
             self.gateways.send_if_modified(|known| std::mem::replace(known, gateways) != gateways);
             self.remove_garbage(&view).await;
+            self.spare_checksums().await;
             tokio::select! {
                 Ok(()) = self.facts.changed() => sleep(BREATH).await,
                 Ok(()) = view.changed() => sleep(BREATH).await,
@@ -114,6 +122,20 @@ impl Home {
         self.switch.set_chassis(Chassis { ips, checksum });
         self.mtu.send_if_modified(|known| known.replace(mtu) != Some(mtu));
         Ok(())
+    }
+
+    /// As on every node of Kube-OVN's, no NIC is asked for checksums of what is inside of a Geneve tunnel: some that say they can
+    /// send wrong ones.
+    async fn spare_checksums(&mut self) {
+        let Ok(link) = self.host.link(GENEVE).await else { return };
+        let index = link.filter(|_| self.tunnel.is_some()).map(|link| link.index);
+        if index.is_some() && index != self.geneve {
+            match disable_tx_checksum(&self.netns, GENEVE) {
+                Ok(()) => tracing::info!("checksums within tunnels of {GENEVE} are computed in software"),
+                Err(error) => tracing::warn!(%error, "checksums within tunnels are left to the NIC"),
+            }
+        }
+        self.geneve = index;
     }
 
     async fn port(&mut self, view: &mut watch::Receiver<SwitchView>) -> Result<Option<NodePort>, String> {

@@ -136,6 +136,27 @@ async fn what_passes_the_host_is_counted_by_subnet() {
 }
 
 #[tokio::test]
+async fn checksums_within_geneve_are_computed_in_software() {
+    let ns = TestNs::new("node");
+    let host = Netlink::new(&ns.ns).expect("netlink");
+    host.add_bridge("eth0").await.expect("a stand-in");
+    host.replace_addresses("eth0", &["172.31.0.1/24".parse().expect("a prefix")]).await.expect("an address");
+    let node = Node::with_tunnels(ns);
+    for _ in ["made", "made anew"] {
+        host.add_bridge("genev_sys_6081").await.expect("a stand-in");
+        let shown = || node.ns.exec("ethtool", &["-k", "genev_sys_6081"]).expect("ethtool");
+        assert!(shown().contains("tx-checksumming: on"), "{}", shown());
+        // Any event: OVS tells that it has made the link.
+        node.node(NODE_GIVEN, "172.31.0.1");
+        node.subnet(&shown().len().to_string(), "10.30.0.0/16", 1400);
+        until("software", async || shown().contains("tx-checksumming: off")).await;
+        host.delete_link("genev_sys_6081").await.expect("delete");
+        node.subnet("other", "10.31.0.0/16", 1400);
+        sleep(SOON / 2).await;
+    }
+}
+
+#[tokio::test]
 async fn a_part_that_panics_ends_the_daemon() {
     let mut node = Node::start();
     until("the database", async || node.call("STATUS", "", "", None).await.success).await;

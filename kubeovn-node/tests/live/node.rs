@@ -17,6 +17,7 @@ use kubeovn_node::cni::plugin;
 use kubeovn_node::cni::timing::{Observer, Stages};
 use kubeovn_node::daemon::{Daemon, DaemonConfig, DaemonError, Firewall, Obstacles, Passed, TunnelSource};
 use kubeovn_node::netns::NetNs;
+use kubeovn_node::tunnel::TunnelWish;
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -135,6 +136,13 @@ impl Node {
             Conduct::Works,
             (firewall, subnets, tunnel),
         )
+    }
+
+    /// A node that sees to its tunnels.
+    pub(crate) fn with_tunnels(ns: TestNs) -> Self {
+        let tunnel = TunnelSource::Wish(TunnelWish::default());
+        let patience = Duration::from_secs(10);
+        Self::begin(Arc::new(ns), Rows::with_bridge(), patience, Conduct::Works, (None, Vec::new(), tunnel))
     }
 
     /// Stops the daemon.
