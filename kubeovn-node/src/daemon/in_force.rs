@@ -117,7 +117,7 @@ mod tests {
     fn after(told: impl IntoIterator<Item = Subnet>) -> Vec<String> {
         let mut subnets = Subnets::default();
         told.into_iter().for_each(|subnet| subnets.apply(subnet));
-        subnets.in_force().map(|subnet| subnet.spec.cidr_block.to_string()).collect()
+        subnets.in_force().map(|subnet| subnet.spec.cidr_block.clone()).collect()
     }
 
     #[test]

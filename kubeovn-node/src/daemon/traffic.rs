@@ -44,10 +44,10 @@ impl Passed {
                 names.entry(*cidr).or_insert(&subnet.meta.name);
             }
         }
-        let named = |traffic: Traffic| {
+        let of_subnet = |traffic: Traffic| {
             let subnet = (*names.get(&traffic.prefix)?).clone();
             Some(SubnetTraffic { subnet, traffic })
         };
-        Ok(counted.into_iter().filter_map(named).collect())
+        Ok(counted.into_iter().filter_map(of_subnet).collect())
     }
 }

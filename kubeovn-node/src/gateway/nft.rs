@@ -92,12 +92,13 @@ impl Nft {
         Ok((commands, changes))
     }
 
-    /// Does a chain drop at its end what no rule of it let through? One that has just gone does not.
+    /// Does a chain drop at its end what no rule of it let through? One that has just gone, or that nft can't show, is taken not to:
+    /// a warning is no reason to leave all else undone.
     async fn refuses_the_rest(&self, gate: &Gate) -> Result<bool, GatewayError> {
         let [family, table, chain] = &gate.place;
         match self.tool.run(&["-j", "list", "chain", family, table, chain], "").await {
             Ok(text) => read::refuses_the_rest(&text),
-            Err(ToolError::Refused { said, .. }) if said.contains("No such file or directory") => Ok(false),
+            Err(ToolError::Refused { .. }) => Ok(false),
             Err(error) => Err(error.into()),
         }
     }

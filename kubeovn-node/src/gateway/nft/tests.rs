@@ -146,7 +146,7 @@ fn a_last_rule_that_drops_all_is_one_without_a_match() {
     let xt = |kind: &str, name: &str| json!({"xt": {"type": kind, "name": name}});
     let drop = json!([counter, {"drop": null}]);
     let matched = json!([{"match": {"op": "==", "left": 1, "right": 1}}, {"drop": null}]);
-    assert!(of(&[drop.clone()]));
+    assert!(of(std::slice::from_ref(&drop)));
     assert!(of(&[json!([xt("match", "comment"), counter, xt("target", "REJECT")])]));
     assert!(of(&[json!([{"reject": {"type": "icmpx", "expr": "admin-prohibited"}}])]));
     assert!(!of(&[]) && !of(&[matched]) && !of(&[drop, json!([{"accept": null}])]));
