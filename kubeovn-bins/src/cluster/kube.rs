@@ -39,7 +39,7 @@ mod stamps;
 mod wire;
 mod write;
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, task::Poll, time::Duration};
 
 use async_trait::async_trait;
 use futures_util::{
@@ -169,9 +169,10 @@ impl KubeCluster {
 
 #[async_trait]
 impl Cluster for KubeCluster {
-    /// Must be called within a runtime of tokio: each kind is followed by a task, until the stream is dropped.
+    /// Must be called within a runtime of tokio: each kind is followed by a task, until the stream is dropped. A panic of one goes on
+    /// where the stream is polled: without its kind nobody should go on.
     fn watch(&self, kinds: &[Kind]) -> BoxStream<'static, Event> {
-        let (out, mut events) = mpsc::channel(self.options.buffer.max(1));
+        let (out, events) = mpsc::channel(self.options.buffer.max(1));
         let mut tasks = JoinSet::new();
         for (at, &kind) in kinds.iter().enumerate() {
             if kinds.iter().take(at).any(|before| *before == kind) {
@@ -181,12 +182,7 @@ impl Cluster for KubeCluster {
             let follower = Follower::new(kind, calls, board, stamps, out.clone(), self.options.clone());
             tasks.spawn(follower.run());
         }
-        stream::poll_fn(move |context| {
-            // They live as long as the stream does.
-            let _ = &tasks;
-            events.poll_recv(context)
-        })
-        .boxed()
+        told_by(tasks, events)
     }
 
     /// May wait for as long as [`Options::longest_pause`] and [`Options::answer`] together; a note longer, see
@@ -196,5 +192,42 @@ impl Cluster for KubeCluster {
     /// What was sent may be done all the same.
     async fn write(&self, write: Write) -> Result<Name, ClusterError> {
         self.carry_out(write).await
+    }
+}
+
+/// What these tasks tell. They live as long as the stream does.
+fn told_by(mut tasks: JoinSet<()>, mut events: mpsc::Receiver<Event>) -> BoxStream<'static, Event> {
+    stream::poll_fn(move |context| {
+        while let Poll::Ready(Some(ended)) = tasks.poll_join_next(context) {
+            if let Err(error) = ended
+                && let Ok(panic) = error.try_into_panic()
+            {
+                std::panic::resume_unwind(panic);
+            }
+        }
+        events.poll_recv(context)
+    })
+    .boxed()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_follower_that_panics_is_missed() {
+        let (out, events) = mpsc::channel(1);
+        let mut tasks = JoinSet::new();
+        let other = out.clone();
+        tasks.spawn(async move { other.closed().await });
+        tasks.spawn(async move {
+            out.send(Event::Listed(Kind::Pod)).await.unwrap();
+            panic!("a pod that nobody had thought of");
+        });
+        let mut told = told_by(tasks, events);
+        let reads = tokio::spawn(async move { while told.next().await.is_some() {} });
+        let ended =
+            tokio::time::timeout(Duration::from_secs(5), reads).await.expect("it goes on without pods");
+        assert!(ended.unwrap_err().is_panic());
     }
 }
