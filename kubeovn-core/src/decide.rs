@@ -7,6 +7,7 @@ mod acl;
 mod gateway;
 mod hearing;
 mod in_vain;
+mod inside;
 pub mod ip_pool;
 mod kept;
 mod migration;

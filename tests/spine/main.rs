@@ -36,6 +36,7 @@ mod objects;
 mod oracle;
 mod pools;
 mod random;
+mod refused;
 mod releases;
 #[path = "../../kubeovn-ovn/tests/conformance/schemas.rs"]
 mod schemas;

@@ -1,9 +1,10 @@
 //! What a subnet is: defaults, validation, and who stays when two contradict each other.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
 use super::gateway::Exit;
 use super::in_vain;
+use super::inside;
 use super::nat::nat_exceptions;
 use super::pools::of_subnet;
 use crate::{
@@ -44,6 +45,8 @@ pub struct SubnetPlan {
     pub mtu: Option<u32>,
     /// Route table, empty = main.
     pub table: Name,
+    /// Addresses of nodes in it: given to nobody who does not ask for them by number.
+    pub nodes: Arc<[IpAddr]>,
     /// How its packets leave the VPC.
     pub exit: Exit,
     /// Creation time, by which the older of two wins.
@@ -100,6 +103,7 @@ pub fn decide_subnets(world: &World, vpc: &str) -> Vec<(Name, Decision)> {
         problems.extend(inert("Subnet", &subnet.meta.name, &in_vain::of_subnet(&subnet.spec)));
         let plan = match plan {
             Ok(plan) => {
+                problems.extend(inside::told(world, &plan));
                 accepted.push(plan.clone());
                 Some(plan.into())
             }
@@ -214,6 +218,7 @@ fn read(world: &World, subnet: &Subnet) -> Result<SubnetPlan, Problem> {
         allow,
         mtu: (spec.mtu != 0).then_some(spec.mtu),
         table: spec.route_table.as_str().into(),
+        nodes: Arc::default(),
         exit,
         created: subnet.meta.created,
         closing: subnet.meta.deleting,
@@ -283,7 +288,7 @@ fn gateways(text: &str, cidrs: &DualStack<Cidr>) -> Result<DualStack<IpAddr>, St
 }
 
 /// Does it fit what is there already?
-fn fits(world: &World, plan: SubnetPlan, accepted: &[SubnetPlan]) -> Result<SubnetPlan, Problem> {
+fn fits(world: &World, mut plan: SubnetPlan, accepted: &[SubnetPlan]) -> Result<SubnetPlan, Problem> {
     let name = &plan.name;
     let bad = |code, text: String| Problem::new(code, format!("subnet {name}: {text}"));
     if !plan.is_ours() {
@@ -313,17 +318,16 @@ fn fits(world: &World, plan: SubnetPlan, accepted: &[SubnetPlan]) -> Result<Subn
         }
     }
     apart(&plan, accepted)?;
-    if plan.vpc == world.settings().vpc {
-        for node in world.nodes() {
-            if let Some(ip) = node.internal.iter().find(|ip| plan.cidrs.iter().any(|c| c.contains(**ip))) {
-                let text = format!(
-                    "cidrBlock {} contains {ip} of node {}, which would be cut off. Choose another prefix",
-                    plan.cidrs, node.meta.name
-                );
-                return Err(bad("SUBNET-CIDR-NODE", text));
-            }
-        }
+    if !subnet.is_some_and(|subnet| inside::was_accepted(subnet))
+        && let Some((node, ip)) = inside::older(world, &plan)
+    {
+        let text = format!(
+            "cidrBlock {} contains {ip} of node {}, which was there before and would be cut off. Choose another prefix",
+            plan.cidrs, node.meta.name
+        );
+        return Err(bad("SUBNET-CIDR-NODE", text));
     }
+    plan.nodes = inside::addresses(world, &plan);
     Ok(plan)
 }
 

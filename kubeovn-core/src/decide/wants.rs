@@ -1,6 +1,6 @@
 //! What a pod or a node should be given.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
 use super::{
     has_own,
@@ -43,8 +43,10 @@ pub fn wants(world: &World, owner: &OwnerKey) -> Wanting {
             None => of_absent(world, owner),
         },
         OwnerKind::Node => world.node(&owner.name).map_or(Wanting::Nothing, |node| {
-            let want = one(&node.meta, "", vec![world.settings().join.clone()], None);
-            want.map_or_else(Wanting::Unreadable, |want| Wanting::These(vec![want]))
+            let join = vec![world.settings().join.clone()];
+            let skip = if world.grants(owner).is_empty() { avoided(world, &join) } else { Arc::default() };
+            let want = one(&node.meta, "", join, None);
+            want.map_or_else(Wanting::Unreadable, |want| Wanting::These(vec![Want { skip, ..want }]))
         }),
         _ => Wanting::Nothing,
     }
@@ -87,11 +89,27 @@ fn of_first(world: &World, owner: &OwnerKey, pod: &Pod) -> Result<Want, Problem>
         return reserved(record);
     }
     let runs_with = held.and_then(|grant| only_family(&grant.ips));
-    if named || held.is_some() {
-        return one(&pod.meta, "", subnets, runs_with);
+    let mut want = one(&pod.meta, "", subnets, runs_with)?;
+    if held.is_some() {
+        return Ok(want);
     }
-    let (subnets, from) = pool(world, owner, pod, "", subnets)?;
-    Ok(Want { from, ..one(&pod.meta, "", subnets, runs_with)? })
+    if !named {
+        (want.subnets, want.from) = pool(world, owner, pod, "", want.subnets)?;
+    }
+    want.skip = avoided(world, &want.subnets);
+    Ok(want)
+}
+
+/// What is given to nobody anew who does not ask for it by number: addresses of nodes. Who runs with one goes on.
+fn avoided(world: &World, subnets: &[Name]) -> Arc<[IpAddr]> {
+    let plans = subnets.iter().filter_map(|subnet| world.plan(subnet));
+    let nodes: Vec<&Arc<[IpAddr]>> =
+        plans.map(|plan| &plan.nodes).filter(|nodes| !nodes.is_empty()).collect();
+    match nodes.as_slice() {
+        [] => Arc::default(),
+        [one] => Arc::clone(one),
+        many => many.iter().flat_map(|nodes| nodes.iter().copied()).collect(),
+    }
 }
 
 /// In a further one.
@@ -113,6 +131,9 @@ fn of_network(world: &World, owner: &OwnerKey, pod: &Pod, network: &Network<'_>)
         let (subnets, from) = pool(world, owner, pod, &network.nic, network.subnets.clone())?;
         Want { from, ..one(&pod.meta, &network.nic, subnets, runs_with)? }
     };
+    if held.is_none() {
+        want.skip = avoided(world, &want.subnets);
+    }
     if !ips.is_empty() {
         want.from = ips.into();
     }

@@ -6,6 +6,7 @@ use super::{Seat, Telling, Want, differing, ip};
 use crate::{
     annotations::{self, node},
     contract::cluster::{Patch, Write},
+    decide::inside,
     index::{World, objects::ObjectKey},
     rows::{OwnerKey, OwnerKind},
 };
@@ -16,6 +17,7 @@ pub(super) fn tell(world: &World, key: &ObjectKey, seat: &dyn Fn(&OwnerKey) -> S
     let seat = seat(&owner);
     let mut problems: Vec<_> = world.refusal(&owner).cloned().into_iter().collect();
     problems.extend(seat.problems);
+    problems.extend(inside::around(world, object));
     let mut writes = Vec::new();
     if let Some(grant) = world.grants(&owner).first() {
         let record = ip::record(world, &owner, &key.name, grant);

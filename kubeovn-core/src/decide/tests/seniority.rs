@@ -3,7 +3,7 @@
 use super::facts::Facts;
 use crate::index::{
     Dirty,
-    objects::{Kind, Object, ObjectKey, Subnet, SubnetSpec, VpcSpec},
+    objects::{Kind, Meta, Node, Object, ObjectKey, Subnet, SubnetSpec, VpcSpec},
 };
 
 fn accepted(facts: &Facts) -> Vec<&str> {
@@ -91,14 +91,45 @@ fn a_subnet_comes_up_with_its_vpc() {
 }
 
 #[test]
-fn a_subnet_goes_down_with_a_node_inside_and_comes_up_without() {
+fn a_subnet_yields_to_nodes_that_were_there_before_it() {
+    // The last one comes in the place of one of the same name.
+    for (ages, accepted) in [(&[99][..], false), (&[100], false), (&[101], true), (&[99, 101], true)] {
+        let mut facts = Facts::new();
+        facts.world.apply(subnet("a", 100, "192.168.0.0/16"));
+        facts.decide();
+        assert!(facts.world.plan("a").is_some());
+        for created in ages {
+            facts.world.dirty = Dirty::default();
+            let meta = Meta { created: *created, ..Meta::named("n1") };
+            let internal = "192.168.7.7".parse().unwrap();
+            facts.world.apply(Object::Node(Node { meta, internal, ..Node::default() }));
+            assert!(facts.world.dirty.vpcs.contains("ovn-cluster"), "its subnets are looked at again");
+            facts.decide();
+        }
+        let code = if accepted { "SUBNET-NODE-INSIDE" } else { "SUBNET-CIDR-NODE" };
+        let decision = facts.world.decision("a").unwrap();
+        assert_eq!((decision.plan.is_some(), decision.problems[0].code), (accepted, code), "{ages:?}");
+    }
+}
+
+/// Whose kubelet says that it has an address in a subnet that works does not close it, however old the node is.
+#[test]
+fn a_subnet_that_was_accepted_as_it_is_stays_open_to_whichever_node() {
     let mut facts = Facts::new();
+    facts.node("n1", "172.18.0.2");
     facts.subnet("a", "", "192.168.0.0/16", SubnetSpec::default());
     facts.decide();
-    assert!(facts.world.plan("a").is_some());
-    facts.world.dirty = Dirty::default();
-    facts.node("n1", "192.168.7.7");
-    assert!(facts.world.dirty.vpcs.contains("ovn-cluster"), "its subnets are looked at again");
+    let (key, node) = (ObjectKey::cluster(Kind::Subnet, "a"), ObjectKey::cluster(Kind::Node, "n1"));
+    facts.settle(&key, true);
+    facts.change(&node, |node: &mut Node| node.internal = "192.168.7.7".parse().unwrap());
+    facts.decide();
+    let decision = facts.world.decision("a").unwrap();
+    assert_eq!((decision.plan.is_some(), decision.problems[0].code), (true, "SUBNET-NODE-INSIDE"));
+    // What it says now is another thing.
+    facts.change(&key, |subnet: &mut Subnet| {
+        subnet.spec.cidr_block = "192.168.0.0/17".into();
+        subnet.meta.generation += 1;
+    });
     facts.decide();
     assert_eq!(facts.world.decision("a").unwrap().problems[0].code, "SUBNET-CIDR-NODE");
 }

@@ -60,7 +60,8 @@ impl World {
         if old.as_ref().is_some_and(|old| old.meta.uid != new.meta.uid) {
             self.dirty.successors.insert(owner.clone());
         }
-        if old.as_ref().is_none_or(|old| old.internal != new.internal) {
+        let place = |node: &Node| (node.internal, node.meta.created);
+        if old.as_deref().map(place) != Some(place(&new)) {
             self.dirty.rows.insert(owner);
             self.mark_nodes_neighbours();
         }
@@ -122,10 +123,16 @@ impl World {
             nodes.extend(self.nodes.keys());
         }
         let locals: Vec<_> = nodes.into_iter().map(|node| OwnerKey::local(subnet, node)).collect();
+        // They are told of subnets that have their addresses.
+        let plans = before.and_then(|before| before.plan.as_ref()).into_iter().chain(now);
+        let inside: BTreeSet<&IpAddr> = plans.flat_map(|plan| &*plan.nodes).collect();
+        let told = self.nodes.values().filter(|node| node.internal.iter().any(|ip| inside.contains(ip)));
+        let told: Vec<_> = told.map(|node| ObjectKey::cluster(Kind::Node, node.meta.name.clone())).collect();
         let by_node = |plan: Option<&Arc<SubnetPlan>>| plan.map(|plan| plan.exit == Exit::Local);
         let other_way = by_node(before.and_then(|before| before.plan.as_ref())) != by_node(now);
         let pods: Vec<_> =
             self.holders.get(subnet).filter(|_| other_way).into_iter().flatten().cloned().collect();
+        self.dirty.status.extend(told);
         self.dirty.rows.extend(locals);
         self.dirty.rows.extend(pods);
     }

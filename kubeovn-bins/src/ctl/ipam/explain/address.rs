@@ -75,6 +75,11 @@ fn free(plan: &SubnetPlan, ip: IpAddr) -> String {
             "{ip} is excluded in subnet {name} ({range}): it is given only to who asks for this very address"
         );
     }
+    if plan.nodes.contains(&ip) {
+        return format!(
+            "{ip} is the address of a node in subnet {name}: it is given only to who asks for this very address"
+        );
+    }
     if plan.closing {
         return format!("{ip} is free in subnet {name}, which is being deleted and gives nothing any more");
     }
