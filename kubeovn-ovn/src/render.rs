@@ -248,7 +248,9 @@ fn presence(world: &World, owner: &OwnerKey) -> Presence {
         OwnerKind::Vpc => match world.vpc(name) {
             Some(vpc) => Presence::There { rank: vpc.meta.created },
             // Its subnets live by its router: it goes when they have gone.
-            None if world.subnets_of(name).next().is_some() => Presence::Unclear(Vec::new()),
+            None if world.subnets_of(name).next().is_some() || !world.refused_of(name).is_empty() => {
+                Presence::Unclear(Vec::new())
+            }
             None => Presence::Gone,
         },
         OwnerKind::Peering => peering::presence(world, owner),

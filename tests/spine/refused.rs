@@ -1,17 +1,42 @@
 //! A subnet that can't be used as it stands: what its pods live by stays, also what is in rows of others.
 
+use std::collections::BTreeSet;
+
 use kubeovn_core::{
     annotations::nic,
-    index::objects::{Kind, ObjectKey},
-    rows::OwnerKey,
+    index::objects::{Kind, Object, ObjectKey, StaticRoute, SubnetSpec},
+    rows::{OwnerKey, Replica as _, RowKey},
 };
+use kubeovn_ovn::nb;
 
 use crate::{
     database::Late,
-    oracle,
+    oracle::{self, dump},
     sim::Sim,
-    user::{namespace, node_that, pod, subnet},
+    user::{namespace, node_that, pod, subnet, vpc},
 };
+
+/// A VPC for the pods of some namespaces, with a policy and a route of its user's.
+fn shop(name: &str, namespaces: &[&str]) -> Object {
+    let Object::Vpc(mut made) = vpc(name, &["ip4.dst == 10.9.0.0/16"]) else { unreachable!() };
+    made.spec.namespaces = namespaces.iter().map(|name| (*name).into()).collect();
+    let route =
+        StaticRoute { cidr: "10.8.0.0/16".into(), next_hop: "10.1.0.9".into(), ..StaticRoute::default() };
+    made.spec.static_routes = vec![route];
+    Object::Vpc(made)
+}
+
+/// The only subnet of that VPC, with a route table of its own.
+fn tabled(vpc: &str) -> Object {
+    subnet("s1", vpc, "10.1.0.0/24", |s| {
+        s.route_table = "t1".into();
+        s.namespaces = vec!["red".into()];
+    })
+}
+
+fn has(sim: &Sim, table: &'static str, id: &str) -> bool {
+    sim.db.replica.has(&RowKey::new(table, id))
+}
 
 fn problem(sim: &Sim, kind: Kind, name: &str) -> String {
     let problems = sim.spine.problems().get(&ObjectKey::cluster(kind, name));
@@ -21,6 +46,111 @@ fn problem(sim: &Sim, kind: Kind, name: &str) -> String {
 fn held(sim: &Sim, namespace: &str, name: &str) -> String {
     let grants = sim.spine.world().grants(&OwnerKey::pod(namespace, name));
     grants.iter().map(|grant| grant.ips.to_string()).collect()
+}
+
+/// Nothing of what is there changes, now and when another controller finds it so.
+fn stays(sim: &mut Sim, before: &BTreeSet<String>) {
+    sim.settle();
+    let differing =
+        |sim: &Sim| -> Vec<String> { dump(&sim.db.replica).symmetric_difference(before).cloned().collect() };
+    assert_eq!(differing(sim), [""; 0]);
+    sim.restart(Late::Never);
+    sim.settle();
+    assert_eq!(differing(sim), [""; 0], "after a restart");
+}
+
+#[test]
+fn the_router_of_a_refused_subnet_goes_on_leading_its_pods() {
+    let mut sim = Sim::new();
+    sim.apply(shop("va", &["red"]));
+    sim.apply(tabled("va"));
+    sim.apply(pod("red", "p0", "n1", &[]));
+    sim.settle();
+    let before = dump(&sim.db.replica);
+    assert!(has(&sim, nb::LOGICAL_ROUTER_STATIC_ROUTE, "va/hit/t1/0.0.0.0/0/10.1.0.1"));
+    for broken in [
+        shop("va", &["blue"]),
+        subnet("s1", "va", "10.1.0.0/24", |s| {
+            s.route_table = "t1".into();
+            s.gateway = "10.9.9.9".into();
+        }),
+        subnet("s1", "va", "nonsense", |s| s.exclude_ips = vec!["nonsense".into()]),
+    ] {
+        sim.apply(broken);
+        stays(&mut sim, &before);
+        assert!(sim.spine.world().plan("s1").is_none(), "it is in effect");
+        sim.apply(shop("va", &["red"]));
+        sim.apply(tabled("va"));
+        stays(&mut sim, &before);
+        assert!(sim.spine.world().plan("s1").is_some(), "it is refused");
+    }
+    oracle::equals_from_scratch(&sim);
+}
+
+#[test]
+fn nodes_reach_the_pods_of_a_private_subnet_though_join_is_refused() {
+    let mut sim = Sim::new();
+    sim.apply(node_that("n1", "172.18.0.2", true, false));
+    sim.apply(subnet("s1", "", "10.1.0.0/24", |s| {
+        s.private = true;
+        s.namespaces = vec!["red".into()];
+    }));
+    sim.apply(pod("red", "p0", "n1", &[]));
+    sim.settle();
+    let before = dump(&sim.db.replica);
+    assert!(before.iter().any(|row| row.starts_with("ACL/s1/3000/nodes/")), "{before:?}");
+    let Object::Subnet(join) = sim.shop.cluster.get(&ObjectKey::cluster(Kind::Subnet, "join")).unwrap()
+    else {
+        panic!("no subnet")
+    };
+    let with = |change: fn(&mut SubnetSpec)| {
+        let mut join = join.clone();
+        change(&mut join.spec);
+        Object::Subnet(join)
+    };
+    sim.apply(with(|s| s.gateway = "100.64.0".into()));
+    let rules = |rows: BTreeSet<String>| -> BTreeSet<String> {
+        rows.into_iter().filter(|row| row.starts_with("ACL/")).collect()
+    };
+    for when in ["", "after a restart"] {
+        sim.settle();
+        assert!(sim.spine.world().plan("join").is_none(), "{when}");
+        assert_eq!(rules(dump(&sim.db.replica)), rules(before.clone()), "{when}");
+        sim.restart(Late::Never);
+    }
+    // A node that gets an address in it does not even refuse it.
+    sim.apply(with(|_| {}));
+    sim.settle();
+    assert_eq!(dump(&sim.db.replica), before);
+    sim.apply(node_that("n2", "100.64.7.7", true, false));
+    sim.settle();
+    assert!(sim.spine.world().plan("join").is_some());
+    assert!(problem(&sim, Kind::Subnet, "join").contains("SUBNET-NODE-INSIDE"));
+    oracle::equals_from_scratch(&sim);
+}
+
+/// Its pods keep it where it is, and need there what they needed.
+#[test]
+fn a_subnet_that_can_not_move_keeps_what_it_lives_by_in_its_old_vpc() {
+    let mut sim = Sim::new();
+    sim.apply(shop("va", &[]));
+    sim.apply(shop("vb", &[]));
+    sim.apply(tabled("va"));
+    sim.apply(pod("red", "p0", "n1", &[]));
+    sim.settle();
+    let before = dump(&sim.db.replica);
+    sim.apply(tabled("vb"));
+    stays(&mut sim, &before);
+    assert!(problem(&sim, Kind::Subnet, "s1").contains("IPAM-SPACE-FIXED"));
+    // Even without the VPC.
+    sim.delete(Kind::Vpc, "", "va");
+    stays(&mut sim, &before);
+    sim.delete(Kind::Pod, "red", "p0");
+    sim.settle();
+    assert!(has(&sim, nb::LOGICAL_ROUTER_PORT, "vb-s1"));
+    assert!(!dump(&sim.db.replica).iter().any(|row| row.contains("va/") || row.contains("va-")));
+    oracle::a_restart_writes_nothing(&sim);
+    oracle::equals_from_scratch(&sim);
 }
 
 /// Whoever may write one node's status must not be able to stop a cluster.

@@ -83,7 +83,12 @@ impl SubnetPlan {
 
     /// Name of the router's port to the switch; Kube-OVN's scheme.
     pub fn router_port(&self) -> String {
-        format!("{}-{}", self.vpc, self.name)
+        Self::router_port_of(&self.vpc, &self.name)
+    }
+
+    /// The same of a subnet that need not be in effect.
+    pub fn router_port_of(vpc: &str, subnet: &str) -> String {
+        format!("{vpc}-{subnet}")
     }
 }
 

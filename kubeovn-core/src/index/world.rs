@@ -136,6 +136,20 @@ impl World {
         self.by_vpc.get(vpc).into_iter().flatten().filter_map(|name| self.subnets.get(name))
     }
 
+    /// The subnets that can't be used as they stand and are there in this VPC all the same: those of OVN's that name it, and
+    /// those in which somebody holds addresses of it, though they were moved or are gone. What they live by stays.
+    pub fn refused_of(&self, vpc: &str) -> BTreeSet<&Name> {
+        let ours = |subnet: &&Arc<Subnet>| annotations::is_ovn(subnet.spec.provider.trim());
+        let refused = |subnet: &&Name| self.plan(subnet).is_none();
+        let naming = self.subnets_of(vpc).filter(ours).map(|subnet| &subnet.meta.name);
+        let held = self.holders.keys().filter(refused).filter(|subnet| {
+            // All that is held in one subnet is of one space.
+            let mut grants = self.holders_in(subnet).take(1).flat_map(|owner| self.grants(owner));
+            grants.any(|grant| grant.subnet == **subnet && *grant.space == *vpc)
+        });
+        naming.filter(refused).chain(held).collect()
+    }
+
     /// The subnets of a further network, the oldest first.
     pub fn subnets_of_provider(&self, provider: &str) -> Vec<&Arc<Subnet>> {
         let names = self.further.get(provider).into_iter().flatten();

@@ -47,7 +47,12 @@ pub(super) fn render(world: &World, owner: &OwnerKey, out: &mut Rendered) {
     rule(plan, out, DROP, "drop", &Match::ip());
     rule(plan, out, ALLOW, "out", &Match::ip().and(Match::outport(&plan.switch_port())));
     // The join network is only connected to the default VPC; in others its prefix may be anybody's.
-    let join = world.plan(&world.settings().join).filter(|_| plan.vpc == world.settings().vpc);
+    let reached = plan.vpc == world.settings().vpc;
+    let join = world.plan(&world.settings().join).filter(|_| reached);
+    if reached && join.is_none() {
+        // It is refused, and nodes are connected by it all the same: probes go on.
+        out.keep.push((nb::ACL, rule_id(&plan.name, NODES, "")));
+    }
     for cidr in plan.cidrs.iter() {
         let family = cidr.family();
         rule(plan, out, ALLOW, &own_rule(cidr), &within(cidr));

@@ -146,7 +146,40 @@ pub(super) fn add_policy(
     out.attach(ids::router(vpc), "policies", key);
 }
 
-/// Routing hits and drops, for each family that the VPC has.
+/// A subnet as its router sees it.
+struct Port {
+    name: String,
+    table: Name,
+    /// None of a subnet that is refused and does not tell.
+    cidrs: DualStack<Cidr>,
+}
+
+impl Port {
+    /// Of the subnets in effect, and of those that are refused: these are there all the same, with their pods.
+    fn all(world: &World, vpc: &str, subnets: &[&SubnetPlan]) -> Vec<Port> {
+        let there = subnets.iter().map(|plan| (&plan.name, plan.table.clone(), plan.cidrs));
+        let refused = world.refused_of(vpc).into_iter().map(|name| {
+            let spec = world.subnet(name).map(|subnet| &subnet.spec);
+            let table = spec.map_or("", |spec| spec.route_table.as_str());
+            (name, table.into(), spec.and_then(|spec| spec.cidr_block.parse().ok()).unwrap_or_default())
+        });
+        let mut all: Vec<_> = there.chain(refused).collect();
+        all.sort_by_key(|(name, ..)| *name);
+        let port = |(name, table, cidrs): (&Name, _, _)| Port {
+            name: SubnetPlan::router_port_of(vpc, name),
+            table,
+            cidrs,
+        };
+        all.into_iter().map(port).collect()
+    }
+
+    fn may_have(&self, family: Family) -> bool {
+        self.cidrs.is_empty() || self.cidrs.get(family).is_some()
+    }
+}
+
+/// Routing hits and drops, for each family that the VPC has. As long as a subnet is refused it may have any. Then what is
+/// there stays, but for what would stand against a default route of the user's.
 fn hits(
     world: &World,
     vpc: &str,
@@ -155,43 +188,59 @@ fn hits(
     subnets: &[&SubnetPlan],
     out: &mut Rendered,
 ) {
-    let tables: BTreeSet<Name> = subnets.iter().map(|s| s.table.clone()).chain([Name::from("")]).collect();
-    for (family, gateway) in own_addresses(world, vpc, subnets) {
+    let (own, ports) = (own_addresses(world, vpc, subnets), Port::all(world, vpc, subnets));
+    let refused = ports.len() > subnets.len();
+    if refused && plan.routes.iter().all(|route| route.prefix.prefix_len() > 0) {
+        // In whichever table the refused one is.
+        out.keep.push((nb::LOGICAL_ROUTER_STATIC_ROUTE, hit_ids(vpc)));
+    }
+    let tables: BTreeSet<Name> = ports.iter().map(|port| port.table.clone()).chain(["".into()]).collect();
+    for family in Family::BOTH {
+        let gateway = own.get(family).copied();
+        if gateway.is_none() && !refused {
+            continue;
+        }
         let Ok(everything) = everything(family).parse::<Cidr>() else { continue };
         let defaults: BTreeSet<&Name> =
             plan.routes.iter().filter(|r| r.prefix == everything).map(|r| &r.table).collect();
         for table in tables.iter().filter(|table| !defaults.contains(table)) {
-            let route = Route { table: table.clone(), prefix: everything, next_hop: gateway };
-            add_route(out, vpc, &hit_ids(vpc), &route);
+            if let Some(next_hop) = gateway {
+                let route = Route { table: table.clone(), prefix: everything, next_hop };
+                add_route(out, vpc, &hit_ids(vpc), &route);
+            }
+            if refused {
+                let start = format!("{}{table}/{everything}/", hit_ids(vpc));
+                out.keep.push((nb::LOGICAL_ROUTER_STATIC_ROUTE, start));
+            }
         }
+        let mut policy = |key: RowKey, priority, matching: Match, action| match gateway {
+            Some(_) if out.rows.contains_key(&key) => {}
+            Some(_) => add_policy(out, vpc, key, priority, matching.to_string(), action, []),
+            // Only the refused one could tell whether the VPC has the family.
+            None => out.keep.push((key.table, key.id.to_string())),
+        };
         // A default route of the user's is a wish for everything: nothing is left to drop in its table.
         let matching = if defaults.is_empty() {
             Some(Match::family(family))
         } else {
-            let others =
-                subnets.iter().filter(|s| !defaults.contains(&s.table) && s.cidrs.get(family).is_some());
-            Match::any_of(others.map(|s| Match::inport(&s.router_port())))
-                .map(|m| Match::family(family).and(m))
+            let others = ports.iter().filter(|port| !defaults.contains(&port.table) && port.may_have(family));
+            Match::any_of(others.map(|port| Match::inport(&port.name))).map(|m| Match::family(family).and(m))
         };
         if let Some(matching) = matching {
-            let key = ids::policy(vpc, DROP, word(family));
-            add_policy(out, vpc, key, DROP, matching.to_string(), "drop", []);
+            policy(ids::policy(vpc, DROP, word(family)), DROP, matching, "drop");
         }
         for prefix in
             plan.routes.iter().map(|r| r.prefix).filter(|p| p.family() == family && *p != everything)
         {
             let key = users_policy(vpc, bottom.destination, &prefix.to_string());
-            if !out.rows.contains_key(&key) {
-                let matching = Match::dst(prefix.net()).to_string();
-                add_policy(out, vpc, key, bottom.destination, matching, "allow", []);
-            }
+            policy(key, bottom.destination, Match::dst(prefix.net()), "allow");
         }
     }
 }
 
 /// An address of the router itself per family: the join gateway in the default VPC, as Kube-OVN does; the oldest
 /// subnet's gateway in others.
-fn own_addresses(world: &World, vpc: &str, subnets: &[&SubnetPlan]) -> Vec<(Family, std::net::IpAddr)> {
+fn own_addresses(world: &World, vpc: &str, subnets: &[&SubnetPlan]) -> DualStack<std::net::IpAddr> {
     let join = &world.settings().join;
     let mut ranked: Vec<&&SubnetPlan> = subnets.iter().collect();
     ranked.sort_by_key(|s| (*vpc != *world.settings().vpc || s.name != *join, s.created, &s.name));
@@ -199,7 +248,7 @@ fn own_addresses(world: &World, vpc: &str, subnets: &[&SubnetPlan]) -> Vec<(Fami
     for gateway in ranked.iter().flat_map(|s| s.gateways.iter()) {
         own.slot(Family::of(*gateway)).get_or_insert(*gateway);
     }
-    own.families().filter_map(|family| Some((family, *own.get(family)?))).collect()
+    own
 }
 
 fn everything(family: Family) -> &'static str {

@@ -77,6 +77,11 @@ impl World {
                         self.holders.remove(&old.subnet);
                     }
                 }
+                if self.plan(&old.subnet).is_none() {
+                    // What was kept for its sake, and who was refused.
+                    self.dirty.rows.insert(OwnerKey::new(OwnerKind::Vpc, old.space.clone()));
+                    self.dirty.vpcs.insert(old.space.clone());
+                }
             }
             for new in &grants {
                 self.holders.entry(new.subnet.clone()).or_default().insert(owner.clone());

@@ -5,13 +5,13 @@ use kubeovn_core::{
     error::Problem,
     index::{
         Decision, World,
-        objects::{Kind, Object, ObjectKey, SubnetSpec, VpcSpec},
+        objects::{Kind, Object, ObjectKey, StaticRoute, SubnetSpec, Vpc, VpcSpec},
     },
-    rows::{OwnerKey, OwnerKind, Render},
+    rows::{OwnerKey, OwnerKind, Render, Rendered, RowKey},
 };
 
 use super::world::Facts;
-use crate::render::Fabric;
+use crate::{nb, render::Fabric};
 
 fn shop() -> World {
     Facts::new()
@@ -77,11 +77,13 @@ fn a_pod_that_is_not_there_has_a_port_while_it_holds_an_address() {
 }
 
 #[test]
-fn a_router_stays_while_subnets_name_it() {
+fn a_router_stays_while_subnets_name_it_or_addresses_of_its_vpc_are_held() {
     let mut world = shop();
     remove(&mut world, Kind::Vpc, "shop");
     assert_eq!(Fabric.render(&world, &owner(OwnerKind::Vpc, "shop")), Render::Hold(Vec::new()));
     remove(&mut world, Kind::Subnet, "shop-a");
+    assert_eq!(Fabric.render(&world, &owner(OwnerKind::Vpc, "shop")), Render::Hold(Vec::new()));
+    world.grant(&OwnerKey::pod("default", "web-0"), Vec::new(), None);
     assert_eq!(Fabric.render(&world, &owner(OwnerKind::Vpc, "shop")), Render::Gone);
 }
 
@@ -101,6 +103,97 @@ fn a_refused_subnet_keeps_its_rows_and_says_why() {
     let why = vec![Problem::new("SUBNET-CIDR-OVERLAP", "as it happens")];
     world.decide(&"shop-a".into(), Decision { plan: None, problems: why.clone() });
     assert_eq!(Fabric.render(&world, &owner(OwnerKind::Subnet, "shop-a")), Render::Hold(why));
+}
+
+fn refuse(world: &mut World, subnet: &str) {
+    let why = vec![Problem::new("SUBNET-GATEWAY-INVALID", "as it happens")];
+    world.decide(&subnet.into(), Decision { plan: None, problems: why });
+}
+
+fn wanted(world: &World, owner: &OwnerKey) -> Rendered {
+    match Fabric.render(world, owner) {
+        Render::Want(rendered) => rendered,
+        other => panic!("{owner}: {other:?}"),
+    }
+}
+
+/// Of what was there, what would go or be another.
+fn lost(before: &Rendered, now: &Rendered) -> Vec<RowKey> {
+    let stays = |row: &RowKey| match now.rows.get(row) {
+        Some(spec) => before.rows.get(row) == Some(spec),
+        None => now.keeps(row),
+    };
+    before.rows.keys().filter(|row| !stays(row)).cloned().collect()
+}
+
+fn route(cidr: &str, hop: &str, table: &str) -> StaticRoute {
+    StaticRoute { cidr: cidr.into(), next_hop: hop.into(), table: table.into(), ..StaticRoute::default() }
+}
+
+/// The pods of a refused subnet go on by their VPC's router, and that by its hits, drops and the users' destinations.
+#[test]
+fn a_refused_subnet_keeps_what_it_lives_by_in_its_vpc() {
+    let table = |name: &str| SubnetSpec { route_table: name.into(), ..SubnetSpec::default() };
+    let to = |routes: &[(&str, &str, &str)]| VpcSpec {
+        static_routes: routes.iter().map(|(cidr, hop, table)| route(cidr, hop, table)).collect(),
+        ..VpcSpec::default()
+    };
+    let vpc = OwnerKey::new(OwnerKind::Vpc, "shop");
+    for (what, routes, main, other) in [
+        ("the only one of its table", &[][..], "10.1.0.0/24", "10.2.0.0/24"),
+        ("the only one of its family", &[("2001:db8::/32", "fd00:2::9", "")], "10.1.0.0/24", "fd00:2::/64"),
+        ("with a default route beside it", &[("0.0.0.0/0", "10.1.0.9", "")], "10.1.0.0/24", "10.2.0.0/24"),
+        (
+            "with one in both tables",
+            &[("0.0.0.0/0", "10.1.0.9", ""), ("0.0.0.0/0", "10.2.0.9", "t1")],
+            "10.1.0.0/24",
+            "10.2.0.0/24,fd00:2::/64",
+        ),
+    ] {
+        let facts = Facts::new().vpc("shop", to(routes));
+        let facts = facts.subnet("shop-a", "shop", main, SubnetSpec::default());
+        let mut world = facts.subnet("shop-b", "shop", other, table("t1")).done();
+        let before = wanted(&world, &vpc);
+        for refused in ["shop-b", "shop-a"] {
+            refuse(&mut world, refused);
+            assert_eq!(lost(&before, &wanted(&world, &vpc)), [], "{what}, {refused} is refused");
+        }
+    }
+}
+
+/// What is kept for the one must not stand against what the user asks for the others.
+#[test]
+fn a_default_route_is_in_effect_though_a_subnet_is_refused() {
+    let facts = Facts::new().vpc("shop", VpcSpec::default());
+    let facts = facts.subnet("shop-a", "shop", "10.1.0.0/24", SubnetSpec::default());
+    let mut world = facts.subnet("shop-b", "shop", "10.2.0.0/24", SubnetSpec::default()).done();
+    let vpc = OwnerKey::new(OwnerKind::Vpc, "shop");
+    let before = wanted(&world, &vpc);
+    refuse(&mut world, "shop-b");
+    let mut routed = Vpc::clone(world.vpc("shop").unwrap());
+    routed.spec.static_routes = vec![route("0.0.0.0/0", "10.1.0.9", "")];
+    world.apply(Object::Vpc(routed));
+    let gone = lost(&before, &wanted(&world, &vpc));
+    let names: Vec<_> = gone.iter().map(ToString::to_string).collect();
+    let hit = "Logical_Router_Static_Route/shop/hit//0.0.0.0/0/10.1.0.1";
+    assert_eq!(names, ["Logical_Router_Policy/shop/1/ip4", hit]);
+}
+
+/// Probes come from nodes, whatever is wrong with the network that connects them.
+#[test]
+fn nodes_reach_a_private_subnet_also_while_join_is_refused() {
+    let private = || SubnetSpec { private: true, ..SubnetSpec::default() };
+    let facts = Facts::new().vpc("shop", VpcSpec::default()).node("n1", "192.168.0.1", "100.64.0.2");
+    let facts = facts.subnet("db", "", "10.1.0.0/24,fd00:1::/64", private());
+    let mut world = facts.subnet("shop-db", "shop", "10.1.0.0/24", private()).done();
+    let db = owner(OwnerKind::Subnet, "db");
+    let before = wanted(&world, &db);
+    assert!(before.rows.keys().any(|row| &*row.id == "db/3000/nodes/IPv4"), "{before:?}");
+    refuse(&mut world, "join");
+    assert_eq!(lost(&before, &wanted(&world, &db)), []);
+    // Nodes are not connected to other VPCs: what may have been there goes.
+    let shop = wanted(&world, &owner(OwnerKind::Subnet, "shop-db"));
+    assert!(!shop.keeps(&RowKey::new(nb::ACL, "shop-db/3000/nodes/IPv4")));
 }
 
 #[test]
