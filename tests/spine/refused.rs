@@ -153,6 +153,26 @@ fn a_subnet_that_can_not_move_keeps_what_it_lives_by_in_its_old_vpc() {
     oracle::equals_from_scratch(&sim);
 }
 
+/// Two ports with one network on a router: what comes back would go by either.
+#[test]
+fn a_younger_subnet_does_not_take_the_place_of_a_refused_one_with_pods() {
+    let mut sim = Sim::new();
+    sim.apply(subnet("s1", "", "10.1.0.0/24", |s| s.namespaces = vec!["red".into()]));
+    sim.apply(subnet("s2", "", "10.1.0.0/25", |_| {}));
+    sim.apply(pod("red", "p0", "n1", &[]));
+    sim.apply(pod("red", "p1", "n1", &[]));
+    sim.settle();
+    let before = dump(&sim.db.replica);
+    sim.apply(subnet("s1", "", "10.1.0.0/24", |s| s.gateway = "10.9.9.9".into()));
+    stays(&mut sim, &before);
+    for (gone, in_effect) in [("p0", false), ("p1", true)] {
+        sim.delete(Kind::Pod, "red", gone);
+        sim.settle();
+        assert_eq!(sim.spine.world().plan("s2").is_some(), in_effect, "after {gone} has gone");
+        oracle::a_restart_writes_nothing(&sim);
+    }
+}
+
 /// Whoever may write one node's status must not be able to stop a cluster.
 #[test]
 fn a_node_that_joins_inside_a_subnet_costs_it_one_address() {

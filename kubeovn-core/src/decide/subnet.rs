@@ -93,7 +93,7 @@ impl SubnetPlan {
 }
 
 /// Decides all subnets that name this VPC, the oldest first: a later one that contradicts an earlier one is refused,
-/// and comes up by itself when that one goes.
+/// and comes up by itself when that one goes. One that is refused has no place, but for the addresses that are held in it.
 pub fn decide_subnets(world: &World, vpc: &str) -> Vec<(Name, Decision)> {
     let mut subnets: Vec<_> = world.subnets_of(vpc).collect();
     // The built-in ones were there before any other, whenever their objects were made.
@@ -101,9 +101,10 @@ pub fn decide_subnets(world: &World, vpc: &str) -> Vec<(Name, Decision)> {
     let built_in = |s: &Subnet| [&settings.subnet, &settings.join].contains(&&s.meta.name);
     subnets.sort_by_key(|s| (!built_in(s), s.meta.created, s.meta.name.clone()));
     let mut accepted: Vec<SubnetPlan> = Vec::new();
+    let mut held: Vec<(Name, Vec<IpAddr>)> = Vec::new();
     let mut decisions = Vec::with_capacity(subnets.len());
     for subnet in subnets {
-        let plan = read(world, subnet).and_then(|plan| fits(world, plan, &accepted));
+        let plan = read(world, subnet).and_then(|plan| fits(world, plan, &accepted, &held));
         let mut problems: Vec<Problem> = nat_exceptions(subnet).problem.into_iter().collect();
         problems.extend(inert("Subnet", &subnet.meta.name, &in_vain::of_subnet(&subnet.spec)));
         let plan = match plan {
@@ -113,6 +114,7 @@ pub fn decide_subnets(world: &World, vpc: &str) -> Vec<(Name, Decision)> {
                 Some(plan.into())
             }
             Err(problem) => {
+                held.push((subnet.meta.name.clone(), held_in(world, vpc, &subnet.meta.name)));
                 problems = vec![problem];
                 None
             }
@@ -293,7 +295,12 @@ fn gateways(text: &str, cidrs: &DualStack<Cidr>) -> Result<DualStack<IpAddr>, St
 }
 
 /// Does it fit what is there already?
-fn fits(world: &World, mut plan: SubnetPlan, accepted: &[SubnetPlan]) -> Result<SubnetPlan, Problem> {
+fn fits(
+    world: &World,
+    mut plan: SubnetPlan,
+    accepted: &[SubnetPlan],
+    held: &[(Name, Vec<IpAddr>)],
+) -> Result<SubnetPlan, Problem> {
     let name = &plan.name;
     let bad = |code, text: String| Problem::new(code, format!("subnet {name}: {text}"));
     if !plan.is_ours() {
@@ -323,6 +330,17 @@ fn fits(world: &World, mut plan: SubnetPlan, accepted: &[SubnetPlan]) -> Result<
         }
     }
     apart(&plan, accepted)?;
+    for (older, ips) in held {
+        let meets = |cidr: &Cidr| Some((*cidr, ips.iter().find(|ip| cidr.contains(**ip))?));
+        if let Some((cidr, ip)) = plan.cidrs.iter().find_map(meets) {
+            let text = format!(
+                "cidrBlock {cidr} contains {ip}, which somebody holds in subnet {older}, which is older and can't be used as it \
+                 stands, in VPC {}. Choose another prefix, or another VPC",
+                plan.vpc
+            );
+            return Err(bad("SUBNET-CIDR-OVERLAP", text));
+        }
+    }
     if !subnet.is_some_and(|subnet| inside::was_accepted(subnet))
         && let Some((node, ip)) = inside::older(world, &plan)
     {
@@ -334,6 +352,13 @@ fn fits(world: &World, mut plan: SubnetPlan, accepted: &[SubnetPlan]) -> Result<
     }
     plan.nodes = inside::addresses(world, &plan);
     Ok(plan)
+}
+
+/// Addresses of a VPC that are held in a subnet.
+fn held_in(world: &World, vpc: &str, subnet: &str) -> Vec<IpAddr> {
+    let grants = world.holders_in(subnet).flat_map(|owner| world.grants(owner));
+    let here = grants.filter(|grant| *grant.subnet == *subnet && *grant.space == *vpc);
+    here.flat_map(|grant| grant.ips.iter().copied()).collect()
 }
 
 /// Shares it no address with an older one of the same VPC, or of the same network of another plugin?

@@ -1,9 +1,12 @@
 //! Of two that contradict each other the older stays, whatever the order in which they were heard of.
 
-use super::facts::Facts;
-use crate::index::{
-    Dirty,
-    objects::{Kind, Meta, Node, Object, ObjectKey, Subnet, SubnetSpec, VpcSpec},
+use super::facts::{Facts, grant};
+use crate::{
+    index::{
+        Dirty,
+        objects::{Kind, Meta, Node, Object, ObjectKey, Subnet, SubnetSpec, VpcSpec},
+    },
+    rows::OwnerKey,
 };
 
 fn accepted(facts: &Facts) -> Vec<&str> {
@@ -132,4 +135,47 @@ fn a_subnet_that_was_accepted_as_it_is_stays_open_to_whichever_node() {
     });
     facts.decide();
     assert_eq!(facts.world.decision("a").unwrap().problems[0].code, "SUBNET-CIDR-NODE");
+}
+
+/// A subnet that is refused while somebody holds addresses in it is still there for them: a younger one with the same
+/// addresses would have a port on the same router.
+#[test]
+fn what_is_held_in_a_refused_subnet_stands_against_younger_ones() {
+    let mut facts = Facts::new();
+    facts.world.apply(subnet("old", 100, "10.1.0.0/24"));
+    facts.world.apply(subnet("young", 200, "10.1.0.0/25"));
+    facts.world.apply(subnet("apart", 300, "10.1.0.128/25"));
+    facts.world.apply(subnet("oldest", 10, "10.2.0.0/24"));
+    facts.decide();
+    assert_eq!(accepted(&facts), ["join", "old", "oldest", "ovn-default"]);
+    facts.pod("dev", "web-0", &[]);
+    let web = OwnerKey::pod("dev", "web-0");
+    facts.world.grant(&web, vec![grant("old", "ovn-cluster", "10.1.0.5")], None);
+    facts.change(&ObjectKey::cluster(Kind::Subnet, "old"), |s: &mut Subnet| {
+        s.spec.gateway = "10.9.9.9".into();
+    });
+    facts.decide();
+    assert_eq!(accepted(&facts), ["apart", "join", "oldest", "ovn-default"]);
+    let [problem] = facts.world.decision("young").unwrap().problems.clone().try_into().unwrap();
+    assert_eq!(problem.code, "SUBNET-CIDR-OVERLAP");
+    for part in ["10.1.0.0/25 contains 10.1.0.5", "subnet old, which is older", "Choose another prefix"] {
+        assert!(problem.message.contains(part), "{part:?} is not in: {problem}");
+    }
+    // Who was there before it does not yield.
+    facts.change(&ObjectKey::cluster(Kind::Subnet, "oldest"), |s: &mut Subnet| {
+        s.spec.cidr_block = "10.1.0.0/16".into();
+    });
+    facts.decide();
+    assert_eq!(accepted(&facts), ["join", "oldest", "ovn-default"]);
+    facts.change(&ObjectKey::cluster(Kind::Subnet, "oldest"), |s: &mut Subnet| {
+        s.spec.cidr_block = "10.2.0.0/24".into();
+    });
+    facts.decide();
+    assert_eq!(accepted(&facts), ["apart", "join", "oldest", "ovn-default"]);
+    // The last one leaves.
+    facts.world.dirty = Dirty::default();
+    facts.world.grant(&web, Vec::new(), None);
+    assert!(facts.world.dirty.vpcs.contains("ovn-cluster"), "its subnets are looked at again");
+    facts.decide();
+    assert_eq!(accepted(&facts), ["apart", "join", "oldest", "ovn-default", "young"]);
 }
