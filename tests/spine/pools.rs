@@ -282,3 +282,26 @@ mod line {
         assert!(asked <= 12, "{asked} asked for one release");
     }
 }
+
+/// A pool in a subnet that the namespace does not offer is no reason to give its pods something else.
+#[test]
+fn a_namespace_whose_pools_are_elsewhere_gives_nothing_but_to_who_chose_a_subnet() {
+    let mut sim = fabric();
+    sim.apply(subnet("s2", "", "10.2.0.0/28", |_| {}));
+    let Object::IpPool(mut pool) = ip_pool("theirs", &["10.2.0.5"], &["red"]) else { unreachable!() };
+    pool.spec.subnet = "s2".into();
+    sim.apply(Object::IpPool(pool));
+    sim.settle();
+    assert_eq!(asks(&mut sim, "p0", ""), "", "s1 has room, and the namespace a pool");
+    let told = problem(&sim, &ObjectKey { kind: Kind::Pod, namespace: "red".into(), name: "p0".into() });
+    assert!(told.contains("IPAM-NO-POOL") && told.contains("NoAvailableAddress"), "{told}");
+    sim.apply(pod("red", "p1", "n1", &[(nic::LOGICAL_SWITCH.ovn(), "s1")]));
+    sim.settle();
+    assert_eq!(held(&sim, "p1"), "10.1.0.2", "it chose for itself");
+    oracle::a_restart_writes_nothing(&sim);
+    // Now the namespace offers the pool's subnet, too.
+    sim.apply(subnet("s2", "", "10.2.0.0/28", |s| s.namespaces = vec!["red".into()]));
+    sim.settle();
+    assert_eq!(held(&sim, "p0"), "10.2.0.5");
+    oracle::a_restart_writes_nothing(&sim);
+}

@@ -167,12 +167,15 @@ fn pool(
         if pools.is_empty() {
             return Ok((subnets, Source::Any));
         }
-        let pools: Vec<Name> = pools.into_iter().filter(in_subnets).collect();
-        if pools.is_empty() {
+        let here: Vec<Name> = pools.iter().filter(|name| in_subnets(name)).cloned().collect();
+        let from = match pod.meta.annotation(nic::LOGICAL_SWITCH.ovn()) {
+            _ if !here.is_empty() => Source::Pools(here),
             // It chose a subnet that the namespace's pools are not of.
-            return Ok((subnets, Source::Any));
-        }
-        return Ok((subnets, Source::Pools(pools)));
+            Some(_) => Source::Any,
+            // Pools of no subnet that it may have: that is no reason to let it out of them.
+            None => Source::Pools(pools),
+        };
+        return Ok((subnets, from));
     };
     let place = || format!("annotation {key}");
     let read = IpPool::parse(text).map_err(|error| unreadable(&place(), error))?;
