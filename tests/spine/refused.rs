@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use kubeovn_core::{
     annotations::nic,
-    index::objects::{Kind, Object, ObjectKey, StaticRoute, SubnetSpec},
+    index::objects::{Kind, Object, ObjectKey, StaticRoute, SubnetSpec, VpcPeering},
     rows::{OwnerKey, Replica as _, RowKey},
 };
 use kubeovn_ovn::nb;
@@ -171,6 +171,42 @@ fn a_younger_subnet_does_not_take_the_place_of_a_refused_one_with_pods() {
         assert_eq!(sim.spine.world().plan("s2").is_some(), in_effect, "after {gone} has gone");
         oracle::a_restart_writes_nothing(&sim);
     }
+}
+
+#[test]
+fn a_subnet_that_comes_ends_no_connection() {
+    let connected = |name: &str, to: &str, ip: &str| {
+        let Object::Vpc(mut made) = vpc(name, &[]) else { unreachable!() };
+        made.spec.vpc_peerings = vec![VpcPeering { remote_vpc: to.into(), local_connect_ip: ip.into() }];
+        Object::Vpc(made)
+    };
+    let mut sim = Sim::new();
+    sim.apply(connected("va", "vb", "10.7.0.1/30"));
+    sim.apply(connected("vb", "va", "10.7.0.2/30"));
+    sim.settle();
+    let router = |sim: &Sim| -> BTreeSet<String> {
+        let router = |row: &String| row.starts_with("Logical_Router/va ") || row.contains("va-vb");
+        let ports = |line: &&str| !line.contains("  ports=");
+        let rows = dump(&sim.db.replica).into_iter().filter(router);
+        rows.map(|row| row.lines().filter(ports).collect()).collect()
+    };
+    let before = router(&sim);
+    assert!(has(&sim, nb::LOGICAL_ROUTER_PORT, "va-vb"));
+    sim.apply(subnet("s1", "va", "10.7.0.0/24", |_| {}));
+    sim.settle();
+    assert!(has(&sim, nb::LOGICAL_ROUTER_PORT, "va-s1"), "it has its place");
+    assert!(problem(&sim, Kind::Vpc, "va").contains("VPC-PEERING-OVERLAP"), "and that is told");
+    for _ in 0..2 {
+        assert!(has(&sim, nb::LOGICAL_ROUTER_PORT, "va-vb"));
+        let lost: Vec<String> = before.difference(&router(&sim)).cloned().collect();
+        assert!(lost.iter().all(|row| !row.contains("va-vb") && !row.contains("always_learn")), "{lost:#?}");
+        sim.restart(Late::Never);
+        sim.settle();
+    }
+    sim.delete(Kind::Subnet, "", "s1");
+    sim.settle();
+    assert_eq!(problem(&sim, Kind::Vpc, "va"), "");
+    assert_eq!(router(&sim), before);
 }
 
 /// Whoever may write one node's status must not be able to stop a cluster.

@@ -19,7 +19,7 @@ use crate::{
 pub struct Peerings {
     /// Those in effect, in the order in which they are given.
     pub peers: Vec<Peering>,
-    /// VPCs to which there is a connection that can't be read: what is there of it stays.
+    /// VPCs to which there is a connection that can't be read, or that a subnet contradicts: what is there of it stays.
     pub unclear: Vec<Name>,
     /// What could not be used, and why; and what leads nowhere yet.
     pub problems: Vec<Problem>,
@@ -78,7 +78,13 @@ pub fn decide_peerings(world: &World, vpc: &Vpc) -> Peerings {
                 continue;
             }
         };
-        if let Some(why) = overlap(world, name, &networks, &all.peers) {
+        if let Some(why) = with_subnet(world, name, &networks) {
+            // Which of them was there first the objects don't tell. If it was this one, packets go by it.
+            all.problems.push(refused("VPC-PEERING-OVERLAP", why));
+            all.unclear.push(remote.clone());
+            continue;
+        }
+        if let Some(why) = with_peer(&networks, &all.peers) {
             all.problems.push(refused("VPC-PEERING-OVERLAP", why));
             continue;
         }
@@ -136,26 +142,28 @@ fn networks(text: &str) -> Result<DualStack<IpNet>, String> {
     Ok(all)
 }
 
-/// Whose addresses the network between the two has, if anybody's.
-fn overlap(world: &World, vpc: &str, networks: &DualStack<IpNet>, peers: &[Peering]) -> Option<String> {
-    for network in networks.iter() {
-        let cidr = Cidr::new(*network);
-        let subnet = world.plans_of(vpc).find(|plan| plan.cidrs.iter().any(|other| other.overlaps(cidr)));
-        if let Some(subnet) = subnet {
-            return Some(format!(
-                "localConnectIP {network} overlaps subnet {} of this VPC. Choose another network",
-                subnet.name
-            ));
-        }
-        let taken = |peer: &&Peering| peer.networks.iter().any(|other| Cidr::new(*other).overlaps(cidr));
-        if let Some(peer) = peers.iter().find(taken) {
-            return Some(format!(
-                "localConnectIP {network} overlaps that of the connection to {}. Choose another network",
-                peer.remote
-            ));
-        }
-    }
-    None
+/// Which subnet has addresses of the network between the two, if one has.
+fn with_subnet(world: &World, vpc: &str, networks: &DualStack<IpNet>) -> Option<String> {
+    networks.iter().find_map(|network| {
+        let has = |cidr: &Cidr| cidr.overlaps(Cidr::new(*network));
+        let subnet = world.plans_of(vpc).find(|plan| plan.cidrs.iter().any(has))?;
+        Some(format!(
+            "localConnectIP {network} overlaps subnet {} of this VPC; what was there stays. Choose another network",
+            subnet.name
+        ))
+    })
+}
+
+/// The same of another connection.
+fn with_peer(networks: &DualStack<IpNet>, peers: &[Peering]) -> Option<String> {
+    networks.iter().find_map(|network| {
+        let has = |other: &IpNet| Cidr::new(*other).overlaps(Cidr::new(*network));
+        let peer = peers.iter().find(|peer| peer.networks.iter().any(has))?;
+        Some(format!(
+            "localConnectIP {network} overlaps that of the connection to {}. Choose another network",
+            peer.remote
+        ))
+    })
 }
 
 /// What the other side lacks for the connection to work.

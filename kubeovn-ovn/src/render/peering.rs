@@ -19,7 +19,7 @@ pub(super) const FIELDS: &[Field] = &[Field::new("Vpc.spec.vpcPeerings", |world,
     Some(peerings.iter().filter(|p| *p.remote_vpc == *remote).map(text).collect::<Vec<_>>().join(", "))
 })];
 
-/// What cannot be read stays as it is; anything else that is not in effect is gone. Reasons are told of the VPC anyway.
+/// What is unclear stays as it is; anything else that is not in effect is gone. Reasons are told of the VPC anyway.
 pub(super) fn presence(world: &World, owner: &OwnerKey) -> Presence {
     let Some((vpc, remote)) = Peering::ends(owner) else { return Presence::Gone };
     let Some(vpc) = world.vpc(vpc) else { return Presence::Gone };

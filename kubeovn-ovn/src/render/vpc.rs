@@ -25,8 +25,9 @@ pub(super) fn render(world: &World, owner: &OwnerKey, out: &mut Rendered) {
     row.pair("options", "mac_binding_age_threshold", NEIGHBOUR_AGE);
     row.pair("options", "dynamic_neigh_routers", "true");
     // Nothing but our own ports speaks on these networks: learning from every request would only cost. But for a router
-    // on the other side of a connection.
-    if world.vpc(&owner.name).is_none_or(|vpc| decide_peerings(world, vpc).peers.is_empty()) {
+    // on the other side of a connection, also one that merely stays.
+    let all = world.vpc(&owner.name).map(|vpc| decide_peerings(world, vpc)).unwrap_or_default();
+    if all.peers.is_empty() && all.unclear.is_empty() {
         row.pair("options", "always_learn_from_arp_request", "false");
     }
 }

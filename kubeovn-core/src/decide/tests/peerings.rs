@@ -162,3 +162,21 @@ fn subnets_mark_the_connections_of_their_vpc() {
     facts.decide();
     assert!(facts.world.dirty.rows.contains(&Peering::owner("blue", "green")));
 }
+
+/// What runs must not end because of a subnet that came later; which of the two was there first cannot be told from the
+/// objects alone. So nothing is made of a connection that overlaps one, and what there is stays.
+#[test]
+fn a_connection_whose_network_a_subnet_has_is_told_and_left_as_it_is() {
+    let mut facts = facts(&[("green", "10.2.0.1/30")], &[("blue", "10.2.0.2/30")]);
+    assert_eq!(decide(&facts).problems, []);
+    facts.subnet("blue-b", "blue", "10.2.0.0/24", SubnetSpec::default());
+    facts.decide();
+    assert!(facts.world.plan("blue-b").is_some());
+    let all = decide(&facts);
+    assert_eq!((all.peers, all.unclear), (Vec::new(), vec!["green".into()]));
+    let [problem] = all.problems.as_slice() else { panic!("{:?}", all.problems) };
+    assert_eq!(problem.code, "VPC-PEERING-OVERLAP");
+    for part in ["overlaps subnet blue-b", "what was there stays"] {
+        assert!(problem.message.contains(part), "{part:?} is not in: {problem}");
+    }
+}
