@@ -45,7 +45,7 @@ pub struct Lead {
     pub all: bool,
     /// What is wrong with all of them.
     pub problem: Option<Problem>,
-    /// What is wrong with some, while others lead.
+    /// What is wrong with some, or in one family, while others lead.
     pub silent: Option<Problem>,
 }
 
@@ -97,6 +97,9 @@ fn named(list: &str) -> Vec<Name> {
 /// Who leads goes on as long as it is listed and ready: a node that comes back takes nothing over. If none is ready, who
 /// leads, or else the first, goes on all the same: a node whose kubelet is silent may well forward, and nothing certainly
 /// doesn't. That is told.
+///
+/// Where one leads alone, who has an address in all families of the subnet comes before who has not: in a family without one
+/// nothing leads out.
 pub fn lead(world: &World, plan: &SubnetPlan) -> Option<Lead> {
     let Exit::Central(wish) = &plan.exit else { return None };
     let listed = wish.listed(world);
@@ -111,7 +114,7 @@ pub fn lead(world: &World, plan: &SubnetPlan) -> Option<Lead> {
     };
     let (silent, heard): (Vec<_>, Vec<_>) = ready.iter().copied().partition(is_silent);
     let mut partly = (!silent.is_empty()).then(|| nobody_heard(&plan.name, &silent, heard.len()));
-    let (able, problem) = if usable.is_empty() {
+    let (mut able, problem) = if usable.is_empty() {
         (usable, Some(nobody(&plan.name, &listed)))
     } else if ready.is_empty() {
         let problem = nobody_ready(&plan.name, &usable);
@@ -121,15 +124,21 @@ pub fn lead(world: &World, plan: &SubnetPlan) -> Option<Lead> {
     } else {
         (heard, None)
     };
+    if !wish.all {
+        let families = |node: &&Arc<Node>| addresses(world, plan, &node.meta.name).count();
+        let most = able.iter().map(families).max();
+        able.retain(|node| Some(families(node)) == most);
+    }
     let names = able.iter().map(|node| node.meta.name.clone());
-    let nodes = if wish.all {
+    let nodes: Vec<Name> = if wish.all {
         names.collect()
     } else {
         let leads = leads(world, &plan.name);
         let stays = names.clone().find(|name| leads.is_some_and(|leads| **name == *leads));
         stays.or(names.into_iter().next()).into_iter().collect()
     };
-    Some(Lead { nodes, all: wish.all, problem, silent: partly })
+    let silent = partly.or_else(|| lacking(world, plan, &nodes));
+    Some(Lead { nodes, all: wish.all, problem, silent })
 }
 
 /// The addresses by which a node is reached that a subnet leaves by.
@@ -188,6 +197,20 @@ fn nobody(subnet: &str, listed: &[Name]) -> Problem {
          that is there, or set gatewayType to distributed"
     );
     Problem::new("SUBNET-GATEWAY-NONE", text)
+}
+
+/// Nodes lead, but in one of the subnet's families none of them has an address.
+fn lacking(world: &World, plan: &SubnetPlan, nodes: &[Name]) -> Option<Problem> {
+    let lacks = |family: &Family| nodes.iter().all(|node| world.join_address(node).get(*family).is_none());
+    let family = plan.cidrs.families().filter(|_| !nodes.is_empty()).find(lacks)?;
+    let text = format!(
+        "subnet {}: it leaves by {}, without an {family} address on the join subnet, and no other gateway that is ready has \
+         more. What its pods send outside by {family} is dropped. Give join a prefix of {family}, or name a node that has an \
+         address in it",
+        plan.name,
+        annotations::joined(nodes)
+    );
+    Some(Problem::new("SUBNET-GATEWAY-FAMILY", text))
 }
 
 fn nobody_heard(subnet: &str, silent: &[&Arc<Node>], others: usize) -> Problem {

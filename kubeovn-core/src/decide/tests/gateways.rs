@@ -92,6 +92,56 @@ fn a_gateway_is_silent_in_the_families_that_the_subnet_has() {
     }
 }
 
+/// Without an address of a family a node leads nobody out in it.
+#[test]
+fn who_can_lead_in_all_families_of_the_subnet_comes_first() {
+    let dual = |nodes: &[(&str, &str, bool)], spec: SubnetSpec| {
+        let mut facts = Facts::new();
+        for (name, ips, ready) in nodes {
+            set_node(&mut facts, name, *ready, &[]);
+            facts.world.grant(&node_owner(name), vec![grant("join", "ovn-cluster", ips)], None);
+        }
+        facts.subnet("a", "", "10.1.0.0/24,fd00:1::/64", spec);
+        facts.decide();
+        choose(&mut facts);
+        facts
+    };
+    let (v4, both) = ("100.64.0.2", "100.64.0.3,fd64::3");
+    for (nodes, leads, code) in [
+        (&[("n1", v4, true), ("n2", both, true)][..], "n2", ""),
+        (&[("n1", both, true), ("n2", v4, true)], "n1", ""),
+        // Who does not answer at all is no better.
+        (&[("n1", v4, true), ("n2", both, false)], "n1", "SUBNET-GATEWAY-FAMILY"),
+        (&[("n1", v4, false), ("n2", both, false)], "n2", "SUBNET-GATEWAY-DOWN"),
+        (&[("n1", v4, true)], "n1", "SUBNET-GATEWAY-FAMILY"),
+    ] {
+        let facts = dual(nodes, central("n1,n2"));
+        let lead = facts.world.lead("a").unwrap();
+        let told = lead.problem.iter().chain(&lead.silent).map(|problem| problem.code).next();
+        assert_eq!((chosen(&facts).0, told.unwrap_or_default()), (vec![leads], code), "{nodes:?}");
+    }
+    // Who leads goes on only as long as nobody can do more.
+    let mut facts = dual(&[("n1", v4, true)], central("n1,n2"));
+    let problem = facts.world.lead("a").unwrap().silent.clone().unwrap();
+    for part in ["subnet a: ", "leaves by n1", "without an IPv6 address", "dropped"] {
+        assert!(problem.message.contains(part), "{part:?} is not in: {problem}");
+    }
+    set_node(&mut facts, "n2", true, &[]);
+    facts.world.grant(&node_owner("n2"), vec![grant("join", "ovn-cluster", both)], None);
+    choose(&mut facts);
+    assert_eq!(chosen(&facts), (vec!["n2"], ""));
+    // Where all lead at once each does what it can, as long as one can do each.
+    let all = |nodes| SubnetSpec { enable_ecmp: true, ..central(nodes) };
+    let facts = dual(&[("n1", v4, true), ("n2", both, true)], all("n1,n2"));
+    assert_eq!(
+        (chosen(&facts), facts.world.lead("a").unwrap().silent.clone()),
+        ((vec!["n1", "n2"], ""), None)
+    );
+    let facts = dual(&[("n1", v4, true), ("n2", v4, true)], all("n1,n2"));
+    let problem = facts.world.lead("a").unwrap().silent.clone().unwrap();
+    assert_eq!(problem.code, "SUBNET-GATEWAY-FAMILY");
+}
+
 #[test]
 fn selectors_count_where_no_node_is_named() {
     let exit = Selector { match_labels: pairs(&[("exit", "yes")]), ..Selector::default() };
