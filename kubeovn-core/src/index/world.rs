@@ -235,7 +235,7 @@ impl World {
     }
 
     /// Every owner that there is an object for, or that something is kept for, and what leads pods out where there are
-    /// some. In no order.
+    /// some. Sorted.
     pub fn owners(&self) -> Vec<OwnerKey> {
         let vpcs = self.vpcs.keys().map(|n| OwnerKey::new(OwnerKind::Vpc, n.clone()));
         let sides =
@@ -247,7 +247,9 @@ impl World {
         let locals = led.map(|(subnet, node)| OwnerKey::local(subnet, node));
         let pods = self.pods().map(|pod| pod.owner());
         let there = vpcs.chain(sides).chain(subnets).chain(nodes).chain(locals).chain(pods);
-        there.chain(self.absent.iter().cloned()).collect()
+        let mut all: Vec<OwnerKey> = there.chain(self.absent.iter().cloned()).collect();
+        all.sort_unstable();
+        all
     }
 
     /// Metadata of an object, `None` when it is not there.

@@ -45,9 +45,7 @@ impl Spine {
                 self.take_back(&owner, &uid, &grant, "its port", out);
             }
         }
-        let mut owners = self.world.owners();
-        // Of two that were given the same the first is believed.
-        owners.sort_unstable();
+        let owners = self.world.owners();
         let further = self.further();
         for owner in owners.iter().filter(|o| matches!(o.kind, OwnerKind::Pod | OwnerKind::Node)) {
             self.restore(now, owner, "", out);

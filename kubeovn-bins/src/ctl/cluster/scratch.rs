@@ -155,7 +155,6 @@ impl Scratch {
     pub fn holders(&self) -> Vec<(OwnerKey, &Grant)> {
         let world = self.world();
         let mut owners = world.owners();
-        owners.sort();
         owners.dedup();
         let main = |owner: OwnerKey| {
             let grant = world.grants(&owner).iter().find(|grant| grant.nic.is_empty())?;
