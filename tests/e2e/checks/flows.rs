@@ -62,19 +62,17 @@ impl Flows {
 
     /// What went and what came, for people; empty when they are the same.
     fn difference(&self, now: &Self) -> String {
-        let mut told = String::new();
+        let mut told = Vec::new();
         for (node, was) in &self.0 {
             let is = &now.0[node];
             for (word, some) in [("gone", was - is), ("new", is - was)] {
-                for flow in some.iter().take(TOLD) {
-                    told += &format!("{node}, {word}: {flow}\n");
-                }
+                told.extend(some.iter().take(TOLD).map(|flow| format!("{node}, {word}: {flow}")));
                 if some.len() > TOLD {
-                    told += &format!("{node}, {word}: {} more\n", some.len() - TOLD);
+                    told.push(format!("{node}, {word}: {} more", some.len() - TOLD));
                 }
             }
         }
-        told
+        told.join("\n")
     }
 }
 
