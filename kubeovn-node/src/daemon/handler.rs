@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use kubeovn_core::addr::Family;
 use kubeovn_core::annotations;
 use kubeovn_core::cni::AttachmentId;
 use kubeovn_core::error::Problem;
@@ -14,16 +13,19 @@ use tokio::time::{Duration, Instant, timeout_at};
 
 use super::facts::Facts;
 use super::given::{Given, NotGiven, bare_provider, check_kind, given, pod_of};
+use super::made::{pod_nic, port, response, route_config};
+use super::refusals::{bad, failed, nobody_waits, not_attached, not_given, replaced, taken};
+use super::sandbox::{Sandbox, id_of};
 use super::standing::{Obstacles, Part};
 use super::turns::{Latest, Turns};
-use crate::attach::{self, AttachError, PodNic};
-use crate::cni::nic::{NicNames, nic_names};
-use crate::cni::protocol::{GcRequest, IpConfig, PROVIDER_OVN, PodRequest, PodResponse, RouteConfig};
+use crate::attach;
+use crate::cni::nic::nic_names;
+use crate::cni::protocol::{GcRequest, PodRequest, PodResponse};
 use crate::cni::server::{Caller, Handler, Refusal};
 use crate::cni::timing::{Observer, Stage, Stages};
 use crate::netlink::Netlink;
-use crate::netns::{NetNs, NetNsError};
-use crate::ovs::{Pod, Port, PortKind, PortState, Switch, attachment_of, owner_of, provider_of};
+use crate::netns::NetNs;
+use crate::ovs::{PortState, Switch, attachment_of, owner_of, provider_of};
 
 /// How long DEL waits until nothing of the port is left in OVS. It is removed anyway; waiting only spares a
 /// successor with the same logical port an overlap.
@@ -42,31 +44,6 @@ pub(super) struct Wirer {
     pub(super) turns: Turns,
     pub(super) latest: Latest,
     pub(super) observer: Arc<dyn Observer>,
-}
-
-/// The interface of a sandbox, and what else a port of Kube-OVN's tells of whose it is; empty where it is not known.
-#[derive(Clone, Debug)]
-struct Sandbox {
-    id: AttachmentId,
-    namespace: String,
-    netns: String,
-}
-
-impl Sandbox {
-    fn of(request: &PodRequest) -> Self {
-        let (namespace, netns) = (request.pod_namespace.clone(), request.net_ns.clone());
-        Self { id: id_of(request), namespace, netns }
-    }
-
-    /// Is a port with the name that its link has this one's? It may be that of a sandbox whose id begins alike.
-    fn has(&self, owner: &OwnerKey, port: &Port) -> bool {
-        if let Some(id) = attachment_of(owner) {
-            return id == self.id;
-        }
-        let alike = |a: &str, b: &str| a.is_empty() || b.is_empty() || a == b;
-        let same = |pod: &Pod| alike(&pod.namespace, &self.namespace) && alike(&pod.netns, &self.netns);
-        port.pod.as_ref().is_none_or(same)
-    }
 }
 
 /// How far an ADD has come, and when.
@@ -312,7 +289,7 @@ impl Handler for Wirer {
         let forget = |id: AttachmentId| async move {
             let (container, nic) = (id.container_id.clone(), id.if_name.clone());
             tracing::info!(container, nic, "the runtime does not know this interface any more");
-            let done = self.unwire(Sandbox { id, namespace: String::new(), netns: String::new() }).await;
+            let done = self.unwire(Sandbox::forgotten(id)).await;
             if let Err(refusal) = &done {
                 tracing::warn!(container, nic, error = refusal.text(), "it is not removed");
             }
@@ -345,110 +322,6 @@ where
         done = done.and(this);
     }
     done
-}
-
-fn id_of(request: &PodRequest) -> AttachmentId {
-    AttachmentId { container_id: request.container_id.clone(), if_name: request.if_name.clone() }
-}
-
-fn pod_nic(request: &PodRequest, given: &Given, names: NicNames, userspace: bool) -> Result<PodNic, Refusal> {
-    let Some(mac) = given.mac else {
-        let text = format!(
-            "pod {}/{} was given addresses in network {} but no hardware address",
-            request.pod_namespace, request.pod_name, given.provider
-        );
-        return Err(failed(&Problem::new("CNI-NO-MAC", text)));
-    };
-    Ok(PodNic {
-        names,
-        if_name: request.if_name.clone(),
-        mac,
-        mtu: given.mtu,
-        addresses: given.addresses(),
-        defaults: given.defaults(&request.if_name),
-        extras: given.extras.clone(),
-        userspace,
-    })
-}
-
-fn port(request: &PodRequest, given: &Given, nic: &PodNic) -> Port {
-    let (pod, namespace) = (&given.pod, &request.pod_namespace);
-    let logical = match given.provider.as_str() {
-        PROVIDER_OVN => format!("{pod}.{namespace}"),
-        provider => format!("{pod}.{namespace}.{provider}"),
-    };
-    Port {
-        link: nic.names.host.clone(),
-        kind: PortKind::Plugged,
-        iface_id: Some(logical),
-        ips: given.ips,
-        pod: Some(Pod { name: pod.clone(), namespace: namespace.clone(), netns: request.net_ns.clone() }),
-    }
-}
-
-/// Addresses and hardware address; routes and what an interface of ours has come on top.
-fn response(given: &Given) -> PodResponse {
-    let ips = given.ips.iter().map(|ip| {
-        let family = Family::of(*ip);
-        IpConfig {
-            protocol: family.to_string(),
-            ip: ip.to_string(),
-            cidr: given.cidrs.get(family).map(ToString::to_string).unwrap_or_default(),
-            gateway: given.gateways.get(family).map(ToString::to_string).unwrap_or_default(),
-        }
-    });
-    let mac = given.mac.map(|mac| mac.to_string()).unwrap_or_default();
-    PodResponse { ips: ips.collect(), mac_address: mac, ..PodResponse::default() }
-}
-
-fn route_config(route: &crate::netlink::Route) -> RouteConfig {
-    RouteConfig { dst: route.dst.to_string(), gw: route.via.map(|via| via.to_string()).unwrap_or_default() }
-}
-
-fn nobody_waits() -> Refusal {
-    let text = "whoever asked for the interface has gone, and what was done for it is undone";
-    failed(&Problem::new("CNI-CALLER-GONE", text))
-}
-
-fn replaced(request: &PodRequest) -> Refusal {
-    let text = format!(
-        "the runtime has made another sandbox of pod {}/{}, or deletes this one",
-        request.pod_namespace, request.pod_name
-    );
-    failed(&Problem::new("CNI-SANDBOX-REPLACED", text))
-}
-
-fn taken(nic: &PodNic, other: &OwnerKey) -> Refusal {
-    let text = format!(
-        "link {} of the node is that of another sandbox ({other}): its name has room for so little of a container's id \
-         that both begin alike. The runtime tries again with another sandbox; a shorter interface name than {} leaves \
-         more room",
-        nic.names.host, nic.if_name
-    );
-    failed(&Problem::new("CNI-LINK-TAKEN", text))
-}
-
-fn not_given(error: NotGiven) -> Refusal {
-    match error {
-        NotGiven::Wait(text) => Refusal::Failed(text),
-        NotGiven::Refused(text) => Refusal::BadRequest(text),
-    }
-}
-
-fn not_attached(error: impl Into<AttachError>) -> Refusal {
-    let error = error.into();
-    match &error {
-        AttachError::NetNs(NetNsError::BadName { .. }) => bad(&Problem::from(&error)),
-        _ => failed(&Problem::from(&error)),
-    }
-}
-
-fn bad(problem: &Problem) -> Refusal {
-    Refusal::BadRequest(problem.to_string())
-}
-
-fn failed(problem: &Problem) -> Refusal {
-    Refusal::Failed(problem.to_string())
 }
 
 #[cfg(test)]
