@@ -14,8 +14,8 @@ pub type FixedMap<K, V> = HashMap<K, V, FixedState>;
 /// The same as a set.
 pub type FixedSet<T> = HashSet<T, FixedState>;
 
-/// Makes the hashers of a [`FixedMap`], or of a set.
-pub type FixedState = BuildHasherDefault<Fold>;
+/// Makes the hashers of both.
+type FixedState = BuildHasherDefault<Fold>;
 
 /// The hash of a key.
 #[must_use]

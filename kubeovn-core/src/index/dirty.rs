@@ -1,12 +1,12 @@
 //! What must be looked at again. Facts only mark; nobody decides, renders or publishes where a fact comes in.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 
 use super::objects::{Name, ObjectKey};
-use crate::{hash::FixedState, rows::OwnerKey};
+use crate::{hash::FixedSet, rows::OwnerKey};
 
 /// Marks of many: put in order once, when they are taken, and not with each of them.
-pub type Marks<T> = HashSet<T, FixedState>;
+pub type Marks<T> = FixedSet<T>;
 
 /// Marks, by what they ask for. Apart, so that the echo of an annotation that we wrote ourselves does not render
 /// its pod again.

@@ -3,10 +3,10 @@
 //! An object comes with strings of its own, each an allocation. Most of them say what thousands of others say: keys,
 //! names of namespaces, nodes and subnets, prefixes, gateways. Of a pod with its record that is more than half.
 
-use std::{collections::HashSet, sync::Arc};
+use std::sync::Arc;
 
 use super::objects::{Ip, Labels, Meta, Name, Pod};
-use crate::{annotations::nic, contract::cluster::FINALIZER, hash::FixedState};
+use crate::{annotations::nic, contract::cluster::FINALIZER, hash::FixedSet};
 
 /// With fewer words it is not worth looking for those that nobody has any more.
 const FEW: usize = 1_024;
@@ -14,7 +14,7 @@ const FEW: usize = 1_024;
 /// Words by content.
 #[derive(Debug, Default)]
 pub(super) struct Interner {
-    words: HashSet<Name, FixedState>,
+    words: FixedSet<Name>,
     /// How many there were when those that nobody had were last dropped.
     kept: usize,
 }

@@ -1,16 +1,13 @@
 //! Subnets decided, addresses settled.
 
-use std::{
-    collections::{BTreeSet, HashSet},
-    sync::Arc,
-};
+use std::{collections::BTreeSet, sync::Arc};
 
 use super::{Spine, parked::Need};
 use crate::{
     contract::ipam::{Offer, Settled, Want},
     decide::{self, Wanting},
     error::Problem,
-    hash::FixedState,
+    hash::FixedSet,
     index::{Decision, objects::Name},
     rows::{Millis, OwnerKey, Replica},
 };
@@ -169,7 +166,7 @@ impl Spine {
     /// in turn.
     fn serve_parked(&mut self, now: Millis, mut freed: BTreeSet<Name>) {
         while !freed.is_empty() {
-            let mut full: HashSet<Arc<[Want]>, FixedState> = HashSet::default();
+            let mut full: FixedSet<Arc<[Want]>> = FixedSet::default();
             let mut more = BTreeSet::new();
             for (owner, need) in self.parked.line() {
                 // Once one has found all places full again there is no use in asking for all the others who want the same.

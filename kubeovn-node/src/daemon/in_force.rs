@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use kubeovn_core::index::objects::{Name, Subnet};
+use kubeovn_core::index::objects::{Condition, Name, Subnet};
 
 /// All subnets, by name.
 #[derive(Clone, Debug, Default)]
@@ -29,10 +29,14 @@ enum Force {
     Taken,
 }
 
+/// Whether the controller took a spec, and which.
+fn validated(subnet: &Subnet) -> Option<&Condition> {
+    subnet.status.conditions.iter().find(|condition| &*condition.r#type == "Validated")
+}
+
 /// What the controller says of the spec as it stands.
 fn force_of(subnet: &Subnet) -> Force {
-    let validated = subnet.status.conditions.iter().find(|c| &*c.r#type == "Validated");
-    let Some(validated) = validated else {
+    let Some(validated) = validated(subnet) else {
         // Pods of an overlay do not wait for the controller's word. To an underlay that it is going to refuse there would be
         // routes until then.
         return if subnet.spec.vlan.is_empty() { Force::Presumed } else { Force::None };
@@ -46,8 +50,7 @@ fn force_of(subnet: &Subnet) -> Force {
 
 /// Was it edited since the controller took it? Where the controller tells no generation that can't be told.
 fn is_edited(subnet: &Subnet) -> bool {
-    let said = subnet.status.conditions.iter().find(|c| &*c.r#type == "Validated");
-    let open = said.is_some_and(|said| &*said.status != "True" || said.observed_generation > 0);
+    let open = validated(subnet).is_some_and(|said| &*said.status != "True" || said.observed_generation > 0);
     open && subnet.meta.generation > 1 && force_of(subnet) != Force::Taken
 }
 
@@ -94,7 +97,7 @@ impl Subnets {
 
 #[cfg(test)]
 mod tests {
-    use kubeovn_core::index::objects::{Condition, Meta, SubnetSpec};
+    use kubeovn_core::index::objects::{Meta, SubnetSpec};
 
     use super::*;
 
