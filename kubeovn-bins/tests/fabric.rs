@@ -168,8 +168,10 @@ async fn packets_flow_daemons_heal_and_nothing_is_left() {
     let lab = Lab::new("fab");
     let (tell, mut events) = mpsc::unbounded_channel();
     let fabric = Fabric::start(lab.0.clone(), tell).await.unwrap();
-    let (one, two) = tokio::join!(fabric.node_up("n1"), fabric.node_up("n2"));
-    assert_ne!(one.unwrap().underlay, two.unwrap().underlay);
+    fabric.keep_address("n1").unwrap();
+    let (two, one) = tokio::join!(fabric.node_up("n2"), fabric.node_up("n1"));
+    let [one, two] = [one, two].map(|node| node.unwrap().underlay);
+    assert!(one < two, "{one} was kept for n1: {two}");
     fabric.warm().await;
     let places = network(&lab, &fabric).await;
     let probes = all_probes();

@@ -13,7 +13,6 @@
 //! they die, each time prepared as the first time. The fabric knows no pod, subnet or controller.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -30,6 +29,7 @@ use super::tool;
 mod central;
 mod down;
 mod node;
+mod numbers;
 mod ovs;
 mod supervisor;
 
@@ -37,6 +37,7 @@ use self::central::Central;
 pub use self::down::{down, sweep};
 use self::node::Node;
 pub use self::node::NodeHandle;
+use self::numbers::Numbers;
 pub use self::supervisor::FabricEvent;
 
 /// The switch between all nodes, in the underlay namespace.
@@ -49,17 +50,10 @@ pub struct Fabric {
     _hold: Hold,
     underlay: NetNs,
     central: Central,
-    nodes: Mutex<Nodes>,
+    /// The nodes that are up.
+    nodes: Mutex<BTreeMap<String, Node>>,
+    numbers: Numbers,
     events: mpsc::UnboundedSender<FabricEvent>,
-}
-
-#[derive(Debug, Default)]
-struct Nodes {
-    up: BTreeMap<String, Node>,
-    /// The numbers of those whose power was cut.
-    off: BTreeMap<String, u16>,
-    /// Every number in use, also by nodes that are off, or on their way up or down.
-    numbers: BTreeMap<u16, String>,
 }
 
 /// Northbound's unix socket in a lab's state directory.
@@ -89,7 +83,8 @@ impl Fabric {
         }
         match Self::raise(&state, &events).await {
             Ok((underlay, central)) => {
-                Ok(Self { state, _hold: hold, underlay, central, nodes: Mutex::default(), events })
+                let (nodes, numbers) = (Mutex::default(), Numbers::default());
+                Ok(Self { state, _hold: hold, underlay, central, nodes, numbers, events })
             }
             Err(error) => {
                 // The first error tells more than one from cleaning up after it.
@@ -131,6 +126,16 @@ impl Fabric {
         &self.state
     }
 
+    /// Keeps the lowest free address for a node that is yet to come up; whoever has one keeps that.
+    ///
+    /// For who brings up several at once and wants to know who has which: [`Fabric::node_up`] does it too, when it gets to run.
+    ///
+    /// # Errors
+    /// When no address is left.
+    pub fn keep_address(&self, node: &str) -> Result<(), LabError> {
+        self.numbers.of(node).map(drop)
+    }
+
     /// Brings a node up and returns once OVN knows its chassis. A node that is up already stays as it is.
     ///
     /// Several nodes can be brought up at once.
@@ -138,29 +143,20 @@ impl Fabric {
     /// # Errors
     /// When the node does not come up in time; what was made of it is removed then.
     pub async fn node_up(&self, name: &str) -> Result<NodeHandle, LabError> {
-        let number = {
-            let mut nodes = self.nodes.lock().await;
-            if let Some(node) = nodes.up.get(name) {
-                return Ok(node.handle());
-            }
-            let own = nodes.off.remove(name);
-            let free = || (1..=node::LIMIT).find(|number| !nodes.numbers.contains_key(number));
-            let number = own.or_else(free);
-            let number = number.ok_or(LabError::NodesFull { limit: usize::from(node::LIMIT) })?;
-            nodes.numbers.insert(number, name.to_owned());
-            number
-        };
+        if let Some(node) = self.nodes.lock().await.get(name) {
+            return Ok(node.handle());
+        }
+        let number = self.numbers.of(name)?;
         let started =
             Node::start(&self.state, &self.underlay, &self.central, name, number, &self.events).await;
-        let mut nodes = self.nodes.lock().await;
         match started {
             Ok(node) => {
                 let handle = node.handle();
-                nodes.up.insert(name.to_owned(), node);
+                self.nodes.lock().await.insert(name.to_owned(), node);
                 Ok(handle)
             }
             Err(error) => {
-                nodes.numbers.remove(&number);
+                self.numbers.forget(name);
                 Err(error)
             }
         }
@@ -174,32 +170,28 @@ impl Fabric {
     /// # Errors
     /// When its namespace or its files can't be removed.
     pub async fn node_off(&self, name: &str) -> Result<(), LabError> {
-        let mut nodes = self.nodes.lock().await;
-        let Some(node) = nodes.up.remove(name) else { return Ok(()) };
-        nodes.off.insert(name.to_owned(), node.number());
-        drop(nodes);
+        let Some(node) = self.nodes.lock().await.remove(name) else { return Ok(()) };
         node.lose_power(&self.state).await
     }
 
     /// Takes a node down and removes all that was made for it; pods on it must be unplugged before.
     /// A node that is not up is fine.
     pub async fn node_down(&self, name: &str) -> Result<(), LabError> {
-        let Some(node) = self.nodes.lock().await.up.remove(name) else { return Ok(()) };
-        let number = node.number();
+        let Some(node) = self.nodes.lock().await.remove(name) else { return Ok(()) };
         let result = node.leave(&self.state).await;
-        self.nodes.lock().await.numbers.remove(&number);
+        self.numbers.forget(name);
         result
     }
 
     /// A node that is up.
     pub async fn node(&self, name: &str) -> Result<NodeHandle, LabError> {
         let unknown = || LabError::NodeUnknown { node: name.to_owned() };
-        self.nodes.lock().await.up.get(name).map(Node::handle).ok_or_else(unknown)
+        self.nodes.lock().await.get(name).map(Node::handle).ok_or_else(unknown)
     }
 
     /// All nodes that are up, by name.
     pub async fn nodes(&self) -> Vec<NodeHandle> {
-        self.nodes.lock().await.up.values().map(Node::handle).collect()
+        self.nodes.lock().await.values().map(Node::handle).collect()
     }
 
     /// Sends a packet from every node to every other, since the first one through a new tunnel is lost while
@@ -222,7 +214,7 @@ impl Fabric {
         if place == "central" {
             return self.central.process(program);
         }
-        self.nodes.lock().await.up.get(place)?.process(program)
+        self.nodes.lock().await.get(place)?.process(program)
     }
 
     /// Ends everything and removes every namespace and file, pods' namespaces too.
@@ -230,7 +222,7 @@ impl Fabric {
     /// # Errors
     /// [`LabError::Leftovers`] names what could not be removed.
     pub async fn stop(self) -> Result<(), LabError> {
-        let nodes = std::mem::take(&mut self.nodes.lock().await.up);
+        let nodes = std::mem::take(&mut *self.nodes.lock().await);
         futures_util::future::join_all(nodes.into_values().map(Node::stop)).await;
         self.central.stop().await;
         drop(self.underlay);
@@ -280,13 +272,6 @@ pub(crate) async fn blocking<T: Send + 'static>(
             Err(error) => Err(LabError::network("run on a thread")(error)),
         },
     }
-}
-
-/// The tunnel address of the node with this number, in the block that RFC 2544 keeps for test networks: no
-/// manifest has a use for it.
-fn underlay_address(number: u16) -> Ipv4Addr {
-    let [high, low] = number.to_be_bytes();
-    Ipv4Addr::new(198, 18, high, low)
 }
 
 /// How long a daemon may take until it does what it is for.

@@ -9,15 +9,13 @@ use kubeovn_node::netns::NetNs;
 use tokio::sync::mpsc;
 
 use super::central::{Central, QUIET};
+use super::numbers::underlay_address;
 use super::supervisor::{Daemon, FabricEvent, Hook, Spec};
-use super::{COMING_UP, StateDir, make_netns, remove_netns, underlay_address};
+use super::{COMING_UP, StateDir, make_netns, remove_netns};
 use crate::lab::error::LabError;
 use crate::lab::state::process::Process;
 use crate::lab::state::{file_names, make_dir, remove_file};
 use crate::lab::tool;
-
-/// As many nodes as the underlay's /16 has addresses for.
-pub(super) const LIMIT: u16 = u16::MAX - 1;
 
 /// Where Debian puts the schema of `Open_vSwitch`.
 const SCHEMA: &str = "/usr/share/openvswitch/vswitch.ovsschema";
@@ -43,7 +41,6 @@ pub struct NodeHandle {
 #[derive(Debug)]
 pub(super) struct Node {
     handle: NodeHandle,
-    number: u16,
     daemons: Vec<(&'static str, Daemon)>,
 }
 
@@ -67,7 +64,7 @@ impl Node {
             let handle =
                 NodeHandle { name: name.to_owned(), netns, ovsdb, dir, underlay: underlay_address(number) };
             handle.plug_in(underlay, number).await?;
-            let mut node = Self { handle, number, daemons: Vec::new() };
+            let mut node = Self { handle, daemons: Vec::new() };
             match node.start_daemons(state, central, events).await {
                 Ok(()) => Ok(node),
                 Err(error) => {
@@ -153,10 +150,6 @@ impl Node {
 
     pub(super) fn handle(&self) -> NodeHandle {
         self.handle.clone()
-    }
-
-    pub(super) fn number(&self) -> u16 {
-        self.number
     }
 
     pub(super) fn process(&self, program: &str) -> Option<Process> {

@@ -200,7 +200,12 @@ impl Stage {
     fn raise(&mut self, name: String) {
         self.nodes.insert(name.clone(), NodeState::Rising);
         let (fabric, cluster) = (Arc::clone(&self.fabric), Arc::clone(&self.cluster));
+        // Here, since jobs run in any order: whoever comes first by name has the lower address.
+        let kept = fabric.keep_address(&name);
         self.jobs.spawn(async move {
+            if let Err(error) = kept {
+                return Done::NodeUp(name, Err(error));
+            }
             let host = Host::raise(&fabric, &cluster, &name).await;
             Done::NodeUp(name, host)
         });
