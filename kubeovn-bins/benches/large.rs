@@ -37,7 +37,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use kubeovn_bins::run::controller;
+use kubeovn_bins::run::{controller, report};
 use kubeovn_core::{
     addr::{DualStack, Mac},
     contract::model::{Model, Recovered},
@@ -59,6 +59,9 @@ use wire::Passed;
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+/// Between two looks, and for so long an answer is awaited.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// The server's socket, for a stage in a process of its own.
 const SOCKET: &str = "LARGE_SOCKET";
@@ -130,15 +133,18 @@ fn run(stage: &str, size: Size, socket: &Path) {
     let spine = Spine::new(Settings::default(), Box::new(Ledger::new()), looking, &NORTHBOUND);
     let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let begun = Instant::now();
-    let controller =
-        runtime.spawn(controller::drive(spine, cluster.clone(), database, controller::Company::default()));
+    let (asker, questions) = report::desk();
+    let company = controller::Company { questions, ..controller::Company::default() };
+    let controller = runtime.spawn(controller::drive(spine, cluster.clone(), database, company));
     let stage_of = Stage { begun, cluster: cluster.clone(), counts: counts.clone(), size: size.clone() };
     if stage == "fresh" {
         stage_of.until("objects to committed rows", || counts.committed_ports() >= size.ports());
         stage_of.until("  and every pod told", || cluster.told() >= size.pods);
         cluster.save(&given);
     } else {
-        stage_of.until("started again, nothing changed: settled", || cluster.settled().is_some());
+        let is_ready = || runtime.block_on(asker.ask(PAUSE)).is_some_and(|report| report.open);
+        stage_of.until("started again: ready", is_ready);
+        stage_of.until("  and settled, nothing changed", || cluster.settled().is_some());
         assert_eq!((counts.transactions(), cluster.writes()), (0, 0), "transactions and writes");
         std::thread::sleep(Duration::from_millis(500));
         one_more(&cluster, &counts, &passed);

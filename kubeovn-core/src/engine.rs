@@ -76,6 +76,8 @@ pub struct RowEngine {
     groups: Vec<BTreeSet<OwnerKey>>,
     /// Rings that were planned together since anybody left anything.
     tried: BTreeSet<BTreeSet<OwnerKey>>,
+    /// Planning was given up for a moment, and is still the same.
+    goes_on: bool,
     undecided: BTreeSet<OwnerKey>,
     /// Owners of rows that a sweep left alone, because it was open what they want. When that is decided their rows
     /// are not found by what they hold: another sweep is due.
@@ -135,6 +137,7 @@ impl RowEngine {
             dirty: BTreeSet::new(),
             groups: Vec::new(),
             tried: BTreeSet::new(),
+            goes_on: false,
             undecided: BTreeSet::new(),
             spared: BTreeSet::new(),
             sweep_due: false,

@@ -42,6 +42,8 @@ use crate::{
 
 /// How often everything is compared although nothing seems to have changed.
 pub const AUDIT_EVERY: Millis = 300_000;
+/// Batches that are compared in one step, when nothing of them is to be written.
+const BATCHES: usize = 10;
 /// Who deletes more than this many rows at once may have deleted all of them.
 const MANY: usize = 100;
 /// Pause before a write that the cluster did not take is tried again.
@@ -279,22 +281,27 @@ impl Spine {
     /// Does all that can be done now: [`plan`](Self::plan), then [`follow`](Self::follow). The clock may be set back
     /// meanwhile: time goes on from where it was.
     pub fn run(&mut self, now: Millis, have: &dyn Replica, out: &mut Vec<Effect>) {
-        self.plan(now, have, out);
+        while self.plan(now, have, out) {}
         self.follow(now, have, out);
     }
 
     /// The first half of [`run`](Self::run): up to the next transaction. Carry its effects out before the second half,
     /// so that the database has something to do meanwhile.
-    pub fn plan(&mut self, now: Millis, have: &dyn Replica, out: &mut Vec<Effect>) {
+    ///
+    /// After a start everything is compared, and nothing of it is to be written as a rule. That takes a while; so a part is
+    /// done, and `true` is answered when there is more: call it again, before the second half. Whatever has come in
+    /// meanwhile can be fed in between.
+    #[must_use]
+    pub fn plan(&mut self, now: Millis, have: &dyn Replica, out: &mut Vec<Effect>) -> bool {
         let now = self.clock.at(now);
         self.ask_again(now);
         if !self.open {
             if !self.replica_complete || !Kind::ALL.iter().all(|k| self.listed.contains(k)) {
-                return;
+                return false;
             }
             // Pods that fall back to the default subnet must not be refused because it is only about to be made.
             if self.ensure_built_in(out) {
-                return;
+                return false;
             }
             self.open = true;
             self.open_gates(now, have, out);
@@ -311,13 +318,14 @@ impl Spine {
         }
         let (world, model) = (&self.world, &self.model);
         let mut render = |owner: &OwnerKey| model.render(world, owner);
-        let mut txn = self.engine.plan(now, &mut render, have);
+        let mut txn = self.engine.plan_some(BATCHES, now, &mut render, have);
         if txn.is_none() && (self.audit_due || self.engine.sweep_due()) && self.engine.idle() {
             self.audit_due = false;
             self.engine.sweep(have);
             txn = self.engine.plan(now, &mut render, have);
         }
         out.extend(txn.map(Effect::Commit));
+        self.engine.more()
     }
 
     /// The second half of [`run`](Self::run): what objects should say, and the transaction after the one on its way

@@ -34,6 +34,7 @@ mod neighbours;
 #[allow(dead_code, reason = "objects of another test crate, of which not all are needed")]
 mod objects;
 mod oracle;
+mod pieces;
 mod pools;
 mod random;
 mod refused;

@@ -79,7 +79,11 @@ impl Sim {
     pub(crate) fn run(&mut self) {
         let mut out = Vec::new();
         self.spine.run(self.now, &self.db.replica, &mut out);
-        for effect in out {
+        self.carry_out(out);
+    }
+
+    pub(crate) fn carry_out(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
             match effect {
                 Effect::Commit(txn) => {
                     self.txns += 1;

@@ -81,6 +81,7 @@ pub async fn drive(
     let (failed, mut failures) = mpsc::unbounded_channel();
     let mut writer = Writer::new(cluster, failed);
     let mut effects = Vec::new();
+    let mut more = false;
     loop {
         let due = spine.next_wake().map(|at| Duration::from_millis(at.saturating_sub(now())));
         let wake = [due, pause.left()].into_iter().flatten().min().unwrap_or(LONGEST);
@@ -106,6 +107,8 @@ pub async fn drive(
                 },
             },
             Some(failed) = failures.recv() => spine.feed(now(), failed, database.replica()),
+            // Others get their turn, too.
+            () = tokio::task::yield_now(), if more => {}
             () = tokio::time::sleep(wake.max(SHORTEST)) => {}
         }
         for _ in 0..GULP {
@@ -119,12 +122,15 @@ pub async fn drive(
         }
         // Before the planning, which takes its time.
         pause.set(spine.rebuilding()).await;
-        spine.plan(now(), database.replica(), &mut effects);
+        more = spine.plan(now(), database.replica(), &mut effects);
         if spine.written() {
             pause.written();
         }
         pause.set(spine.rebuilding()).await;
         carry_out(&mut effects, &mut *database, &writer);
+        if more {
+            continue;
+        }
         spine.follow(now(), database.replica(), &mut effects);
         carry_out(&mut effects, &mut *database, &writer);
     }

@@ -43,6 +43,18 @@ impl RowEngine {
         render: &mut dyn FnMut(&OwnerKey) -> Render,
         have: &dyn Replica,
     ) -> Option<Txn> {
+        self.plan_some(usize::MAX, now, render, have)
+    }
+
+    /// The same, which gives up after so many batches in which nothing was to be written. Then there is
+    /// [`more`](Self::more).
+    pub fn plan_some(
+        &mut self,
+        batches: usize,
+        now: Millis,
+        render: &mut dyn FnMut(&OwnerKey) -> Render,
+        have: &dyn Replica,
+    ) -> Option<Txn> {
         if self.flight.is_some() || self.unsure {
             return None;
         }
@@ -51,8 +63,10 @@ impl RowEngine {
             return self.flight.as_ref().map(|flight| flight.txn.clone());
         }
         self.dirty.extend(self.retries.take_due(now));
-        self.tried.clear();
-        loop {
+        if !std::mem::take(&mut self.goes_on) {
+            self.tried.clear();
+        }
+        for _ in 0..batches {
             let owners = self.take_batch();
             // Repairs go alone: should the database refuse them, no owner is to blame.
             let mut batch = if owners.is_empty() { self.mend() } else { self.claim(owners, render) };
@@ -66,6 +80,13 @@ impl RowEngine {
                 return Some(flight.txn.clone());
             }
         }
+        self.goes_on = true;
+        None
+    }
+
+    /// Can something be planned at once?
+    pub fn more(&self) -> bool {
+        self.flight.is_none() && !self.unsure && !self.idle()
     }
 
     /// The transaction of a batch; `None` when all is as wanted.

@@ -64,8 +64,19 @@ impl Bench {
     }
 
     fn plan(&mut self) -> Option<Txn> {
+        // Whatever is done in one go can be done in pieces.
+        loop {
+            let txn = self.plan_some(1);
+            if txn.is_some() || !self.engine.more() {
+                return txn;
+            }
+        }
+    }
+
+    fn plan_some(&mut self, batches: usize) -> Option<Txn> {
         let wishes = &self.wishes;
-        self.engine.plan(self.now, &mut |owner| wishes.get(owner).cloned().unwrap_or(Render::Gone), &self.toy)
+        let mut render = |owner: &OwnerKey| wishes.get(owner).cloned().unwrap_or(Render::Gone);
+        self.engine.plan_some(batches, self.now, &mut render, &self.toy)
     }
 
     fn apply(&mut self, txn: &Txn) {
@@ -326,6 +337,20 @@ fn somebody_elses_is_never_touched() {
     bench.wish(pod("p"), Render::Gone);
     bench.settle();
     assert!(!bench.toy.has(&parent("a")) && bench.toy.has(&parent("theirs")));
+}
+
+/// A step that others used up leaves it for the next one.
+#[test]
+fn an_edit_by_hand_is_put_right_behind_those_who_are_looked_at() {
+    let mut bench = built();
+    let changes = bench.toy.clear(&parent("group"), "values");
+    changes.iter().for_each(|c| bench.engine.changed(c, &bench.toy));
+    bench.engine.mark(subnet("a"));
+    assert_eq!(bench.plan_some(1), None);
+    assert!(bench.engine.more());
+    bench.settle();
+    assert!(bench.toy.holds(&parent("group"), "values", &Elem::Item(Atom::from("10.0.0.1"))));
+    assert!(!bench.engine.more());
 }
 
 #[test]
