@@ -71,6 +71,10 @@ impl Collector for Moment {
             bare(flag(report.open)),
         )?;
         gauge(encoder, ("kubeovn_idle", "Whether nothing is left to do."), bare(flag(report.idle)))?;
+        let objects = report.objects.iter().map(|(kind, count)| {
+            ([("kind", kind.name())], f64::from(u32::try_from(*count).unwrap_or(u32::MAX)))
+        });
+        gauge(encoder, ("kubeovn_objects", "Objects that are known, by kind."), objects)?;
         let database = &report.database;
         gauge(
             encoder,

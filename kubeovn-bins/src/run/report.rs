@@ -7,7 +7,12 @@ use std::{
     time::Duration,
 };
 
-use kubeovn_core::{addr::Family, contract::ipam::Usage, index::objects::Name, spine::Spine};
+use kubeovn_core::{
+    addr::Family,
+    contract::ipam::Usage,
+    index::objects::{Kind, Name},
+    spine::Spine,
+};
 use tokio::{
     sync::{mpsc, oneshot},
     time::{Instant, timeout},
@@ -34,10 +39,8 @@ pub struct Report {
     pub silent_gateways: usize,
     /// Families in which no gateway answers to this controller, so that nothing is known of them.
     pub deaf: BTreeSet<Family>,
-    /// Pods, and how many of them hold an address.
-    pub pods: usize,
-    /// Nodes.
-    pub nodes: usize,
+    /// How many objects of each kind are known.
+    pub objects: BTreeMap<Kind, usize>,
     /// Subnets with their numbers, by name.
     pub subnets: Vec<SubnetReport>,
 }
@@ -177,8 +180,7 @@ impl Book {
             recovery_conflicts: spine.recovery_conflicts().len(),
             silent_gateways: world.silent().len(),
             deaf: rounds.blind().clone(),
-            pods: world.pods().count(),
-            nodes: world.nodes().count(),
+            objects: Kind::ALL.iter().map(|kind| (*kind, world.known(*kind))).collect(),
             subnets: world.subnets().map(subnet).collect(),
         }
     }

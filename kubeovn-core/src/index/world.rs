@@ -91,6 +91,21 @@ impl World {
         &self.settings
     }
 
+    /// How many objects of a kind are known.
+    pub fn known(&self, kind: Kind) -> usize {
+        match kind {
+            Kind::Namespace => self.namespaces.len(),
+            Kind::Node => self.nodes.len(),
+            Kind::Vpc => self.vpcs.len(),
+            Kind::Subnet => self.subnets.len(),
+            Kind::Ip => self.ips.len(),
+            Kind::IpPool => self.ip_pools.len(),
+            Kind::Pod => self.pods.values().map(FixedMap::len).sum(),
+            Kind::StatefulSet => self.sets.values().map(BTreeMap::len).sum(),
+            Kind::VirtualMachine | Kind::VirtualMachineInstance => self.machines.known(kind),
+        }
+    }
+
     /// A namespace.
     pub fn namespace(&self, name: &str) -> Option<&Arc<Namespace>> {
         self.namespaces.get(name)

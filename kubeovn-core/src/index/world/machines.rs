@@ -28,6 +28,15 @@ pub(super) struct Machines {
 }
 
 impl Machines {
+    /// How many objects of a kind of these are known.
+    pub(super) fn known(&self, kind: Kind) -> usize {
+        match kind {
+            Kind::VirtualMachine => self.all.values().map(BTreeMap::len).sum(),
+            Kind::VirtualMachineInstance => self.running.values().map(BTreeMap::len).sum(),
+            _ => 0,
+        }
+    }
+
     /// The objects behind an owner of rows: of a machine all its pods, there or not.
     pub(super) fn objects_of(&self, owner: &OwnerKey) -> impl Iterator<Item = ObjectKey> + use<'_> {
         let object = object_key(owner);
