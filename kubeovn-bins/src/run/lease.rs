@@ -40,6 +40,10 @@ pub use self::{
 /// How long a transaction may wait to be told whether we hold the lease.
 const TERM_WITHIN: Duration = Duration::from_secs(3);
 
+/// How long letting go of it may take: the next one would wait longer, and who is asked to end is killed after half a
+/// minute.
+const LET_GO_WITHIN: Duration = Duration::from_secs(10);
+
 /// Which lease, who we are, and how fast.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -163,7 +167,7 @@ pub async fn run(
     let ours = elector.leads(start.elapsed());
     told.send_replace(Leadership::Lost);
     if ours {
-        let released = timeout(config.retry, desk.release()).await;
+        let released = timeout(LET_GO_WITHIN, desk.release()).await;
         info!(lease = config.name, released = matches!(released, Ok(Ok(()))), "the lease is let go of");
     }
 }
@@ -215,14 +219,24 @@ impl Desk {
         Ok(())
     }
 
+    /// Lets go of it as long as it is ours. A renewal that was given up halfway may still be on its way and be done
+    /// between the two requests; then there is another version than the one that was found, and it is looked at again.
     async fn release(&self) -> Result<(), Failed> {
-        let Some(lease) = self.api.get_opt(&self.config.name).await? else { return Ok(()) };
-        let record = Record::of(&lease);
-        if record.holder == self.config.identity {
+        loop {
+            let Some(lease) = self.api.get_opt(&self.config.name).await? else { return Ok(()) };
+            let record = Record::of(&lease);
+            if record.holder != self.config.identity {
+                return Ok(());
+            }
             let lease = Lease { spec: Some(record.released().spec()), ..lease };
-            self.api.replace(&self.config.name, &PostParams::default(), &lease).await?;
+            match self.api.replace(&self.config.name, &PostParams::default(), &lease).await {
+                Err(kube::Error::Api(status)) if status.code == 409 => {}
+                written => {
+                    written?;
+                    return Ok(());
+                }
+            }
         }
-        Ok(())
     }
 }
 

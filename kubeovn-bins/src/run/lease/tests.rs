@@ -1,5 +1,7 @@
 //! Two electors and what stands in a lease, with clocks that disagree.
 
+mod release;
+
 use k8s_openapi::jiff::Timestamp;
 
 use super::*;
