@@ -78,6 +78,9 @@ pub trait Observer: Debug + Send + Sync {
     /// A request on one of the protocol's paths was answered with an HTTP status, so long after it was accepted.
     fn answered(&self, path: &'static str, status: u16, took: Duration);
 
+    /// An ADD has come, and is worked on from now on until [`Observer::added`] tells that it has ended.
+    fn begun(&self, _id: &AttachmentId) {}
+
     /// An ADD has ended, well or not.
     fn added(&self, id: &AttachmentId, stages: &Stages);
 }

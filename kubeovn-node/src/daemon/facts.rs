@@ -56,10 +56,16 @@ impl Facts {
             }
             Event::Applied(Object::Pod(pod)) => {
                 let key = (pod.meta.namespace.clone(), pod.meta.name.clone());
-                if pod.node.as_deref() != Some(&self.name) || pod.host_network {
-                    return self.pods.remove(&key).is_some();
+                let uid = pod.meta.uid.clone();
+                let is_here = pod.node.as_deref() == Some(&self.name) && !pod.host_network;
+                let before =
+                    if is_here { self.pods.insert(key.clone(), pod) } else { self.pods.remove(&key) };
+                let was_here = before.is_some();
+                // Another pod of this name is there: so the one before has gone, of which a relist does not tell.
+                if let Some(gone) = before.filter(|before| before.meta.uid != uid) {
+                    self.note_end(key, &gone);
                 }
-                self.pods.insert(key, pod);
+                return is_here || was_here;
             }
             // The node's own port stays as it is: that the object is gone does not say that the node is.
             Event::Deleted { key, uid } => match key.kind {
@@ -71,15 +77,9 @@ impl Facts {
                     if self.pods.get(&key).is_none_or(|pod| pod.meta.uid != uid) {
                         return false;
                     }
-                    let gone = self.pods.remove(&key);
-                    // Of an image: kubelet runs the pod from its file all the same.
-                    if gone.is_some_and(|pod| pod.meta.annotation(MIRROR).is_some()) {
-                        return true;
+                    if let Some(gone) = self.pods.remove(&key) {
+                        self.note_end(key, &gone);
                     }
-                    if self.ended.len() >= ENDED {
-                        self.ended.pop_front();
-                    }
-                    self.ended.push_back((key.0, key.1, uid));
                 }
                 _ => return false,
             },
@@ -89,6 +89,18 @@ impl Facts {
             Event::Applied(_) | Event::Absent(_) => return false,
         }
         true
+    }
+
+    /// A pod of this namespace and name is gone.
+    fn note_end(&mut self, (namespace, name): (Name, Name), pod: &Pod) {
+        // Of an image: kubelet runs the pod from its file all the same.
+        if pod.meta.annotation(MIRROR).is_some() {
+            return;
+        }
+        if self.ended.len() >= ENDED {
+            self.ended.pop_front();
+        }
+        self.ended.push_back((namespace, name, pod.meta.uid.clone()));
     }
 
     /// Every object of the kind has been told.
@@ -208,5 +220,18 @@ mod tests {
         facts.apply(pod(Some("n1"), "u2"));
         assert!(!facts.apply(gone("u1")));
         assert_eq!(facts.pod("default", "web-0").map(|pod| &*pod.meta.uid), Some("u2"));
+    }
+
+    #[test]
+    fn a_pod_that_another_replaces_has_ended() {
+        let mut facts = Facts::new("n1");
+        facts.apply(pod(Some("n1"), "u1"));
+        facts.apply(pod(Some("n1"), "u1"));
+        assert!(!facts.has_ended("u1"), "it was told of twice");
+        assert!(facts.apply(pod(Some("n1"), "u2")));
+        assert!(facts.has_ended("u1") && !facts.has_ended("u2"));
+        assert!(facts.apply(pod(Some("n2"), "u3")), "here it is gone");
+        assert!(facts.has_ended("u2") && !facts.has_ended("u3"));
+        assert!(facts.pod("default", "web-0").is_none());
     }
 }

@@ -239,6 +239,7 @@ impl Handler for Wirer {
     async fn add(&self, request: PodRequest, caller: Caller) -> Result<PodResponse, Refusal> {
         let mut progress = Progress::new();
         let began = progress.began;
+        self.observer.begun(&id_of(&request));
         let answer = Box::pin(self.serve(&request, caller, began + self.wait, &mut progress)).await;
         let took = began.elapsed();
         let Progress { mut stages, .. } = progress;

@@ -11,16 +11,19 @@ use futures_util::{Stream, StreamExt};
 use netlink_packet_core::{NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload};
 use netlink_packet_route::RouteNetlinkMessage;
 use nix::errno::Errno;
+use tokio::time::Instant;
 
 #[cfg(test)]
 mod tests;
 
 use super::{Netlink, NetlinkError};
 
-/// So often a list is asked for.
-const TRIES: u32 = 8;
-/// Before it is asked for again, the longer the more often it was.
+/// So long a list that is torn is asked for again: while many pods come at once, one may be torn many times.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Before it is asked for again. Each pause is twice as long as the one before.
 const PAUSE: Duration = Duration::from_millis(2);
+/// No pause is longer.
+const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 
 type Answer = NetlinkMessage<RouteNetlinkMessage>;
 /// What of an answer is wanted.
@@ -38,7 +41,7 @@ impl Netlink {
     /// All that the kernel answers to a request, as far as `pick` takes it.
     ///
     /// # Errors
-    /// The kernel's; `EINTR` or `EBUSY` when it is torn each time.
+    /// The kernel's; `EINTR` or `EBUSY` when it is torn each time for some seconds.
     pub(super) async fn dump<T: Send>(
         &self,
         request: RouteNetlinkMessage,
@@ -52,28 +55,33 @@ impl Netlink {
         let mut handle = self.handle.clone();
         // The connection is gone when its driver ended with the runtime.
         let ask = || handle.request(message.clone()).map_err(|_| Errno::ENOTCONN);
-        whole(ask, pick).await.map_err(|errno| NetlinkError::new(op, object, errno))
+        whole(ask, pick, PATIENCE).await.map_err(|errno| NetlinkError::new(op, object, errno))
     }
 }
 
-/// Asks until an answer is whole.
+/// Asks until an answer is whole, or `patience` is at its end.
 async fn whole<T: Send, S>(
     mut ask: impl FnMut() -> Result<S, Errno> + Send,
     pick: Pick<T>,
+    patience: Duration,
 ) -> Result<Vec<T>, Errno>
 where
     S: Stream<Item = Answer> + Send,
 {
-    let mut last = Errno::EINTR;
-    for tried in 1..=TRIES {
-        match collect(ask()?, pick).await {
+    let deadline = Instant::now() + patience;
+    let mut pause = PAUSE;
+    loop {
+        let torn = match collect(ask()?, pick).await {
             Asked::Whole(found) => return Ok(found),
             Asked::Failed(errno) => return Err(errno),
-            Asked::Torn(errno) => last = errno,
+            Asked::Torn(errno) => errno,
+        };
+        if Instant::now() >= deadline {
+            return Err(torn);
         }
-        tokio::time::sleep(PAUSE * tried).await;
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
     }
-    Err(last)
 }
 
 /// Reads an answer to its end.

@@ -70,6 +70,8 @@ async fn a_list_without_an_end_is_not_whole() {
 
 #[tokio::test]
 async fn what_is_torn_is_asked_for_again_but_not_for_ever() {
+    // More often than the pause gets longer.
+    const TIMES: u32 = 10;
     let asked = AtomicU32::new(0);
     let torn_until = |whole: u32| {
         asked.store(0, Ordering::Relaxed);
@@ -79,15 +81,19 @@ async fn what_is_torn_is_asked_for_again_but_not_for_ever() {
             times => Ok(stream::iter(vec![link(times, 0), done(0, 0)])),
         }
     };
-    assert_eq!(whole(torn_until(TRIES), index).await, Ok(vec![TRIES]));
-    assert_eq!(whole(torn_until(TRIES + 1), index).await, Err(Errno::EBUSY));
-    assert_eq!(asked.load(Ordering::Relaxed), TRIES);
+    assert_eq!(whole(torn_until(TIMES), index, PATIENCE).await, Ok(vec![TIMES]));
+    assert_eq!(whole(torn_until(2), index, Duration::ZERO).await, Err(Errno::EBUSY));
+    assert_eq!(asked.load(Ordering::Relaxed), 1);
+    let (began, patience) = (Instant::now(), Duration::from_millis(100));
+    assert_eq!(whole(torn_until(u32::MAX), index, patience).await, Err(Errno::EBUSY));
+    assert!(began.elapsed() >= patience, "given up after {:?}", began.elapsed());
     let refused = || {
         asked.store(1, Ordering::Relaxed);
         Ok(stream::iter(vec![error(Errno::EPERM)]))
     };
-    assert_eq!(whole(refused, index).await, Err(Errno::EPERM));
-    assert_eq!(whole(|| Err::<stream::Empty<Answer>, _>(Errno::ENOTCONN), index).await, Err(Errno::ENOTCONN));
+    assert_eq!(whole(refused, index, PATIENCE).await, Err(Errno::EPERM));
+    let gone = || Err::<stream::Empty<Answer>, _>(Errno::ENOTCONN);
+    assert_eq!(whole(gone, index, PATIENCE).await, Err(Errno::ENOTCONN));
 }
 
 /// Needs root, as the tests in `tests/live` do.
@@ -109,9 +115,12 @@ async fn lists_are_whole_while_others_ask_and_the_links_change() {
     let changes = tokio::spawn({
         let stop = stop.clone();
         async move {
+            // With pauses in which a list can be whole, also where the asking tasks get little of the processor.
             while !stop.load(Ordering::Relaxed) {
                 busy.add_bridge("b").await.expect("add");
+                tokio::time::sleep(Duration::from_millis(20)).await;
                 busy.delete_link("b").await.expect("delete");
+                tokio::time::sleep(Duration::from_millis(20)).await;
             }
         }
     });
