@@ -9,13 +9,14 @@ use super::probe::{How, Outcome, Probe};
 
 /// What a termination message holds is 4096 bytes.
 const ROOM: usize = 4000;
-/// How often a probe is made until it succeeds: flows may still be on their way, and a first packet is often lost.
-const TRIES: u32 = 3;
+/// Seconds for which a probe is made again until it succeeds: flows and rules may still be on their way, and a first packet
+/// is often lost.
+const WITHIN: u32 = 12;
 /// Seconds that one attempt may take.
 const PATIENCE: u32 = 4;
 
 /// Seconds after which the script has ended whatever happens, since all probes go out at once.
-pub(super) const LONGEST: u64 = (TRIES * (PATIENCE + 1)) as u64;
+pub(super) const LONGEST: u64 = (WITHIN + PATIENCE + 1) as u64;
 
 /// Runs in every shell with busybox's programs. Time is that since the machine started, in hundredths of a second, for a
 /// finer one is not in every busybox. What nslookup ends with differs between versions, what it prints does not.
@@ -34,11 +35,12 @@ lookup() {
   case "$said" in *Name:*) ;; *) echo "${said:-no answer within PATIENCE s}"; return 1 ;; esac
 }
 try() {
-  i=$1; shift; n=0
-  while [ $n -lt TRIES ]; do
+  i=$1; shift; n=0; first=$(now)
+  while :; do
     n=$((n + 1)); begin=$(now)
     if why=$("$@"); then echo "+$((($(now) - begin) * 10)) $n" > $d/$i; return; fi
-    [ $n -lt TRIES ] && sleep 1
+    [ $(($(now) - first)) -lt WITHIN00 ] || break
+    sleep 1
   done
   echo "-$(echo "$why" | tail -n 1 | cut -c 1-80)" > $d/$i
 }
@@ -46,7 +48,8 @@ try() {
 
 /// The script.
 pub(super) fn script(probes: &[Probe]) -> String {
-    let mut text = HEAD.replace("PATIENCE", &PATIENCE.to_string()).replace("TRIES", &TRIES.to_string());
+    let mut text =
+        HEAD.replace("PATIENCE", &PATIENCE.to_string()).replace("WITHIN00", &(WITHIN * 100).to_string());
     for (at, probe) in probes.iter().enumerate() {
         // Writing to a String does not fail.
         let _ = match &probe.how {
