@@ -22,6 +22,10 @@ stop() {
   end ovn-controller --restart
   end ovs-vswitchd
   end ovsdb-server
+  # One that was started a moment ago is not noted yet.
+  for pid in $(jobs -p); do
+    case " ${programs[*]} " in *" $pid "*) ;; *) kill "$pid" 2>/dev/null || true ;; esac
+  done
   wait || true
 }
 trap stop EXIT
