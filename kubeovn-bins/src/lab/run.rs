@@ -259,10 +259,7 @@ impl Lab {
         let refused = |name: &PodName| {
             view.pods.iter().any(|pod| view::name(pod) == *name && view::error(pod).is_some())
         };
-        if self.stage.plugging().any(|name| !refused(name)) || self.stage.plugging().next().is_none() {
-            return self.stage.unfinished().map(str::to_owned);
-        }
-        None
+        self.stage.unfinished(refused).map(str::to_owned)
     }
 
     fn subject(&self, view: &View, findings: Arc<Findings>) -> Subject {

@@ -10,8 +10,9 @@ use crate::lab::pods::Plugged;
 use crate::lab::report::Problem;
 
 impl Stage {
-    /// What is still on its way, for people; none when everything is as wanted, or as far as it gets.
-    pub(in crate::lab::run) fn unfinished(&self) -> Option<&'static str> {
+    /// What is still on its way, for people; none when everything is as wanted, or as far as it gets. Who was refused an address
+    /// may wait for ever.
+    pub(in crate::lab::run) fn unfinished(&self, refused: impl Fn(&PodName) -> bool) -> Option<&'static str> {
         let nodes = self.wanted.nodes.iter().filter(|name| match self.nodes.get(*name) {
             Some(NodeState::Up(_) | NodeState::Failed { .. }) => false,
             Some(NodeState::Rising | NodeState::Sinking) | None => true,
@@ -19,7 +20,8 @@ impl Stage {
         let mut pods = self.wanted.pods.iter().filter(|(name, seat)| match self.pods.get(*name) {
             Some(PodState::Plugged { seat: has, .. }) => has != *seat,
             Some(PodState::Failed { .. }) => false,
-            Some(PodState::Plugging { .. } | PodState::Unplugging { .. }) => true,
+            Some(PodState::Plugging { .. }) => !refused(name),
+            Some(PodState::Unplugging { .. }) => true,
             None => self.wanted.nodes.contains(&seat.node),
         });
         let mut gone = self.pods.keys().filter(|name| !self.wanted.pods.contains_key(*name));
@@ -29,11 +31,6 @@ impl Stage {
         } else {
             (pods.next().is_some() || gone.next().is_some()).then_some("wiring pods")
         }
-    }
-
-    /// The pods that are on their way, without a word whether they will get there.
-    pub(in crate::lab::run) fn plugging(&self) -> impl Iterator<Item = &PodName> {
-        self.pods.iter().filter(|(_, state)| matches!(state, PodState::Plugging { .. })).map(|(name, _)| name)
     }
 
     /// The machines that are up.
