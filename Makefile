@@ -39,7 +39,7 @@ soak: setup
 	SEEDS=$(SEEDS) cargo test --release --test spine whatever_happens -- --nocapture
 	WIPE_PODS=10000 cargo test --release --package kubeovn-bins --test wipe -- --nocapture
 	ROUNDS=100 cargo test --release --package kubeovn-bins --test churn hundred -- --nocapture
-	PODS=200 LIMIT=3600 $(MAKE) --no-print-directory e2e CHECK=sixty_pods
+	PODS=200 LIMIT=7200 $(MAKE) --no-print-directory e2e CHECK=sixty_pods
 
 lint:
 	cargo fmt --all --check

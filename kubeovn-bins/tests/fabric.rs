@@ -160,7 +160,7 @@ async fn kill(fabric: &Fabric, events: &mut mpsc::UnboundedReceiver<FabricEvent>
     let process = fabric.process(daemon).await.unwrap_or_else(|| panic!("{daemon} does not run"));
     process.signal(Signal::SIGKILL).unwrap();
     let back = FabricEvent::Restarted { daemon: daemon.to_owned() };
-    while timeout(Duration::from_secs(20), events.recv()).await.expect(daemon) != Some(back.clone()) {}
+    while timeout(Duration::from_secs(90), events.recv()).await.expect(daemon) != Some(back.clone()) {}
 }
 
 #[tokio::test(flavor = "multi_thread")]

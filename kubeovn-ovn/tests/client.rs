@@ -43,6 +43,9 @@ use server::{DATABASE, Directory, Server};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// A server is silent after two of these: one that only gets little of a slow machine is not.
+const PROBE: Duration = Duration::from_secs(3);
+
 fn config(server: &Server) -> ConnectConfig {
     ConnectConfig::new(server.endpoint().parse().unwrap(), DATABASE)
 }
@@ -195,16 +198,14 @@ async fn a_transaction_in_flight_at_a_crash_is_unknown_and_the_client_comes_back
 #[tokio::test]
 async fn what_a_frozen_member_commits_late_is_stopped_by_the_fence() {
     let directory = Directory::new();
-    let servers: Vec<Server> = (1..=3).map(|number| Server::member(&directory, number)).collect();
-    server::wait_for("the members to join", || servers.iter().all(Server::is_cluster_member).then_some(()));
-    let (leaders, followers): (Vec<&Server>, Vec<&Server>) =
-        servers.iter().partition(|server| server.is_leader());
+    let servers = Server::steady_cluster(&directory);
+    let (leader, followers) = server::leader(&servers);
     let frozen = followers[0];
-    let endpoints = format!("{},{}", frozen.endpoint(), leaders[0].endpoint());
+    let endpoints = format!("{},{}", frozen.endpoint(), leader.endpoint());
     let mut config = ConnectConfig::new(endpoints.parse().unwrap(), DATABASE);
     config.leader_only = false;
     config.connect_timeout = Duration::from_secs(1);
-    config.session.probe = Duration::from_millis(500);
+    config.session.probe = PROBE;
     config.session.call_timeout = Duration::from_secs(1);
     let mut client = client(config, Some(fence(SoleWriter)));
     assert_eq!(next(&mut client).await, DbEvent::Resynced);
@@ -222,7 +223,7 @@ async fn what_a_frozen_member_commits_late_is_stopped_by_the_fence() {
             let status = server.control_command(&["cluster/status", DATABASE]);
             status.lines().find(|line| line.starts_with("Log:")).map(str::to_owned)
         };
-        (frozen.is_cluster_member() && log(frozen) == log(leaders[0])).then_some(())
+        (frozen.is_cluster_member() && log(frozen) == log(leader)).then_some(())
     });
     frozen.nbctl(&["ls-add", "marker"]);
     for name in ["b", "c"] {
@@ -236,7 +237,7 @@ async fn what_was_given_up_never_appears_after_the_resync() {
     let directory = Directory::new();
     let server = Server::standalone(&directory, &[]);
     let mut config = config(&server);
-    config.session.probe = Duration::from_millis(500);
+    config.session.probe = PROBE;
     let mut client = client(config, Some(fence(SoleWriter)));
     assert_eq!(next(&mut client).await, DbEvent::Resynced);
     assert_eq!(commit(&mut client, insert(1, "a")).await, Outcome::Done);
@@ -336,14 +337,13 @@ async fn an_eager_claim_stands_before_anything_is_compared() {
 #[tokio::test]
 async fn a_cluster_is_followed_through_a_change_of_leader() {
     let directory = Directory::new();
-    let servers: Vec<Server> = (1..=3).map(|number| Server::member(&directory, number)).collect();
-    server::wait_for("the members to join", || servers.iter().all(Server::is_cluster_member).then_some(()));
+    let servers = Server::steady_cluster(&directory);
     let endpoints: Vec<String> = servers.iter().map(Server::endpoint).collect();
     let mut client =
         client(ConnectConfig::new(endpoints.join(",").parse().unwrap(), DATABASE), Some(fence(SoleWriter)));
     assert_eq!(next(&mut client).await, DbEvent::Resynced);
     assert_eq!(commit(&mut client, insert(1, "a")).await, Outcome::Done);
-    let leader = servers.iter().find(|server| server.is_leader()).unwrap();
+    let (leader, _) = server::leader(&servers);
     leader.control_command(&["cluster/failure-test", "transfer-leadership"]);
     let before = resynced(&mut client).await;
     assert!(
@@ -368,7 +368,7 @@ async fn a_leader_that_stands_still_is_left_for_the_next_one() {
     assert_eq!(next(&mut client).await, DbEvent::Resynced);
     assert_eq!(commit(&mut client, insert(1, "a")).await, Outcome::Done);
 
-    let leader = servers.iter().find(|server| server.is_leader()).unwrap();
+    let (leader, _) = server::leader(&servers);
     leader.signal("STOP");
     client.submit(insert(2, "b"));
     assert_eq!(next(&mut client).await, DbEvent::Committed { id: 2, outcome: Outcome::Unknown });

@@ -10,7 +10,7 @@ use crate::{
     },
     rig::Rig,
     server::wait_for,
-    takeover::{quiet, unfinished, with},
+    takeover::{PATIENCE, quiet, unfinished, with},
 };
 
 /// A pod that has been given nothing yet, whatever port there is.
@@ -50,7 +50,7 @@ fn is_not_taken(ids: &[(&str, &str)]) {
     rig.restart_on(with(&objects, newcomer()));
     let mut left = Vec::new();
     let told = ObjectKey { kind: Kind::Pod, namespace: "shop".into(), name: "clash".into() };
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    let deadline = std::time::Instant::now() + PATIENCE;
     while std::time::Instant::now() < deadline {
         left = unfinished(&rig, &northbound);
         if !rig.cluster.notes().iter().any(|note| note.note.key == told) {

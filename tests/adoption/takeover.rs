@@ -19,8 +19,8 @@ use crate::{
 
 /// For how long nothing may happen before nothing is expected to happen any more.
 const QUIET: Duration = Duration::from_secs(2);
-/// How long to wait for what should come soon.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How long to wait for what should come soon, on a machine that does other things, too.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
 
 /// What came of it.
 pub(crate) struct Takeover {

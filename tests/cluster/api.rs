@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use k8s_openapi::api::core::v1::Namespace;
 use kube::{
     Api, Client, Config,
     api::{ApiResource, DeleteParams, DynamicObject, Patch, PatchParams},
@@ -24,7 +23,8 @@ use crate::{
 };
 
 /// Servers that run at a time: each takes as much as a machine of two cores has for it.
-static SERVERS: Semaphore = Semaphore::const_new(2);
+const AT_ONCE: usize = 2;
+static SERVERS: Semaphore = Semaphore::const_new(AT_ONCE);
 
 /// An API server that knows our kinds, and its administrator.
 pub(crate) struct ApiServer {
@@ -43,7 +43,17 @@ impl ApiServer {
 
     /// One that doesn't know our kinds yet.
     pub(crate) async fn bare() -> Self {
-        let turn = SERVERS.acquire().await.unwrap();
+        Self::taking(1).await
+    }
+
+    /// The same while no other runs: for tests that measure time.
+    pub(crate) async fn alone() -> Self {
+        Self::taking(AT_ONCE).await
+    }
+
+    /// Waits for so many turns.
+    async fn taking(turns: usize) -> Self {
+        let turn = SERVERS.acquire_many(u32::try_from(turns).unwrap()).await.unwrap();
         let kubernetes = Kubernetes::start().await;
         let client = kubernetes.client();
         ApiServer { kubernetes, client, _turn: turn }
@@ -163,17 +173,9 @@ pub(crate) fn manifest(object: &Object) -> Value {
     json!({ "apiVersion": group, "kind": kind.name(), "metadata": metadata, "spec": spec })
 }
 
-pub(crate) async fn wait_for_default_namespace(client: &Client) {
-    let api: Api<Namespace> = Api::all(client.clone());
-    while api.get_opt("default").await.unwrap().is_none() {
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
-}
-
 #[tokio::test]
 async fn the_cluster_of_an_api_server_keeps_the_contract() {
     let server = ApiServer::start().await;
-    wait_for_default_namespace(&server.client).await;
     let user = server.user();
     suite::all(&user).await;
     crate::writing::all(&user).await;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use kube::{Api, api::WatchParams, core::DynamicObject};
 use kubeovn_bins::{
-    cluster::kube::{Options, State},
+    cluster::kube::{KubeCluster, Options, State},
     run::controller,
 };
 use kubeovn_core::{
@@ -12,7 +12,7 @@ use kubeovn_core::{
     contract::cluster::{Cluster, ClusterError, Event, Patch, Write},
     index::{
         Settings,
-        objects::{Kind, Object},
+        objects::{Kind, Name, Object},
     },
 };
 use kubeovn_ovn::{
@@ -22,7 +22,7 @@ use kubeovn_ovn::{
 use tokio::time::{Instant, sleep};
 
 use crate::{
-    api::{ApiServer, User, wait_for_default_namespace},
+    api::{ApiServer, User},
     backend::{Backend, key, meta, pod, subnet, vpc, with},
     kubernetes::ADMIN,
     proxy::Proxy,
@@ -43,7 +43,6 @@ fn hasty() -> Options {
 #[tokio::test]
 async fn whatever_the_server_does_the_watch_says_what_is_so() {
     let mut server = ApiServer::start().await;
-    wait_for_default_namespace(&server.client).await;
     a_deletion_that_nobody_could_see_is_told_after_all(&mut server).await;
     a_server_that_is_away_is_waited_for(&mut server).await;
     a_server_that_stands_still_is_noticed(&server).await;
@@ -137,7 +136,7 @@ async fn a_server_that_is_away_is_waited_for(server: &mut ApiServer) {
     let user = server.user();
     let took = stands(&cluster, Kind::Subnet, State::Connected).await;
     println!("connected again {:?} before it was asked", took.lasts);
-    cluster.write(Write::Patch(patch)).await.unwrap();
+    answered(&cluster, Write::Patch(patch)).await.unwrap();
     user.apply(subnet("w2", "10.0.1.0/24")).await;
     assert_eq!(watch.told(2).await, ["+1", "+2"], "nothing twice, nothing lost");
 }
@@ -157,10 +156,21 @@ async fn a_server_that_stands_still_is_noticed(server: &ApiServer) {
     println!("a server that stands still is noticed after {:?}", began.elapsed());
     server.kubernetes.resume();
     // What was sent may be done all the same, and is seen then.
-    let again = cluster.write(Write::Delete { key, uid: "".into() }).await;
+    let again = answered(&cluster, Write::Delete { key, uid: "".into() }).await;
     assert!(matches!(again, Ok(_) | Err(ClusterError::NotFound { .. })), "{again:?}");
     user.apply(subnet("s2", "10.0.1.0/24")).await;
     assert_eq!(watch.told(2).await, ["-1", "+2"]);
+}
+
+/// Writes until the server answers: one that is back may be slow at first.
+async fn answered(cluster: &KubeCluster, write: Write) -> Result<Name, ClusterError> {
+    let began = Instant::now();
+    loop {
+        let answer = cluster.write(write.clone()).await;
+        if !matches!(answer, Err(ClusterError::Unavailable { .. })) || began.elapsed() > PATIENCE {
+            return answer;
+        }
+    }
 }
 
 /// The whole controller: whatever happens to the API server, each pod is told its address in the end.
@@ -168,7 +178,6 @@ async fn a_server_that_stands_still_is_noticed(server: &ApiServer) {
 async fn a_controller_makes_up_for_what_it_could_not_write() {
     const PODS: usize = 40;
     let mut server = ApiServer::start().await;
-    wait_for_default_namespace(&server.client).await;
     let cluster = server.cluster_with(ADMIN, hasty(), |_| {});
     let northbound = Memory::new(&NORTHBOUND, Server::of(&NORTHBOUND));
     let running = tokio::spawn(controller::run(

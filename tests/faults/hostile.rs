@@ -28,6 +28,9 @@ use crate::{
     view::{VERSION, View},
 };
 
+/// How long to wait for all of them, on a machine that does other things, too.
+const PATIENCE: Duration = Duration::from_mins(5);
+
 const CORPUS: &str = include_str!("hostile.jsonl");
 const PAGE: &str = include_str!("../../docs/errors.md");
 
@@ -346,7 +349,7 @@ async fn all_at_once_on_real_servers_they_harm_nobody() {
     let controller = Controller::start(&ground);
     rest(&ground, &controller).await;
     let northd = Northd::start(&ground.directory, &ground.northbound.endpoint());
-    ground.northbound.nbctl(&["--wait=sb", "--timeout=20", "sync"]);
+    ground.northbound.nbctl(&["--wait=sb", "--timeout=120", "sync"]);
     // Of two made in one second nobody knows which is older.
     sleep(Duration::from_millis(1_100)).await;
     let before = View::of(&ground).await;
@@ -370,17 +373,13 @@ async fn all_at_once_on_real_servers_they_harm_nobody() {
             break;
         }
         let report = controller.report().await;
-        assert!(
-            began.elapsed() < Duration::from_mins(1),
-            "{faults:#?}, {:?}",
-            report.map(|report| report.idle)
-        );
+        assert!(began.elapsed() < PATIENCE, "{faults:#?}, {:?}", report.map(|report| report.idle));
         sleep(Duration::from_millis(200)).await;
     }
     let view = View::of(&ground).await;
     unharmed(&before.rows, &view.rows, "all of them");
     sound(&view.rows, "all of them");
-    ground.northbound.nbctl(&["--wait=sb", "--timeout=20", "sync"]);
+    ground.northbound.nbctl(&["--wait=sb", "--timeout=120", "sync"]);
     for (switch, port) in [("web", "front.web"), ("evil-net", "first.evil"), ("blue-net", "victim.blue")] {
         assert_eq!(northd.complaints(switch, port), "", "flows that OVN can't read");
     }
@@ -389,8 +388,9 @@ async fn all_at_once_on_real_servers_they_harm_nobody() {
         northd.warnings().into_iter().filter(|line| !line.contains("No path for static route")).collect();
     assert_eq!(warnings, [""; 0]);
     ground.apply(pod("web", "good", "n1", &[])).await;
+    let began = Instant::now();
     while View::of(&ground).await.said().get("good.web").is_none_or(|said| said.annotation.is_none()) {
-        assert!(began.elapsed() < Duration::from_mins(2), "nobody else is served");
+        assert!(began.elapsed() < PATIENCE, "nobody else is served");
         sleep(Duration::from_millis(100)).await;
     }
     ground.delete(&pod_key("web", "good")).await;

@@ -129,8 +129,13 @@ async fn round(
     (finds_nothing(ground).await, died)
 }
 
-/// The same on real servers, which tell of what happens in other portions.
-const MOST_ON_REAL: usize = 10;
+/// No scene has fewer effects than this.
+const LEAST: usize = 3;
+
+/// The same as [`MOST`] on real servers, which tell of what happens in other portions, so that status is written more
+/// often. Nine scenes with two cuts each take 18 times as many numbers, and the last of them makes a subnet
+/// `10.40.{number}.0/24` of each: with 15 there would be numbers beyond 255.
+const MOST_ON_REAL: usize = 14;
 
 /// Says where it went wrong.
 struct Told(String);
@@ -185,7 +190,7 @@ async fn killed_at_any_effect_the_next_one_goes_on() {
         for cut in CUTS {
             let deaths = until_none(async |nth| in_memory(scene, (nth, cut), None).await).await;
             println!("{scene:?} {cut:?}: {deaths} deaths");
-            assert!(deaths >= 3, "{scene:?}: {deaths} effects, and there are more");
+            assert!(deaths >= LEAST, "{scene:?}: {deaths} effects, and there are more");
         }
     }
 }
@@ -236,7 +241,8 @@ async fn killed_at_any_effect_on_real_servers_the_next_one_goes_on() {
                 deaths += 1;
             }
             println!("{:?}: {scene:?} {cut:?}: {deaths} deaths", began.elapsed());
-            assert!((3..MOST_ON_REAL).contains(&deaths), "{scene:?}: {deaths} deaths");
+            // As many as there are rounds would mean that none went through.
+            assert!((LEAST..MOST_ON_REAL).contains(&deaths), "{scene:?}: {deaths} deaths");
         }
     }
 }

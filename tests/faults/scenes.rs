@@ -166,8 +166,9 @@ fn plain(number: usize) -> Object {
     pod("web", &format!("p{number}"), "n1", &[])
 }
 
+/// Beyond what those who ask for nothing are given, of whom there are well over a hundred on one ground.
 fn fixed_ip(number: usize) -> String {
-    format!("10.20.0.{}", 200 - number % 100)
+    format!("10.20.0.{}", 250 - number % 100)
 }
 
 fn fixed(number: usize) -> Object {

@@ -10,8 +10,9 @@ use crate::{
 };
 
 const STOPPED: Duration = Duration::from_secs(30);
-/// From when the server goes on until what was due is written: one pause between two attempts, and the work.
-const BACK: Duration = Duration::from_secs(5);
+/// From when the server goes on until what was due is written: one pause between two attempts, and the work. Less than
+/// the 30 s after which a transaction without an answer is given up.
+const BACK: Duration = Duration::from_secs(20);
 
 #[test]
 fn after_a_server_stood_still_for_30_s_all_is_written_once_and_nothing_else() {

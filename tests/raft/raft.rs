@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, OnceLock},
     time::{Duration, Instant},
 };
 
@@ -29,8 +29,11 @@ const IDLE: Duration = Duration::from_secs(2);
 /// How long to wait for what should come soon, on a machine that does other things, too.
 const PATIENCE: Duration = Duration::from_secs(40);
 
-/// How soon after there is a leader a write of ours must be through.
+/// How soon after there is a leader a write of ours must be through, on a machine that has time for it.
 const RESUME: Duration = Duration::from_secs(2);
+
+/// How many times as long as a fresh start took it may take on one that has not.
+const SLOWER: u32 = 4;
 
 /// How many members there are, numbered from 1.
 pub(crate) const MEMBERS: u32 = 3;
@@ -44,6 +47,10 @@ pub(crate) struct Raft {
     eyes: Vec<Seen>,
     what: &'static str,
     begun: Instant,
+    /// When the first controller was started.
+    driven: Option<Instant>,
+    /// How long that one took until nothing was left to do: tells how fast the machine is.
+    fresh: OnceLock<Duration>,
     pub(crate) journal: Arc<Journal>,
     /// How long it took until writes came back, by kind of fault.
     resumed: Mutex<BTreeMap<&'static str, Vec<Duration>>>,
@@ -94,6 +101,8 @@ impl Raft {
             eyes,
             what,
             begun,
+            driven: None,
+            fresh: OnceLock::new(),
             journal: Arc::default(),
             cluster,
             servers,
@@ -111,6 +120,7 @@ impl Raft {
     /// Starts a controller, in the place of the one before. Its pauses are as long as they may be.
     pub(crate) fn drive(&mut self, config: ConnectConfig) {
         self.stop();
+        self.driven.get_or_insert_with(Instant::now);
         let drive = Drive { jitter: 1.0, ..Drive::new(config) };
         let run = driven::controller(drive, self.cluster.clone(), self.journal.clone());
         self.controller = Some(self.runtime.spawn(run));
@@ -196,9 +206,9 @@ impl Raft {
         assert!(done, "{}: member {member} does not catch up: {:?}", self.what, self.server(member).status());
     }
 
-    /// Waits for the first write of ours that is through after `since`, when there was a leader; it comes soon. A machine
-    /// that does other things meanwhile may be late once: at least half of the times that a fault of this kind was made,
-    /// it comes within [`RESUME`], see [`verify`](Self::verify).
+    /// Waits for the first write of ours that is through after `since`, when there was a leader. A machine that does other
+    /// things meanwhile may be late once: at least half of the times that a fault of this kind was made, it comes soon,
+    /// see [`verify`](Self::verify).
     pub(crate) fn resumes(&self, kind: &'static str, fault: &str, since: Instant) {
         let mut done = None;
         in_time(PATIENCE, || {
@@ -207,21 +217,23 @@ impl Raft {
         });
         let took = done.map(|done| done - since);
         self.say(&format!("{kind} {fault}: the first write {took:.0?} after there was a leader"));
-        let soon = took.filter(|took| *took <= RESUME * 3);
-        let Some(took) = soon else {
-            let shown = self.journal.shown();
-            panic!(
-                "{}: {kind} {fault}: the first write came {took:?} after there was a leader\n{shown}",
-                self.what
-            );
+        let Some(took) = took else {
+            panic!("{}: {kind} {fault}: no write within {PATIENCE:?}\n{}", self.what, self.journal.shown());
         };
         self.resumed.lock().unwrap().entry(kind).or_default().push(took);
     }
 
+    /// Within [`RESUME`], or in proportion to what the same machine needed for a fresh start.
     fn resumed_in_time(&self) {
+        let fresh = self.fresh.get().copied().unwrap_or_default();
+        let allowed = RESUME.max(fresh * SLOWER);
         for (kind, times) in &*self.resumed.lock().unwrap() {
-            let soon = times.iter().filter(|took| **took <= RESUME).count();
-            assert!(soon * 2 >= times.len(), "{}: {kind}: writes came back after {times:?}", self.what);
+            let soon = times.iter().filter(|took| **took <= allowed).count();
+            assert!(
+                soon * 2 >= times.len(),
+                "{}: {kind}: writes came back after {times:?}, a fresh start took {fresh:?}",
+                self.what
+            );
         }
     }
 
@@ -247,6 +259,10 @@ impl Raft {
                 self.what,
                 self.journal.shown()
             );
+        }
+        if let Some(driven) = self.driven {
+            // later ones don't count
+            let _ = self.fresh.set(driven.elapsed());
         }
     }
 
@@ -284,12 +300,14 @@ impl Raft {
         std::thread::sleep(IDLE);
         assert_eq!(mark(self), before, "{}: a restart wrote\n{}", self.what, self.journal.shown());
         // it is awake, and does only what is due
+        let unknown = self.journal.unknown();
         bring(&self.cluster, "canary");
         self.settle();
-        assert_eq!(
-            self.journal.sent(),
-            before.0 + 1,
-            "{}: a pod is one transaction\n{}",
+        let (sent, unknown) = (self.journal.sent() - before.0, self.journal.unknown() - unknown);
+        // one of which nobody knows what became of it may be sent again
+        assert!(
+            (1..=1 + unknown).contains(&sent),
+            "{}: a pod is one transaction, and {sent} were sent\n{}",
             self.what,
             self.journal.shown()
         );

@@ -22,10 +22,12 @@ use std::{
 };
 
 use futures_util::future::join_all;
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use k8s_openapi::{
+    api::core::v1::Namespace, apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
+};
 use kube::{
     Api, Client, Config,
-    api::{ApiResource, DynamicObject, GetParams, ListParams, Patch, PatchParams},
+    api::{ApiResource, DynamicObject, GetParams, ListParams, Patch, PatchParams, WatchParams},
     config::{KubeConfigOptions, Kubeconfig},
     core::{GroupVersionKind, Request},
 };
@@ -77,7 +79,8 @@ pub(crate) struct Kubernetes {
 }
 
 impl Kubernetes {
-    /// Starts both and waits until the server is ready. Panics with the end of what both logged if it is not in time.
+    /// Starts both and waits until the server is ready and has the namespace `default`. Panics with the end of what both
+    /// logged if it is not in time.
     ///
     /// Each has ports of its own on an address of its own within 127.0.0.0/8.
     pub(crate) async fn start() -> Self {
@@ -110,6 +113,7 @@ impl Kubernetes {
             kubernetes.write_policy(&json!({"level": "Metadata", "users": watched}));
         }
         kubernetes.start_server().await;
+        has_default_namespace(&kubernetes.client()).await;
         kubernetes
     }
 
@@ -185,8 +189,8 @@ impl Kubernetes {
         self.server = None;
     }
 
-    /// Starts it again, with the same port and certificate, and waits until it is ready. It remembers nothing of what
-    /// was before: see [`Kubernetes::compact`].
+    /// Starts it again, with the same port and certificate, and waits until it is ready and all kinds can be used. It
+    /// remembers nothing of what was before: see [`Kubernetes::compact`].
     pub(crate) async fn start_server(&mut self) {
         self.stop_server();
         let began = Instant::now();
@@ -195,7 +199,7 @@ impl Kubernetes {
         let why = loop {
             let ready = timeout(PATIENCE, self.is_ready()).await.unwrap_or_else(|late| Err(late.to_string()));
             match ready {
-                Ok(()) => return,
+                Ok(()) => return self.all_usable().await,
                 Err(_) if self.ended() => break "ended".to_owned(),
                 Err(why) if began.elapsed() > PATIENCE => break format!("is not ready in time: {why}"),
                 Err(_) => tokio::time::sleep(PAUSE).await,
@@ -267,6 +271,14 @@ impl Kubernetes {
         join_all(crds.iter().map(|crd| usable(&client, crd))).await;
     }
 
+    /// Waits until the kinds that were made known before the server was started can be used.
+    async fn all_usable(&self) {
+        let client = self.client();
+        let api: Api<CustomResourceDefinition> = Api::all(client.clone());
+        let crds = api.list(&ListParams::default()).await.unwrap();
+        join_all(crds.items.iter().map(|crd| usable(&client, crd))).await;
+    }
+
     fn server_command(&self) -> Command {
         let (host, port) = self.address.split_once(':').unwrap();
         let file = |name: &str| self.files.path(name).display().to_string();
@@ -319,17 +331,38 @@ impl Drop for Kubernetes {
     }
 }
 
-/// Waits until the kind is established and its objects can be listed.
+/// Waits for the namespace of those who name none. The server makes it itself, after it says that it is ready.
+async fn has_default_namespace(client: &Client) {
+    let api: Api<Namespace> = Api::all(client.clone());
+    let began = Instant::now();
+    while api.get_opt("default").await.unwrap().is_none() {
+        assert!(began.elapsed() < PATIENCE, "there is no namespace default in time");
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Waits until the kind is established and its objects can be listed and watched.
 async fn usable(client: &Client, crd: &CustomResourceDefinition) {
     let (spec, version) = (&crd.spec, &crd.spec.versions[0].name);
     let kind = GroupVersionKind::gvk(&spec.group, version, &spec.names.kind);
     let resource = ApiResource::from_gvk_with_plural(&kind, &spec.names.plural);
     let objects: Api<DynamicObject> = Api::all_with(client.clone(), &resource);
     let began = Instant::now();
-    while !is_established(client, crd).await || objects.list(&ListParams::default()).await.is_err() {
+    while !is_established(client, crd).await || !can_be_watched(client, &objects).await {
         assert!(began.elapsed() < PATIENCE, "{} is not established in time", spec.names.kind);
         tokio::time::sleep(PAUSE).await;
     }
+}
+
+/// Whether these objects can be listed, and watched from there on. A server that has listed a new kind may still answer
+/// 429 to a watch for a moment, for its storage begins anew, or 410 for a version that it has just told.
+async fn can_be_watched(client: &Client, objects: &Api<DynamicObject>) -> bool {
+    let Ok(list) = objects.list(&ListParams::default()).await else { return false };
+    let version = list.metadata.resource_version.unwrap();
+    let watch = Request::new(objects.resource_url()).watch(&WatchParams::default().timeout(1), &version);
+    // 410 is also told by a line of a watch that begins well
+    let lines = client.request_text(watch.unwrap()).await;
+    lines.is_ok_and(|lines| !lines.lines().any(|line| line.starts_with(r#"{"type":"ERROR""#)))
 }
 
 async fn is_established(client: &Client, crd: &CustomResourceDefinition) -> bool {

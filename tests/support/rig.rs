@@ -20,8 +20,8 @@ use crate::{
 /// How long a controller is watched that should do nothing.
 const IDLE: Duration = Duration::from_secs(2);
 
-/// How long to wait for what should come at once.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How long to wait for what should come at once, be it a thousand pods on a machine that does other things, too.
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// The runtime goes first and takes controller and eye along; then the server, then its directory.
 pub(crate) struct Rig {

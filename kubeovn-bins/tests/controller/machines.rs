@@ -39,15 +39,7 @@ async fn stop(rig: &Rig, controller: &Controller, pods: &[&str]) {
         rig.delete(Kind::Pod, pod).await;
     }
     rig.delete(Kind::VirtualMachineInstance, MACHINE).await;
-    heard(rig, controller).await;
-}
-
-/// Waits until the controller has heard of all that was before, of whatever kind, and is done with it.
-async fn heard(rig: &Rig, controller: &Controller) {
-    // Kinds are in no order among each other.
-    sleep(Duration::from_millis(500)).await;
-    controller.works().await;
-    assert_eq!(rig.revisions().await, rig.revisions().await);
+    rig.heard_by(controller).await;
 }
 
 /// Waits until the controller follows KubeVirt's kinds, or knows that they are not there.
@@ -113,7 +105,7 @@ async fn a_machine_keeps_its_address_for_as_long_as_it_exists() {
         ("n2,n1".into(), "rarp".into())
     );
     rig.delete(Kind::Pod, "launcher-b").await;
-    heard(&rig, &first).await;
+    rig.heard_by(&first).await;
     assert_eq!(
         (option(&rig, "requested-chassis"), option(&rig, "activation-strategy")),
         ("n1".into(), String::new())

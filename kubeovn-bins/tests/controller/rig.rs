@@ -81,22 +81,23 @@ impl Rig {
             .arg(format!("--kubeconfig={}", self.kubernetes.kubeconfig().display()))
             .arg(format!("--ovn-nb-addr={}", self.northbound.endpoint()))
             .arg(format!("--pprof-port={port}"))
-            .args(["--leader-elect-lease-duration=4s", "--leader-elect-renew-deadline=3s"])
+            // Long enough for a machine that does other things, too.
+            .args(["--leader-elect-lease-duration=20s", "--leader-elect-renew-deadline=15s"])
             .args(["--leader-elect-retry-period=1s", "--v=3"])
             .args(flags);
         Controller { program: Program::start(command, log.clone()), ports, log }
     }
 
     pub(crate) fn api(&self, kind: Kind) -> Api<DynamicObject> {
-        let resource = ApiResource::from_gvk_with_plural(
-            &GroupVersionKind::gvk(kind.group(), "v1", kind.name()),
-            kind.plural(),
-        );
         if kind.namespaced() {
-            Api::namespaced_with(self.client.clone(), "default", &resource)
+            Api::namespaced_with(self.client.clone(), "default", &resource(kind))
         } else {
-            Api::all_with(self.client.clone(), &resource)
+            self.everywhere(kind)
         }
+    }
+
+    fn everywhere(&self, kind: Kind) -> Api<DynamicObject> {
+        Api::all_with(self.client.clone(), &resource(kind))
     }
 
     pub(crate) async fn create(&self, kind: Kind, mut object: Value) {
@@ -147,6 +148,24 @@ impl Rig {
             }
         }
         all
+    }
+
+    /// Waits until the controller knows of as many objects of each kind as there are, and is done with them. Kinds come to it
+    /// in no order among each other.
+    pub(crate) async fn heard_by(&self, controller: &Controller) {
+        for kind in Kind::ALL {
+            let sample = format!("kubeovn_objects{{kind=\"{}\"}}", kind.name());
+            until(&format!("every {} to be known", kind.name()), async || {
+                let there = match self.everywhere(*kind).list(&ListParams::default()).await {
+                    Ok(list) => list.items.len(),
+                    Err(_) if kind.is_optional() => 0,
+                    Err(error) => panic!("{error}"),
+                };
+                (controller.metric(&sample)? == format!("{there}.0")).then_some(())
+            })
+            .await;
+        }
+        controller.works().await;
     }
 
     /// All rows of the Northbound, and the fence's token in NB_Global.
@@ -249,6 +268,10 @@ impl Drop for Controller {
             eprintln!("{}:\n{}", self.log.display(), log.get(start..).unwrap_or(&log));
         }
     }
+}
+
+fn resource(kind: Kind) -> ApiResource {
+    ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(kind.group(), "v1", kind.name()), kind.plural())
 }
 
 /// Waits for an answer.

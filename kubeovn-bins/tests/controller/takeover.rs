@@ -10,9 +10,10 @@ use crate::rig::{Rig, until};
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_that_was_frozen_past_its_lease_writes_nothing_when_it_wakes() {
     let rig = Rig::start().await;
-    let mut old = rig.controller("old", &[]);
+    let flags = ["--leader-elect-lease-duration=8s", "--leader-elect-renew-deadline=6s"];
+    let mut old = rig.controller("old", &flags);
     old.works().await;
-    let new = rig.controller("new", &[]);
+    let new = rig.controller("new", &flags);
     new.is_ready().await;
     assert_eq!(new.get("/readyz").unwrap().1, "ok: another one works\n");
     rig.pod("before", json!({})).await;

@@ -67,10 +67,14 @@ async fn killed_again_and_again_it_loses_nothing() {
     let rig = Rig::start().await;
     let mut pods = Vec::new();
     for round in 0..6_u64 {
-        let controller = rig.controller(&format!("round-{round}"), &[]);
-        if round == 0 {
-            controller.works().await;
-        }
+        // The next one has it soon.
+        let flags = ["--leader-elect-lease-duration=3s", "--leader-elect-renew-deadline=2s"];
+        let mut controller = rig.controller(&format!("round-{round}"), &flags);
+        let leads = "kubeovn_leading{component=\"controller\"}";
+        until("it to lead", async || {
+            (!controller.runs() || controller.metric(leads).as_deref() == Some("1.0")).then_some(())
+        })
+        .await;
         for n in 0..10 {
             let name = format!("p{round}-{n}");
             rig.pod(&name, json!({})).await;

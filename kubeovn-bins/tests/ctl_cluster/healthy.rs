@@ -22,8 +22,7 @@ async fn what_is_well_is_called_so_and_nothing_is_written() {
     for n in 0..5 {
         rig.address(&format!("web-{n}")).await;
     }
-    controller.works().await;
-    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    rig.heard_by(&controller).await;
     let before = (rig.revisions().await, rig.rows());
     let ctl = Ctl::of(&rig);
 

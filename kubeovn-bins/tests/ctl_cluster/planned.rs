@@ -45,8 +45,7 @@ async fn a_plan_tells_what_applying_does() {
     .await;
     rig.pod("fixed", json!({ "ovn.kubernetes.io/ip_address": "10.16.0.77" })).await;
     rig.address("fixed").await;
-    controller.works().await;
-    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    rig.heard_by(&controller).await;
     let before = (rig.revisions().await, rig.rows());
     let ctl = Ctl::of(&rig);
     let folder = rig.kubernetes.folder().join("manifests");

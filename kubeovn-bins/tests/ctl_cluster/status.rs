@@ -22,7 +22,7 @@ async fn what_is_asked_for_in_vain_is_listed_and_no_illness() {
     rig.create(Kind::Subnet, json!({ "metadata": { "name": "db" }, "spec": spec })).await;
     rig.pod("marked", json!({ "ovn.kubernetes.io/ingress_rate": "3" })).await;
     rig.address("marked").await;
-    controller.works().await;
+    rig.heard_by(&controller).await;
     let ctl = Ctl::of(&rig);
 
     let status = ctl.ask(&["status"]);

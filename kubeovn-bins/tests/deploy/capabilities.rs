@@ -198,7 +198,7 @@ fn switch(capabilities: &BTreeSet<&str>) -> (bool, String) {
     let script = r#"
 ip link add port type veth peer name pod
 as_in "$MAY" ./start-ovs.sh >"$PLACE/log" 2>&1 & node=$!
-vsctl() { ovs-vsctl --db="unix:$OVS_RUNDIR/db.sock" --timeout=5 "$@"; }
+vsctl() { ovs-vsctl --db="unix:$OVS_RUNDIR/db.sock" --timeout=15 "$@"; }
 within vsctl --no-wait get bridge br-int name
 vsctl add-port br-int port || true
 vsctl --columns=error find Interface name=port

@@ -20,12 +20,12 @@ fn capabilities(kind: &str, name: &str) -> String {
 }
 
 /// Runs a script of bash in namespaces of its own, with the image's folder as the current one. All that it started ends
-/// with it, at the latest after a minute and a half.
+/// with it, at the latest after five minutes.
 pub(crate) fn run(script: &str, variables: &[(&str, &str)]) -> Output {
     let mut command = Command::new("timeout");
     command.args([
         "--kill-after=5",
-        "90",
+        "300",
         "unshare",
         "--net",
         "--mount",
@@ -50,7 +50,7 @@ within() {
   local tries=0
   until "$@" >/dev/null 2>&1; do
     tries=$((tries + 1))
-    [ $tries -lt 300 ] || { echo "in vain: $*"; "$@"; exit 1; }
+    [ $tries -lt 1200 ] || { echo "in vain: $*"; "$@"; exit 1; }
     sleep 0.1
   done
 }

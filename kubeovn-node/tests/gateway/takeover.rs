@@ -1,7 +1,8 @@
 //! From Kube-OVN's rules to ours, and from one writer to the other, with packets all the way.
 
-use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -20,6 +21,9 @@ for_each_writer![
 ];
 
 /// What the Go daemon has on a host with these subnets, for IPv4.
+///
+/// All that writes into the kernel's old tables waits for the lock that they have on a machine, whatever the namespace:
+/// another test may hold it.
 const GO: &str = r"
 ipset restore <<'END'
 create ovn40services hash:net family inet maxelem 1048576
@@ -40,7 +44,7 @@ add ovn40other-node 172.19.0.3
 create ovn40natpr-ffffffffffff-dst hash:net family inet maxelem 1048576
 add ovn40natpr-ffffffffffff-dst 192.0.2.0/24
 END
-iptables-restore --noflush <<'END'
+iptables-restore -w 20 --noflush <<'END'
 *nat
 :OVN-MASQUERADE - [0:0]
 :OVN-NAT-POLICY - [0:0]
@@ -227,8 +231,8 @@ async fn what_others_drop_passes_until_they_let_it_through() {
 async fn what_old_tables_drop_passes_too() {
     let legacy = GO.replace("iptables-restore", "iptables-legacy-restore");
     for (drop, undo) in [
-        ("iptables-legacy -P FORWARD DROP", "iptables-legacy -P FORWARD ACCEPT"),
-        ("iptables-legacy -A FORWARD -j DROP", "iptables-legacy -D FORWARD -j DROP"),
+        ("iptables-legacy -w 20 -P FORWARD DROP", "iptables-legacy -w 20 -P FORWARD ACCEPT"),
+        ("iptables-legacy -w 20 -A FORWARD -j DROP", "iptables-legacy -w 20 -D FORWARD -j DROP"),
     ] {
         passes_until_it_is_let_through(&legacy, drop, undo).await;
     }
@@ -292,7 +296,7 @@ async fn a_change_that_is_refused_is_made_anew() {
     let flow = Flow::start(&town);
     let folder = Tired::after(usize::MAX, &town.node);
     let refuse_once = "#!/bin/sh\ncase \"$*\" in *-f*) [ -e \"$0.once\" ] || { : >\"$0.once\"; exit 1; };; esac\nexec nft \"$@\"\n";
-    fs::write(folder.folder.join("nft"), refuse_once).expect("write");
+    write_program(&folder.folder.join("nft"), refuse_once);
     let facts = Facts { other_nodes: Vec::new(), ..Town::facts() };
     let report = folder.gateway(Writer::Nft, &town.node).apply(&plan(&facts)).await.expect("apply");
     let replaced: Vec<_> = report.changes.iter().map(ToString::to_string).collect();
@@ -307,17 +311,30 @@ async fn what_is_refused_keeps_nothing_else_from_its_place() {
     let town = Town::new(Writer::Iptables).await;
     let run = |line: &str| town.node.exec("sh", &["-ec", line]).expect(line);
     let folder = Tired::after(usize::MAX, &town.node);
-    fs::write(folder.folder.join("iptables-restore"), "#!/bin/sh\nexit 1\n").expect("write");
+    write_program(&folder.folder.join("iptables-restore"), "#!/bin/sh\nexit 1\n");
     let refused = folder.gateway(Writer::Iptables, &town.node).apply(&plan(&Town::facts())).await;
     assert_eq!(refused.expect_err("no IPv4").problem().code, "GATEWAY-FIREWALL");
     town.expect(&town.a, "fd18::64", "outside fd18::2").await;
 
     run("ipset create ovn40natpr-a-dst hash:net; ipset create ovn40natpr-z-dst hash:net");
-    run("iptables-legacy -A INPUT -m set --match-set ovn40natpr-a-dst src -j ACCEPT");
+    run("iptables-legacy -w 20 -A INPUT -m set --match-set ovn40natpr-a-dst src -j ACCEPT");
     town.apply(&Town::facts()).await;
     let sets = run("ipset list -n");
     assert!(sets.contains("ovn40natpr-a-dst") && !sets.contains("ovn40natpr-z-dst"), "{sets}");
     town.expect(&town.a, "172.18.0.100", "outside 172.18.0.2").await;
+}
+
+/// Has a child write a program. What this process writes itself a child of another test's may hold open for a moment, and
+/// nothing that is open for writing can be executed.
+fn write_program(file: &Path, script: &str) {
+    let mut child = Command::new("sh")
+        .args(["-c", r#"cat >"$1" && chmod +x "$1""#, "sh"])
+        .arg(file)
+        .stdin(Stdio::piped())
+        .spawn()
+        .expect("start a shell");
+    child.stdin.take().expect("its input").write_all(script.as_bytes()).expect("write");
+    assert!(child.wait().expect("an end").success(), "cannot write {}", file.display());
 }
 
 /// A folder with programs that do their work so many times and then no more.
@@ -342,9 +359,7 @@ impl Tired {
                 "#!/bin/sh\necho >>'{0}/calls'\n[ $(wc -l <'{0}/calls') -gt {calls} ] && exit 9\nexec {program} \"$@\"\n",
                 folder.display()
             );
-            let file = folder.join(program);
-            fs::write(&file, script).expect("write");
-            fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).expect("set");
+            write_program(&folder.join(program), &script);
         }
         Tired { folder }
     }

@@ -1,5 +1,6 @@
 //! What the kernel says was changed, by monitors of others.
 
+use std::cell::Cell;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -13,10 +14,14 @@ use crate::guard::TestNs;
 pub(crate) struct Watch<'a> {
     ns: &'a TestNs,
     monitors: [(Child, Receiver<String>); 2],
+    /// So many marks were made.
+    marks: Cell<u32>,
 }
 
-/// A change that everybody would see: what has not been told when it is, has not been.
-const MARK: &str = "watch-mark";
+/// Changes that everybody would see: what has not been told when they are, has not been. The name of a table, and the
+/// addresses that routes lead to; each mark has a number behind it.
+const MARK: &str = "watch-mark-";
+const MARKED: &str = "198.18.";
 
 impl Drop for Watch<'_> {
     fn drop(&mut self) {
@@ -39,7 +44,7 @@ impl<'a> Watch<'a> {
             (child, told)
         };
         let monitors = [follow("nft", &["monitor"]), follow("ip", &["-o", "monitor", "route", "rule"])];
-        let watch = Watch { ns, monitors };
+        let watch = Watch { ns, monitors, marks: Cell::new(0) };
         // Until both hear the mark, they may not be listening yet.
         for (i, _) in watch.monitors.iter().enumerate() {
             while !watch.until_mark(i, Duration::from_millis(200)).1 {}
@@ -58,29 +63,30 @@ impl<'a> Watch<'a> {
         all
     }
 
-    /// Makes the mark, and reads until it is told.
+    /// Makes a mark, and reads until it is told: no earlier one, of which a monitor may tell late.
     fn until_mark(&self, monitor: usize, patience: Duration) -> (Vec<String>, bool) {
-        let marks: [&[&str]; 2] = [
-            &["nft", "add", "table", "ip", MARK],
-            &["ip", "route", "add", "198.51.100.99", "dev", "lo", "proto", "99"],
-        ];
-        let unmarks: [&[&str]; 2] = [
-            &["nft", "delete", "table", "ip", MARK],
-            &["ip", "route", "del", "198.51.100.99", "dev", "lo", "proto", "99"],
-        ];
-        let run = |words: &[&str]| self.ns.exec(words[0], &words[1..]).expect("mark");
-        run(marks[monitor]);
-        run(unmarks[monitor]);
+        let number = self.marks.get() + 1;
+        self.marks.set(number);
+        let table = format!("{MARK}{number}");
+        let address = format!("{MARKED}{}.{}", number / 256, number % 256);
+        let run = |program: &str, arguments: &[&str]| self.ns.exec(program, arguments).expect("mark");
+        if monitor == 0 {
+            run("nft", &["add", "table", "ip", &table]);
+            run("nft", &["delete", "table", "ip", &table]);
+        } else {
+            run("ip", &["route", "add", &address, "dev", "lo", "proto", "99"]);
+            run("ip", &["route", "del", &address, "dev", "lo", "proto", "99"]);
+        }
         let told = &self.monitors[monitor].1;
         let mut lines = Vec::new();
         while let Ok(line) = told.recv_timeout(patience) {
-            let is_end =
-                line.contains("delete table ip watch-mark") || line.starts_with("Deleted 198.51.100.99");
-            if is_end {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            if words.starts_with(&["delete", "table", "ip", &table])
+                || words.starts_with(&["Deleted", &address])
+            {
                 return (lines, true);
             }
-            let noise =
-                line.contains(MARK) || line.contains("198.51.100.99") || line.starts_with("# new generation");
+            let noise = line.contains(MARK) || line.contains(MARKED) || line.starts_with("# new generation");
             if !noise && !line.trim().is_empty() {
                 lines.push(line);
             }

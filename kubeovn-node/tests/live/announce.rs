@@ -57,10 +57,12 @@ async fn a_neighbour_who_knows_the_predecessor_reaches_the_successor_at_once() {
     let ((node, peer), new) = (peer_of_a_predecessor().await, TestNs::new("new"));
     node.pod("new", GIVEN);
     add_new(&node, &peer, &new).await;
+    // Before the peer sends anything.
+    until("the new address", async || !known(&peer).contains(OLD_MAC)).await;
     for server in ["10.16.0.9:0", "[fd16::9]:0"] {
         let listener = new.ns.run(|| TcpListener::bind(server)).expect("enter").expect("bind");
         let address: SocketAddr = listener.local_addr().expect("address");
-        let connect = || TcpStream::connect_timeout(&address, Duration::from_secs(1));
+        let connect = || TcpStream::connect_timeout(&address, Duration::from_secs(5));
         let connected = peer.ns.run(connect).expect("enter");
         assert!(connected.is_ok(), "{server}: {connected:?}; the peer knows {}", known(&peer));
     }

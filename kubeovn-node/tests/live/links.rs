@@ -12,6 +12,7 @@ use kubeovn_node::netns::NetNs;
 use kubeovn_node::{offload, sysctl};
 
 use crate::guard::TestNs;
+use crate::node::until;
 
 const MAC: [u8; 6] = [0x0a, 0, 0, 1, 2, 3];
 
@@ -111,8 +112,8 @@ async fn replacing_addresses_leaves_exactly_those_and_is_idempotent() {
     }
     left.replace_addresses("left", &[]).await.expect("none");
     assert_eq!(left.addresses("left").await.expect("list"), []);
-    let v6 = b.exec("ip", &["-6", "-o", "addr", "show", "dev", "right"]).expect("ip");
-    assert!(v6.contains("fe80::"), "link-local is the kernel's: {v6}");
+    let v6 = || b.exec("ip", &["-6", "-o", "addr", "show", "dev", "right"]).expect("ip");
+    until("the link-local address, which is the kernel's", async || v6().contains("fe80::")).await;
 }
 
 #[tokio::test]

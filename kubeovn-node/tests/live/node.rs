@@ -70,20 +70,35 @@ impl Cluster for Feed {
 
 /// What the daemon tells of the time that it takes.
 #[derive(Debug, Default)]
-pub(crate) struct Told(Mutex<Vec<(AttachmentId, Stages)>>);
+pub(crate) struct Told {
+    begun: Mutex<Vec<AttachmentId>>,
+    added: Mutex<Vec<(AttachmentId, Stages)>>,
+}
 
 impl Told {
     /// Of the last ADD.
     pub(crate) fn last(&self) -> (AttachmentId, Stages) {
-        self.0.lock().expect("no panic").last().expect("an ADD").clone()
+        self.added.lock().expect("no panic").last().expect("an ADD").clone()
+    }
+
+    /// Whether an ADD of this sandbox has come to the daemon and has not ended.
+    pub(crate) fn works_on(&self, container: &str) -> bool {
+        let is_of = |id: &AttachmentId| *id.container_id == *container;
+        let ended = self.added.lock().expect("no panic").iter().filter(|(id, _)| is_of(id)).count();
+        let begun = self.begun.lock().expect("no panic").iter().filter(|id| is_of(id)).count();
+        begun > ended
     }
 }
 
 impl Observer for Told {
     fn answered(&self, _path: &'static str, _status: u16, _took: Duration) {}
 
+    fn begun(&self, id: &AttachmentId) {
+        self.begun.lock().expect("no panic").push(id.clone());
+    }
+
     fn added(&self, id: &AttachmentId, stages: &Stages) {
-        self.0.lock().expect("no panic").push((id.clone(), stages.clone()));
+        self.added.lock().expect("no panic").push((id.clone(), stages.clone()));
     }
 }
 

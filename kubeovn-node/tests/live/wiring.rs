@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use kubeovn_core::annotations::nic;
-use kubeovn_node::cni::timing::Stage;
+use kubeovn_node::cni::timing::{Stage, Stages};
 use kubeovn_node::netlink::Netlink;
 use serde_json::json;
 use tokio::time::timeout;
@@ -15,22 +15,32 @@ use crate::guard::TestNs;
 use crate::node::{GIVEN, NODE_GIVEN, Node, until, with};
 use crate::vswitch::{Conduct, Rows};
 
+/// What an ADD waits that is to be refused; whatever else it does must be done by then, on a slow machine too.
+const BRIEF: Duration = Duration::from_secs(3);
+
+/// How long all stages of an ADD took.
+fn in_all(stages: &Stages) -> Duration {
+    Stage::ALL.into_iter().filter_map(|stage| stages.took(stage)).sum()
+}
+
 #[tokio::test]
 async fn how_long_the_stages_of_an_add_took_is_told() {
-    let (node, pod) = (Node::patient(Duration::from_millis(300)), TestNs::new("pod"));
+    let (node, pod) = (Node::start(), TestNs::new("pod"));
     node.pod("web-0", GIVEN);
     node.add("web-0", "0123456789abcdef", &pod.ns).await;
     let (id, stages) = node.told.last();
     assert_eq!((&*id.container_id, &*id.if_name), ("0123456789abcdef", "eth0"));
     assert!(Stage::ALL.into_iter().all(|stage| stages.took(stage).is_some()), "{stages:?}");
-    assert!(stages.took(Stage::Link) > stages.took(Stage::Bridge), "{stages:?}");
+    assert!(stages.took(Stage::Link) > Some(Duration::ZERO), "{stages:?}");
 
     // It waited for its addresses, and got to nothing else.
+    let node = Node::patient(BRIEF);
     node.pod("late", &[]);
     node.refused("ADD", "late", "fedcba9876543210", &pod.ns).await;
     let (id, stages) = node.told.last();
     assert_eq!(&*id.container_id, "fedcba9876543210");
-    assert!(stages.took(Stage::Address) >= Some(Duration::from_millis(290)), "{stages:?}");
+    assert!(stages.took(Stage::Address) > stages.took(Stage::Turn), "{stages:?}");
+    assert!(in_all(&stages) >= BRIEF, "{stages:?}");
     assert_eq!(stages.took(Stage::Bridge), None);
 
     node.switch.set(Conduct::InstallsNothing);
@@ -39,7 +49,8 @@ async fn how_long_the_stages_of_an_add_took_is_told() {
     node.refused("ADD", "deaf", "0f0f0f0f0f0f0f0f", &other.ns).await;
     let (_, stages) = node.told.last();
     assert!(stages.took(Stage::Port).is_some(), "{stages:?}");
-    assert!(stages.took(Stage::Flows) >= Some(Duration::from_millis(100)), "{stages:?}");
+    assert!(stages.took(Stage::Flows) > Some(Duration::ZERO), "{stages:?}");
+    assert!(in_all(&stages) >= BRIEF, "{stages:?}");
 }
 
 #[tokio::test]
@@ -152,18 +163,19 @@ async fn add_waits_for_the_addresses_and_no_longer() {
 async fn a_pod_without_addresses_is_told_the_controllers_reason() {
     let told =
         "IPAM-POOL-EXHAUSTED: (NoAvailableAddress) subnet tiny has no free IPv4 address: 5 of 5 are in use";
-    let node = Node::patient(Duration::from_millis(200));
-    let pod = TestNs::new("pod");
+    let (node, pod) = (Node::patient(BRIEF), TestNs::new("pod"));
     node.pod("web-0", &[(nic::ERROR.ovn(), told)]);
-    assert_eq!(node.refused("ADD", "web-0", "0123456789abcdef", &pod.ns).await, told);
-    let why = node.refused("ADD", "web-1", "0123456789abcdef", &pod.ns).await;
-    assert!(why.starts_with("CNI-POD-UNKNOWN: pod default/web-1 is not known on node n1"), "{why}");
+    let (why, other) = tokio::join!(
+        node.refused("ADD", "web-0", "0123456789abcdef", &pod.ns),
+        node.refused("ADD", "web-1", "fedcba9876543210", &pod.ns),
+    );
+    assert_eq!(why, told);
+    assert!(other.starts_with("CNI-POD-UNKNOWN: pod default/web-1 is not known on node n1"), "{other}");
 }
 
 #[tokio::test]
 async fn a_port_that_ovn_does_not_install_leaves_nothing_behind() {
-    let node = Node::patient(Duration::from_millis(300));
-    let pod = TestNs::new("pod");
+    let (node, pod) = (Node::patient(BRIEF), TestNs::new("pod"));
     node.switch.set(Conduct::InstallsNothing);
     node.pod("web-0", GIVEN);
     let why = node.refused("ADD", "web-0", "0123456789abcdef", &pod.ns).await;
@@ -172,7 +184,9 @@ async fn a_port_that_ovn_does_not_install_leaves_nothing_behind() {
     assert_eq!(inside.link("eth0").await.expect("look up"), None);
     until("an empty bridge", || async { node.switch.rows().ports().is_empty() }).await;
     node.switch.set(Conduct::Works);
-    node.add("web-0", "0123456789abcdef", &pod.ns).await;
+    // As a runtime does it: again and again.
+    let add = async || node.call("ADD", "web-0", "0123456789abcdef", Some(&pod.ns)).await.success;
+    until("an ADD that succeeds", add).await;
 }
 
 #[tokio::test]
@@ -192,7 +206,7 @@ async fn a_port_that_the_database_refuses_fails_at_once() {
 
 #[tokio::test]
 async fn without_a_database_or_with_a_foreign_interface_add_says_so() {
-    let node = Node::patient(Duration::from_millis(300));
+    let node = Node::patient(BRIEF);
     let (pod, taken) = (TestNs::new("pod"), TestNs::new("taken"));
     node.pod("web-0", GIVEN);
     Netlink::new(&taken.ns).expect("netlink").add_bridge("eth0").await.expect("a foreign eth0");

@@ -80,6 +80,11 @@ impl Raw {
         }
     }
 
+    /// Whether the answer to a request has come, as far as was read.
+    pub(crate) fn has_come(&self, id: &Value) -> bool {
+        self.answers.iter().any(|answer| answer["id"] == *id)
+    }
+
     pub(crate) fn call(&mut self, method: &str, params: &Value) -> Result<Value, Value> {
         let id = self.send(method, params);
         self.answer(&id)

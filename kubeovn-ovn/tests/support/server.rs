@@ -86,8 +86,19 @@ impl Server {
 
     /// Member `number` of a clustered Northbound; member 1 makes the cluster, the others join it.
     pub(crate) fn member(directory: &Directory, number: u32) -> Self {
-        let raft = |number: u32| format!("unix:{}", directory.path(&format!("n{number}.raft")).display());
-        Self::member_at(directory, number, &raft(number), &raft(1), None)
+        Self::member_at(directory, number, &raft(directory, number), &raft(directory, 1), None)
+    }
+
+    /// A clustered Northbound of three members, all of which have joined. An election is due when a leader was silent for
+    /// 5 s, not for 1 s as in other clusters, so that a slow machine is no reason for one.
+    pub(crate) fn steady_cluster(directory: &Directory) -> Vec<Self> {
+        let (database, timer) = (directory.path("n1.db"), "--election-timer=5000");
+        let address = raft(directory, 1);
+        output("ovsdb-tool", &[timer, "create-cluster", text(&database), SCHEMA, &address]);
+        let mut members = vec![Self::start(database, directory.path("n1.sock"), &[])];
+        members.extend([2, 3].map(|number| Self::member(directory, number)));
+        wait_for("the members to join", || members.iter().all(Self::is_cluster_member).then_some(()));
+        members
     }
 
     /// A member that talks to the others at this address, and joins the member that is at the other one, if that is
@@ -260,9 +271,24 @@ impl Drop for Server {
     }
 }
 
-/// Asks again and again until there is an answer, for at most 20 s.
+/// Where a member talks to the others.
+fn raft(directory: &Directory, number: u32) -> String {
+    format!("unix:{}", directory.path(&format!("n{number}.raft")).display())
+}
+
+/// Waits until exactly one of these members leads; it, and the others. During an election none may lead, or an old leader
+/// may not know yet that there is another.
+pub(crate) fn leader(servers: &[Server]) -> (&Server, Vec<&Server>) {
+    wait_for("one leader", || {
+        let (leaders, others): (Vec<&Server>, Vec<&Server>) =
+            servers.iter().partition(|server| server.is_leader());
+        if let [leader] = leaders.as_slice() { Some((*leader, others)) } else { None }
+    })
+}
+
+/// Asks again and again until there is an answer, for at most a minute.
 pub(crate) fn wait_for<T>(what: &str, mut answer: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + Duration::from_secs(60);
     loop {
         if let Some(answer) = answer() {
             return answer;

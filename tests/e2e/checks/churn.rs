@@ -1,11 +1,17 @@
 //! Pods come and go by the dozen, and nothing of them stays.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use serde_json::{Value, json};
 
 use super::workloads::{agents, gone, namespace, pod, workload};
 use crate::{cluster::Cluster, node::Node, settings, wait::until};
+
+/// So long nothing has changed when all has been told.
+const QUIET: Duration = Duration::from_secs(6);
 
 /// What there is of pods. Compared before and after.
 #[derive(Debug, PartialEq, Eq)]
@@ -96,15 +102,24 @@ pub(super) async fn sixty_pods_come_and_go(cluster: Arc<Cluster>) {
     gone(&cluster, name).await;
 }
 
-/// What there is once other checks' pods are gone.
+/// What there is once other checks' pods are gone, and have been for a while: a subnet is told its numbers a little later.
 async fn settled(cluster: &Cluster) -> Census {
+    let mut last: Option<(Census, Instant)> = None;
     until("other checks' pods to go", async || {
         let now = Census::take(cluster).await?;
         let agents = cluster.nodes.len();
         // An agent on each node, and the node's own record; ports of nodes and routers are in the Northbound, too.
-        let alone =
-            now.nodes.iter().all(|[ports, links, _, _, plugins]| (*ports, *links, *plugins) == (1, 1, 0));
-        if alone && now.records == 2 * agents { Ok(now) } else { Err(format!("{now:?}")) }
+        let alone = now.nodes.iter().all(|[ports, links, sandboxes, _, plugins]| {
+            (*ports, *links, *sandboxes, *plugins) == (1, 1, 1, 0)
+        });
+        let since =
+            last.take().filter(|(before, _)| *before == now).map_or_else(Instant::now, |(_, since)| since);
+        if alone && now.records == 2 * agents && since.elapsed() > QUIET {
+            return Ok(now);
+        }
+        let said = format!("{now:?}");
+        last = Some((now, since));
+        Err(said)
     })
     .await
 }

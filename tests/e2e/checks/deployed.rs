@@ -109,9 +109,7 @@ pub(super) async fn ours_that_are_deleted_come_back(cluster: Arc<Cluster>) {
         }
     }
     assert!(least <= MAY_BE_LOST, "{least} of {PINGS} packets were lost");
-    let after = uids(&cluster, &apps).await;
-    assert_eq!(before.len(), after.len());
-    assert!(before.is_disjoint(&after), "they are others");
+    are_others(&cluster, &apps, &before).await;
     let name = "after";
     let set = workload("Deployment", name, name, json!({"replicas": 4}), pod("exec sleep 1000000"));
     cluster.kubectl.apply(vec![namespace(name), set]).await;
@@ -130,13 +128,7 @@ pub(super) async fn ovn_and_switches_that_are_deleted_come_back(cluster: Arc<Clu
         let those = format!("app={app}");
         let delete = ["delete", "pods", "--namespace", NAMESPACE, "--selector", &those, "--wait=false"];
         cluster.kubectl.must(&delete).await;
-        until(&format!("others than the pods of {app}"), async || {
-            let now = uids(&cluster, &[app]).await;
-            let others = now.len() == before.len() && now.is_disjoint(&before);
-            if others { Ok(()) } else { Err(format!("{now:?}, before {before:?}")) }
-        })
-        .await;
-        all_are_ready(&cluster).await;
+        are_others(&cluster, &[app], &before).await;
     };
     quietly(&cluster, "OVN's databases and northd are deleted", async || replaced("ovn-central").await).await;
     replaced("ovs").await;
@@ -151,7 +143,7 @@ pub(super) async fn ours_are_rolled_out_anew(cluster: Arc<Cluster>) {
     let before = uids(&cluster, &apps).await;
     for workload in [WORKLOADS[2], WORKLOADS[1], WORKLOADS[3], WORKLOADS[0]] {
         cluster.kubectl.must(&["rollout", "restart", "--namespace", NAMESPACE, workload]).await;
-        let status = ["rollout", "status", "--namespace", NAMESPACE, workload, "--timeout=90s"];
+        let status = ["rollout", "status", "--namespace", NAMESPACE, workload, "--timeout=5m"];
         cluster.kubectl.must(&status).await;
     }
     all_are_ready(&cluster).await;
@@ -191,6 +183,17 @@ pub(super) async fn ours_are_who_they_are_and_nothing_is_refused(cluster: Arc<Cl
     };
     assert!(wrote("ovn", "patch", "pods"), "the controller tells pods their addresses");
     assert!(wrote("kube-ovn-cni", "patch", "nodes"), "daemons tell that their nodes' network works");
+}
+
+/// Waits until each pod of these apps is another one, and all are ready: a workload counts who is about to end as ready.
+async fn are_others(cluster: &Cluster, apps: &[&str], before: &BTreeSet<String>) {
+    until(&format!("others than the pods of {apps:?}"), async || {
+        let now = uids(cluster, apps).await;
+        let others = now.len() == before.len() && now.is_disjoint(before);
+        if others { Ok(()) } else { Err(format!("{now:?}, before {before:?}")) }
+    })
+    .await;
+    all_are_ready(cluster).await;
 }
 
 async fn all_are_ready(cluster: &Cluster) {

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::Value;
+
 use crate::{cluster::Cluster, wait::until};
 
 /// So many looks in a row see the same, where nothing is about to change.
@@ -21,6 +23,23 @@ impl Flows {
         until("OVN to have the pods that there are", async || {
             let (pods, ports) = (pods(cluster).await, ports(cluster).await?);
             if pods == ports { Ok(()) } else { Err(format!("pods {pods:?}, ports {ports:?}")) }
+        })
+        .await;
+        // What was removed by force the node comes to later.
+        until("the nodes to have the ports of their pods", async || {
+            let pods = cluster.kubectl.list_all("pods").await;
+            for node in &cluster.nodes {
+                let here = |pod: &&Value| {
+                    pod["spec"]["nodeName"] == node.name() && pod["spec"]["hostNetwork"] != true
+                };
+                let names = node.machine().run("ovs-vsctl", &["list-ports", "br-int"]).await?;
+                let ports = names.lines().filter(|name| name.ends_with("_h")).count();
+                let wanted = pods.iter().filter(here).count();
+                if ports != wanted {
+                    return Err(format!("{ports} on {}, for {wanted} pods", node.name()));
+                }
+            }
+            Ok(())
         })
         .await;
         until("the nodes to do what OVN says", async || {
@@ -79,7 +98,7 @@ impl Flows {
 /// Pods that have a network of their own, as OVN calls their ports.
 async fn pods(cluster: &Cluster) -> BTreeSet<String> {
     let pods = cluster.kubectl.list_all("pods").await;
-    let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     pods.iter()
         .filter(|pod| pod["spec"]["hostNetwork"] != true)
         .map(|pod| format!("{}.{}", text(&pod["metadata"]["name"]), text(&pod["metadata"]["namespace"])))

@@ -34,7 +34,7 @@ pub(super) async fn pods_have_further_interfaces(cluster: Arc<Cluster>) {
     let kubectl = &cluster.kubectl;
     kubectl.apply(vec![definition(), namespace(PLACE)]).await;
     let crd = "customresourcedefinition/network-attachment-definitions.k8s.cni.cncf.io";
-    kubectl.must(&["wait", crd, "--for=condition=Established", "--timeout=60s"]).await;
+    kubectl.must(&["wait", crd, "--for=condition=Established", "--timeout=3m"]).await;
     let ours = json!({"type": "kube-ovn", "server_socket": cni::SOCKET, "provider": "lan.further.ovn"});
     let theirs = json!({
         "type": "macvlan", "master": NIC, "mode": "bridge",
@@ -48,13 +48,13 @@ pub(super) async fn pods_have_further_interfaces(cluster: Arc<Cluster>) {
         ])
         .await;
     let ready =
-        ["wait", "subnet/further-lan", "subnet/further-phys", "--for=condition=Ready", "--timeout=60s"];
+        ["wait", "subnet/further-lan", "subnet/further-phys", "--for=condition=Ready", "--timeout=3m"];
     kubectl.must(&ready).await;
 
     let (first, last) = (cluster.nodes.first().unwrap().name(), cluster.nodes.last().unwrap().name());
     let asks = json!([{"name": "lan", "ips": [WISH]}, {"name": "phys", "namespace": PLACE}]).to_string();
     kubectl.apply(vec![on("a", first, &asks), on("b", last, "further/lan, phys")]).await;
-    let ready = ["wait", "pod/a", "pod/b", "--for=condition=Ready", "--timeout=90s", "--namespace", PLACE];
+    let ready = ["wait", "pod/a", "pod/b", "--for=condition=Ready", "--timeout=3m", "--namespace", PLACE];
     kubectl.must(&ready).await;
     let pods = kubectl.list(PLACE, "pods").await;
     let [a, b] = &pods[..] else { panic!("{pods:?}") };
@@ -109,7 +109,7 @@ async fn leave_nothing(cluster: &Cluster) {
         cluster.nbctl(&find).await.unwrap()
     };
     assert!(ports().await.contains("a.further.lan.further.ovn"));
-    kubectl.must(&["delete", "pod", "a", "b", "--namespace", PLACE, "--timeout=60s"]).await;
+    kubectl.must(&["delete", "pod", "a", "b", "--namespace", PLACE, "--timeout=3m"]).await;
     until("everything of further interfaces to go", async || {
         let records = kubectl.run(&["get", "ips", "--output=name"]).await?;
         let ports = ports().await;
@@ -130,8 +130,8 @@ async fn leave_nothing(cluster: &Cluster) {
     for node in &cluster.nodes {
         std::fs::remove_file(node.machine().path(MULTUS)).unwrap();
     }
-    kubectl.must(&["delete", "namespace", PLACE, "--timeout=90s"]).await;
-    kubectl.must(&["delete", "subnet", "further-lan", "further-phys", "--timeout=90s"]).await;
+    kubectl.must(&["delete", "namespace", PLACE, "--timeout=3m"]).await;
+    kubectl.must(&["delete", "subnet", "further-lan", "further-phys", "--timeout=3m"]).await;
     central::run(&format!("ip link delete {WIRE}")).await;
 }
 

@@ -16,7 +16,7 @@ pub(super) async fn nothing_is_left_of_pods(cluster: Arc<Cluster>) {
     cluster.kubectl.rolled_out(name, "deployment/crowd").await;
     let most = traces(&cluster).await;
     assert!(most.iter().sum::<usize>() > 15, "{most:?}");
-    cluster.kubectl.must(&["delete", "namespace", name, "--timeout=90s"]).await;
+    cluster.kubectl.must(&["delete", "namespace", name, "--timeout=3m"]).await;
     // also of what other checks made: only agents stay
     let kinds = if cluster.cni == Cni::KubeOvn { 3 } else { 2 };
     until("everything but agents to go", async || {

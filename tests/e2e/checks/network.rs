@@ -104,7 +104,7 @@ pub(super) async fn subnets_of_namespaces(cluster: Arc<Cluster>) {
     cluster.kubectl.apply(given.map(|(name, _, address, _)| asks_for(name, address)).to_vec()).await;
     let agents = agents(&cluster).await;
     for (name, _, address, private) in given {
-        let ready = ["wait", "pod/asks", "--for=condition=Ready", "--timeout=60s", "--namespace", name];
+        let ready = ["wait", "pod/asks", "--for=condition=Ready", "--timeout=3m", "--namespace", name];
         cluster.kubectl.must(&ready).await;
         let pods = cluster.kubectl.list(name, "pods").await;
         assert_eq!(pods[0]["status"]["podIP"], address);
@@ -118,8 +118,8 @@ pub(super) async fn subnets_of_namespaces(cluster: Arc<Cluster>) {
             .await;
         }
     }
-    cluster.kubectl.must(&["delete", "namespace", "open", "closed", "--timeout=90s"]).await;
-    cluster.kubectl.must(&["delete", "subnet", "open", "closed", "--timeout=90s"]).await;
+    cluster.kubectl.must(&["delete", "namespace", "open", "closed", "--timeout=3m"]).await;
+    cluster.kubectl.must(&["delete", "subnet", "open", "closed", "--timeout=3m"]).await;
 }
 
 /// What the controller has told a pod, it has; and Kubernetes knows it.

@@ -20,7 +20,7 @@ use crate::{cluster::Cluster, node::Node, wait::until};
 const RESIDENTS: usize = 6;
 
 /// How long packets between two other nodes may stay without an answer meanwhile.
-const GAP: Duration = Duration::from_millis(500);
+const GAP: Duration = Duration::from_secs(2);
 
 /// Its pods are the same objects and have the addresses that they had, stale ports are gone, everybody reaches them, and no
 /// address is live twice.

@@ -24,8 +24,13 @@ pub(super) async fn a_node_of_kube_ovn_is_taken_over(cluster: Arc<Cluster>) {
     let mut spec = pod("exec sleep 1000000");
     spec["nodeName"] = node.name().into();
     let goes = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "goes", "namespace": "adopted"}, "spec": spec});
-    cluster.kubectl.apply(vec![namespace("adopted"), goes]).await;
-    let ready = ["wait", "pod/goes", "--for=condition=Ready", "--timeout=60s", "--namespace", "adopted"];
+    cluster.kubectl.apply(vec![namespace("adopted")]).await;
+    until("the account that pods have by default", async || {
+        cluster.kubectl.run(&["get", "serviceaccount", "default", "--namespace", "adopted"]).await
+    })
+    .await;
+    cluster.kubectl.apply(vec![goes]).await;
+    let ready = ["wait", "pod/goes", "--for=condition=Ready", "--timeout=3m", "--namespace", "adopted"];
     cluster.kubectl.must(&ready).await;
 
     let mut least = usize::MAX;
@@ -195,7 +200,7 @@ async fn goes_again(cluster: &Cluster, node: &Node) {
     };
     let link = plugged().await.unwrap();
     assert!(link.ends_with("_h"), "{link:?}");
-    cluster.kubectl.must(&["delete", "namespace", "adopted", "--timeout=90s"]).await;
+    cluster.kubectl.must(&["delete", "namespace", "adopted", "--timeout=3m"]).await;
     until("port and link of the pod to go", async || {
         let links = node.machine().run("ls", &["/sys/class/net"]).await?;
         let port = plugged().await?;

@@ -125,11 +125,15 @@ pub(super) async fn statefulset_in_order(cluster: Arc<Cluster>) {
         pods.iter().map(id).collect::<Vec<_>>()
     };
     let before = ids().await;
-    cluster.kubectl.must(&["delete", "pod", "db-0", "--namespace", name]).await;
-    cluster.kubectl.rolled_out(name, "statefulset/db").await;
-    let after = ids().await;
     assert_eq!(before.len(), 2);
-    assert_ne!(before[0].1, after[0].1, "another pod");
+    cluster.kubectl.must(&["delete", "pod", "db-0", "--namespace", name]).await;
+    // Until it is counted as gone the set is as it was.
+    let after = until("another db-0", async || {
+        let now = ids().await;
+        if now.len() == 2 && now[0].1 != before[0].1 { Ok(now) } else { Err(format!("{now:?}")) }
+    })
+    .await;
+    cluster.kubectl.rolled_out(name, "statefulset/db").await;
     assert_eq!((&before[0].0, &before[1]), (&after[0].0, &after[1]), "of the same name");
     gone(&cluster, name).await;
 }

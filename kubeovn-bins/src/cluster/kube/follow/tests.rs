@@ -72,8 +72,13 @@ async fn answer(Shared(script): Shared<Arc<Script>>, request: Request) -> Respon
     }
 }
 
-/// A cluster whose server says these things one after the other.
+/// A cluster whose server says these things one after the other. None of them is late, whatever else the machine does.
 async fn rig(say: Vec<Say>) -> (KubeCluster, Arc<Script>) {
+    rig_within(Duration::from_secs(20), say).await
+}
+
+/// The same where an answer may take so long, and a watch be silent for so long.
+async fn rig_within(patience: Duration, say: Vec<Say>) -> (KubeCluster, Arc<Script>) {
     let script = Arc::new(Script { say: Mutex::new(say.into()), ..Script::default() });
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -81,8 +86,8 @@ async fn rig(say: Vec<Say>) -> (KubeCluster, Arc<Script>) {
     tokio::spawn(async move { axum::serve(listener, router).await });
     let client: Client = client(kube::Config::new(url.parse().unwrap())).unwrap();
     let options = Options {
-        answer: Duration::from_millis(400),
-        silence: Duration::from_millis(400),
+        answer: patience,
+        silence: patience,
         pause: Duration::from_millis(10),
         longest_pause: Duration::from_millis(100),
         ..Options::default()
@@ -115,7 +120,7 @@ fn expired() -> serde_json::Value {
 async fn told(events: &mut futures_util::stream::BoxStream<'static, Event>, number: usize) -> Vec<String> {
     let mut told = Vec::new();
     for _ in 0..number {
-        let event = timeout(Duration::from_secs(20), events.next()).await.expect("an event").unwrap();
+        let event = timeout(Duration::from_mins(1), events.next()).await.expect("an event").unwrap();
         told.push(match event {
             Event::Applied(object) => format!("+{}", object.meta().name),
             Event::Deleted { key, uid } => format!("-{} {uid}", key.name),
@@ -183,18 +188,23 @@ async fn a_version_that_is_not_known_is_not_asked_for_twice() {
 
 #[tokio::test]
 async fn whoever_answers_nothing_is_asked_again() {
-    let (cluster, script) = rig(vec![
+    let say = vec![
         Say::Nothing,
         page(&["a"], "5", ""),
         Say::Nothing,
         // A watch that is silent is dead.
         Say::Lines(Vec::new(), true),
         Say::Lines(vec![line("ADDED", object("b", "6"))], true),
-    ])
-    .await;
+    ];
+    // Three times nobody answers for so long.
+    let (cluster, script) = rig_within(Duration::from_secs(1), say).await;
     let mut events = cluster.watch(&[Kind::Vpc]);
-    tokio::time::sleep(Duration::from_millis(600)).await;
-    let error = status(&cluster).error.unwrap();
+    let error = loop {
+        match status(&cluster).error {
+            Some(error) => break error,
+            None => tokio::time::sleep(Duration::from_millis(10)).await,
+        }
+    };
     assert!(error.starts_with("KUBE-UNREACHABLE: kind Vpc") && error.contains("nothing within"), "{error}");
     assert_eq!(told(&mut events, 3).await, ["+a", "=", "+b"]);
     assert_eq!(script.asked().len(), 5);
@@ -209,10 +219,12 @@ async fn watches_that_end_at_once_are_not_begun_in_a_whirl() {
     let (cluster, script) = rig(say).await;
     let mut events = cluster.watch(&[Kind::Vpc]);
     assert_eq!(told(&mut events, 2).await, ["+a", "="]);
+    let begun = Instant::now();
     tokio::time::sleep(Duration::from_secs(1)).await;
     let asked = script.asked().len();
     // 10, 20, 40, 80, then 100 ms each, of which half may be left out
-    assert!((8..=30).contains(&asked), "{asked} requests in a second");
+    let most = 10 + usize::try_from(begun.elapsed().as_millis()).unwrap() / 50;
+    assert!((4..=most).contains(&asked), "{asked} requests in {:?}", begun.elapsed());
     assert!(events.next().now_or_never().is_none());
     drop(events);
     tokio::time::sleep(Duration::from_millis(300)).await;
@@ -249,7 +261,7 @@ async fn a_server_that_asks_for_a_pause_gets_it() {
     let asked = script.asked.lock().unwrap().clone();
     let pause = |n: usize| asked[n + 1].0 - asked[n].0;
     assert!(pause(0) >= Duration::from_secs(1), "{:?}", pause(0));
-    assert!(pause(2) < Duration::from_millis(500), "what fails for one is no reason to let all wait");
+    assert!(pause(2) < Duration::from_secs(1), "what fails for one is no reason to let all wait");
 }
 
 #[tokio::test]
