@@ -343,7 +343,7 @@ impl Spine {
         let now = self.clock.at(now);
         self.tell(now, have, out);
         let (world, model) = (&self.world, &self.model);
-        self.engine.plan_ahead(&mut |owner| model.render(world, owner), have);
+        self.engine.plan_ahead(BATCHES, &mut |owner| model.render(world, owner), have);
     }
 
     /// When [`run`](Self::run) should be called though nothing happens.

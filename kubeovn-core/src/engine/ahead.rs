@@ -12,10 +12,20 @@ use crate::{
 };
 
 impl RowEngine {
-    /// Makes the next transaction ready, if one is on its way and there is something to do that does not depend on it.
-    pub fn plan_ahead(&mut self, render: &mut dyn FnMut(&OwnerKey) -> Render, have: &dyn Replica) {
+    /// Makes the next transaction ready, if one is on its way and there is something to do that does not depend on it. Gives
+    /// up after so many batches in which nothing was to be written.
+    pub fn plan_ahead(
+        &mut self,
+        batches: usize,
+        render: &mut dyn FnMut(&OwnerKey) -> Render,
+        have: &dyn Replica,
+    ) {
         let free = self.next.is_none() && !self.unsure && self.groups.is_empty();
-        while free && self.next.is_none() && self.flight.as_ref().is_some_and(|flight| !flight.alone) {
+        for _ in 0..batches {
+            let goes = self.next.is_none() && self.flight.as_ref().is_some_and(|flight| !flight.alone);
+            if !free || !goes {
+                return;
+            }
             let owners = self.take_batch();
             if owners.is_empty() {
                 return;

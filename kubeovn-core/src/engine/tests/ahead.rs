@@ -6,7 +6,7 @@ impl Bench {
     fn plan_ahead(&mut self) {
         let wishes = &self.wishes;
         let mut render = |owner: &OwnerKey| wishes.get(owner).cloned().unwrap_or(Render::Gone);
-        self.engine.plan_ahead(&mut render, &self.toy);
+        self.engine.plan_ahead(usize::MAX, &mut render, &self.toy);
     }
 }
 
