@@ -60,8 +60,8 @@ use wire::Passed;
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// Between two looks, and for so long an answer is awaited.
-const PAUSE: Duration = Duration::from_millis(10);
+/// For so long an answer of the controller is awaited: it gives one between two steps.
+const ANSWER: Duration = Duration::from_mins(1);
 
 /// The server's socket, for a stage in a process of its own.
 const SOCKET: &str = "LARGE_SOCKET";
@@ -142,7 +142,10 @@ fn run(stage: &str, size: Size, socket: &Path) {
         stage_of.until("  and every pod told", || cluster.told() >= size.pods);
         cluster.save(&given);
     } else {
-        let is_ready = || runtime.block_on(asker.ask(PAUSE)).is_some_and(|report| report.open);
+        let is_ready = || {
+            std::thread::sleep(Duration::from_millis(20));
+            runtime.block_on(asker.ask(ANSWER)).is_some_and(|report| report.open)
+        };
         stage_of.until("started again: ready", is_ready);
         stage_of.until("  and settled, nothing changed", || cluster.settled().is_some());
         assert_eq!((counts.transactions(), cluster.writes()), (0, 0), "transactions and writes");

@@ -65,6 +65,7 @@ pub struct Verdict {
 
 /// See the [module](self).
 #[derive(Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "each is about something else")]
 pub struct RowEngine {
     schema: &'static Schema,
     batch: usize,

@@ -288,7 +288,7 @@ pub(crate) fn leader(servers: &[Server]) -> (&Server, Vec<&Server>) {
 
 /// Asks again and again until there is an answer, for at most a minute.
 pub(crate) fn wait_for<T>(what: &str, mut answer: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_mins(1);
     loop {
         if let Some(answer) = answer() {
             return answer;
