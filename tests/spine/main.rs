@@ -34,7 +34,6 @@ mod neighbours;
 #[allow(dead_code, reason = "objects of another test crate, of which not all are needed")]
 mod objects;
 mod oracle;
-mod pieces;
 mod pools;
 mod random;
 mod refused;
@@ -44,5 +43,6 @@ mod schemas;
 #[path = "../../kubeovn-ovn/tests/support/server.rs"]
 mod server;
 mod sim;
+mod steps;
 mod user;
 mod watch;

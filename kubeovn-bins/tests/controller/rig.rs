@@ -9,7 +9,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use k8s_openapi::api::core::v1::Namespace;
 use kube::{
     Api, Client,
     api::{ApiResource, DynamicObject, ListParams, PostParams},
@@ -57,8 +56,6 @@ impl Rig {
         kubernetes.apply_crds().await;
         let client = kubernetes.client();
         let rig = Rig { kubernetes, client, northbound, directory };
-        let namespaces: Api<Namespace> = Api::all(rig.client.clone());
-        until("the namespace default", async || namespaces.get_opt("default").await.unwrap()).await;
         rig.create(Kind::Node, json!({ "metadata": { "name": "n1" } })).await;
         rig
     }
